@@ -1,0 +1,171 @@
+"""Frames between the runtime process and the forwarder: the only module that both import.
+
+A frame is an 8-byte header (magic ``SI``, protocol version, kind, payload length, big endian) and
+its payload. Telemetry inside a payload is OTLP protobuf and is never parsed on its way out, only
+joined: a *batch* names its instrumentation scope once and carries already tagged items, which
+become one ``ScopeSpans``, ``ScopeLogs`` or ``ScopeMetrics`` by concatenation
+(https://protobuf.dev/programming-guides/encoding/#last-one-wins).
+"""
+
+from __future__ import annotations
+
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+VERSION = 1
+
+# runtime -> forwarder
+HELLO, START, SPANS, LOGS, METRICS, END = 1, 2, 3, 4, 5, 6
+# forwarder -> runtime
+DEADLINE = 0x81
+KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, DEADLINE))
+
+# Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
+MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
+
+_MAGIC = b"SI"
+_HEADER = struct.Struct("!2sBBI")
+_HELLO = struct.Struct("!IB")
+_REQUEST = struct.Struct("!QQB")
+_BATCH = struct.Struct("!IH")
+
+_DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
+
+
+class ProtocolError(Exception):
+    """The peer does not speak this protocol; its connection must be closed."""
+
+
+def socket_path(environ: Mapping[str, str]) -> str:
+    """Path of the forwarder's listening socket; its directory has mode 0700.
+
+    ``SERVERLESS_INSTRUMENT_SOCKET`` overrides it; /tmp is shared by a function and its extensions
+    (https://docs.aws.amazon.com/lambda/latest/dg/lambda-extensions.html).
+    """
+    return (
+        environ.get("SERVERLESS_INSTRUMENT_SOCKET") or _DEFAULT_SOCKET_DIRECTORY + "/forwarder.sock"
+    )
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """One frame, ready to be written.
+
+    Raises:
+        ValueError: the payload is larger than `MAX_PAYLOAD_BYTES`.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        msg = f"payload of {len(payload)} bytes exceeds the limit of {MAX_PAYLOAD_BYTES}"
+        raise ValueError(msg)
+    return _HEADER.pack(_MAGIC, VERSION, kind, len(payload)) + payload
+
+
+def pack_hello(pid: int, token: bytes, resource: bytes) -> bytes:
+    """HELLO payload: the sender's process id, its token (empty on a unix socket) and its resource.
+
+    `resource` is an encoded ``opentelemetry.proto.resource.v1.Resource``.
+    """
+    return _HELLO.pack(pid, len(token)) + token + resource
+
+
+def unpack_hello(payload: bytes) -> tuple[int, bytes, bytes]:
+    """(pid, token, resource) of a HELLO payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _HELLO.size:
+        raise ProtocolError("HELLO is too short")
+    pid, token_length = _HELLO.unpack_from(payload)
+    end = _HELLO.size + token_length
+    if len(payload) < end:
+        raise ProtocolError("HELLO is shorter than its token")
+    return pid, payload[_HELLO.size : end], payload[end:]
+
+
+def pack_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes) -> bytes:
+    """START or END payload.
+
+    START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
+    that the forwarder can still append an end time; END carries finished, tagged items.
+    """
+    encoded = request_id.encode("utf-8", "replace")[:255]
+    return _REQUEST.pack(time_unix_ns, deadline_unix_ms, len(encoded)) + encoded + batch
+
+
+def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
+    """(request id, time_unix_ns, deadline_unix_ms, batch) of a START or END payload.
+
+    Raises:
+        ProtocolError: the payload is shorter than it says.
+    """
+    if len(payload) < _REQUEST.size:
+        raise ProtocolError("request frame is too short")
+    time_unix_ns, deadline_unix_ms, length = _REQUEST.unpack_from(payload)
+    end = _REQUEST.size + length
+    if len(payload) < end:
+        raise ProtocolError("request frame is shorter than its request id")
+    request_id = payload[_REQUEST.size : end].decode("utf-8", "replace")
+    return request_id, time_unix_ns, deadline_unix_ms, payload[end:]
+
+
+def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:
+    """Batch of `count` items of one scope.
+
+    `scope` is the tagged ``scope`` (and ``schema_url``) fields of a ``ScopeSpans``, ``ScopeLogs``
+    or ``ScopeMetrics``; `items` its tagged repeated field. The three messages share their numbers
+    (https://github.com/open-telemetry/opentelemetry-proto).
+    """
+    return _BATCH.pack(count, len(scope)) + scope + items
+
+
+def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
+    """(scope, items, count) of a batch. Raises `ProtocolError` on a short one."""
+    if len(payload) < _BATCH.size:
+        raise ProtocolError("batch is too short")
+    count, scope_length = _BATCH.unpack_from(payload)
+    end = _BATCH.size + scope_length
+    if len(payload) < end:
+        raise ProtocolError("batch is shorter than its scope")
+    return payload[_BATCH.size : end], payload[end:], count
+
+
+class FrameReader:
+    """Bytes in, in any split; (kind, payload) out."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame that is not complete yet."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Every frame that `data` completes, in order.
+
+        Frames before a defect are yielded before the error is raised, so nothing good is lost.
+
+        Raises:
+            ProtocolError: wrong magic or version, unknown kind, or oversize payload.
+        """
+        buffer = self._buffer
+        buffer += data
+        position, size = 0, len(buffer)
+        try:
+            while size - position >= _HEADER.size:
+                magic, version, kind, length = _HEADER.unpack_from(buffer, position)
+                if magic != _MAGIC or version != VERSION:
+                    raise ProtocolError(f"not a version {VERSION} frame: {magic!r} {version}")
+                if kind not in KINDS:
+                    raise ProtocolError(f"unknown frame kind {kind}")
+                if length > MAX_PAYLOAD_BYTES:
+                    raise ProtocolError(f"payload of {length} bytes is over {MAX_PAYLOAD_BYTES}")
+                end = position + _HEADER.size + length
+                if end > size:
+                    break
+                payload = bytes(buffer[position + _HEADER.size : end])
+                position = end
+                yield kind, payload
+        finally:
+            del buffer[:position]
