@@ -1,0 +1,52 @@
+"""Bytecode for each chosen Python.
+
+/opt is read-only, so a module without bytecode is compiled anew at every cold start. Bytecode is
+of the unchecked-hash kind (https://peps.python.org/pep-0552/): a timestamp does not survive the
+zip, and a checked hash would read each source file again.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from layer_build.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# The order of sets, and with it a frozenset constant's bytes, follows the hash seed.
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+
+# Tables of names for subjects that nothing in the layer imports (browsers, Kubernetes, pipelines…),
+# a third of all bytecode: they stay importable, as source.
+_SOURCE_ONLY = (
+    r"/semconv/_incubating/"
+    r"(metrics/(?!__init__|gen_ai_|otel_)"
+    r"|attributes/(?!__init__|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc)_))"
+)
+
+
+def compile_tree(python: Path, interpreters: Mapping[str, str]) -> None:
+    """Write ``__pycache__`` below `python` for every version; two interpreters at a time.
+
+    Code objects name their file as Lambda sees it, ``/opt/python/…``.
+
+    Raises:
+        BuildError: a file does not compile under one of the versions.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(_compile, python, path) for path in interpreters.values()]:
+            done.result()
+
+
+def _compile(python: Path, interpreter: str) -> None:
+    # No -j: parallel workers make the marshalled reference flags depend on the order of the work.
+    command = [interpreter, "-I", "-S", "-m", "compileall", "-q", "-f"]
+    command += ["--invalidation-mode", "unchecked-hash", "-s", str(python), "-p", "/opt/python"]
+    command += ["-x", _SOURCE_ONLY, str(python)]
+    answer = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise BuildError(f"{interpreter} cannot compile the layer:\n{answer.stdout}{answer.stderr}")
