@@ -1,0 +1,203 @@
+"""What ``_HANDLER`` points at: loads the user's handler and calls it between START and END.
+
+The file's name is part of the design. awslambdaric trims leading stack frames of files named
+``bootstrap.py``, so an error document shows the user's frames first, as without us. For the same
+reason the user's module is loaded by the runtime client's own loader, from the module-level
+``__getattr__`` below, where all frames above the loader's are ``bootstrap.py`` frames.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import time_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from serverless_instrument.wrapper.invocation import Invocation
+
+    Handler = Callable[[object, object], object]
+
+_USER_HANDLER = "SERVERLESS_INSTRUMENT_HANDLER"
+# Types of start in which the environment was ready before its first invocation came.
+_INITIALIZED_AHEAD = frozenset(("provisioned-concurrency", "lambda-managed-instances"))
+
+
+def __getattr__(name: str) -> Handler:
+    """The instrumented handler, made when the runtime client asks for ``handler``.
+
+    Raises:
+        Exception: whatever the runtime client's loader or the user's module raises, unchanged but
+            for AttributeError, which the client would take for a missing handler of ours.
+    """
+    if name != "handler":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    user_handler_name = os.environ.pop(_USER_HANDLER, "") or os.environ.get("_HANDLER", "")
+    os.environ["_HANDLER"] = user_handler_name
+    instrumentation = _set_up()
+    try:
+        user_handler = _load(user_handler_name)
+    except AttributeError as error:
+        raise _disguised(error).with_traceback(error.__traceback__) from None
+    handler = instrument(user_handler, instrumentation) if instrumentation else user_handler
+    globals()["handler"] = handler
+    return handler
+
+
+def _load(user_handler_name: str) -> Handler:
+    client = sys.modules.get("awslambdaric.bootstrap")
+    loader = getattr(client, "_get_handler", None)
+    if loader is not None:
+        handler: Handler = loader(user_handler_name)
+        return handler
+    from importlib import import_module
+
+    module_name, _, function_name = user_handler_name.rpartition(".")
+    loaded: Handler = getattr(import_module(module_name.replace("/", ".")), function_name)
+    return loaded
+
+
+def _disguised(error: AttributeError) -> Exception:
+    """An exception that reads like `error` but is no AttributeError."""
+    kind = type(type(error).__name__, (Exception,), {"__str__": lambda _: str(error)})
+    disguised: Exception = kind()
+    return disguised
+
+
+def warn(message: str) -> None:
+    """One line on stderr, which Lambda puts in the function's log."""
+    try:
+        sys.stderr.write(f"serverless-instrument: {message}\n")
+    except Exception:  # the user may have closed or replaced stderr
+        return
+
+
+def _set_up() -> Instrumentation | None:
+    try:
+        instrumentation = Instrumentation()
+    except Exception as error:  # telemetry is lost, the function is not
+        warn(f"the function runs without instrumentation: {type(error).__name__}: {error}")
+        return None
+    return None if instrumentation.settings.disabled else instrumentation
+
+
+class Instrumentation:
+    """The runtime side, put together: settings, resource, channel."""
+
+    def __init__(self) -> None:
+        from serverless_instrument import wire
+        from serverless_instrument.wrapper import encoder, invocation, resource
+        from serverless_instrument.wrapper.channel import Channel
+        from serverless_instrument.wrapper.settings import Settings
+
+        self.settings = Settings(os.environ)
+        if self.settings.disabled:
+            return
+        warnings = self.settings.warnings
+        resource_bytes = encoder.resource(resource.attributes(os.environ, warnings))
+        self._invocation_type = invocation.Invocation
+        self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
+        self._failed = False
+        self._channel = Channel(
+            wire.socket_path(os.environ),
+            lambda: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource_bytes)),
+        )
+        os.register_at_fork(after_in_child=self._channel.after_fork)
+        self._channel.connect()
+        for warning in warnings:
+            warn(warning)
+
+    def start(self, event: object, context: object) -> Invocation | None:
+        """Send START; None where telemetry of this invocation failed."""
+        try:
+            coldstart, self._coldstart = self._coldstart, False
+            invocation = self._invocation_type(
+                event,
+                context,
+                self.settings,
+                os.environ,
+                time_ns(),
+                os.urandom,
+                coldstart=coldstart,
+            )
+            self._channel.send(invocation.start())
+        except Exception as error:  # never in the way of the function
+            self._fault(error)
+            return None
+        return invocation
+
+    def succeed(self, invocation: Invocation, response: object) -> None:
+        """Send END for a handler that returned."""
+        try:
+            self._channel.send(invocation.succeed(response, time_ns()))
+        except Exception as error:  # as above
+            self._fault(error)
+
+    def fail(self, invocation: Invocation, error: BaseException) -> None:
+        """Send END for a handler that raised."""
+        try:
+            now_unix_ns = time_ns()
+            stacktrace = _stacktrace(error)
+            self._channel.send(invocation.fail(error, stacktrace, now_unix_ns))
+        except Exception as fault:  # as above
+            self._fault(fault)
+
+    def _fault(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            warn(f"telemetry of an invocation was lost: {type(error).__name__}: {error}")
+
+
+def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handler:
+    """`user_handler` between START and END; same result, same exception, same stack trace."""
+
+    def handler(event: object, context: object) -> object:
+        invocation = instrumentation.start(event, context)
+        try:
+            response = user_handler(event, context)
+        except BaseException as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is None:
+                _hide_own_frame()
+            if invocation is not None:
+                instrumentation.fail(invocation, error)
+            raise
+        if invocation is not None:
+            instrumentation.succeed(invocation, response)
+        return response
+
+    return handler
+
+
+def _stacktrace(error: BaseException) -> str:
+    from traceback import format_exception
+
+    traceback: TracebackType | None = error.__traceback__
+    if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
+        traceback = traceback.tb_next
+    return "".join(format_exception(type(error), error, traceback))
+
+
+_OWN_FILE = _stacktrace.__code__.co_filename
+
+
+def _hide_own_frame() -> None:
+    """Take our frame out of error documents in which no user frame follows it.
+
+    A handler that cannot be called (not a function, wrong number of arguments) fails in the
+    caller's own frame. The client then finds nothing but ``bootstrap.py`` frames, trims none, and
+    would show ours.
+    """
+    client = sys.modules.get("awslambdaric.bootstrap")
+    extract = getattr(client, "extract_traceback", None)
+    if client is None or extract is None or getattr(extract, "hides_own_frame", False):
+        return
+
+    def extract_traceback(traceback: object) -> list[tuple[str, int, str, str]]:
+        return [frame for frame in extract(traceback) if frame[0] != _OWN_FILE]
+
+    extract_traceback.hides_own_frame = True  # type: ignore[attr-defined] # a mark for the next call
+    client.extract_traceback = extract_traceback  # type: ignore[attr-defined] # as found above

@@ -1,0 +1,188 @@
+"""Unix-socket client of the forwarder: never blocks, never raises, counts what it drops.
+
+A frame is in the kernel's buffer when `send` returns, so that nothing ended is lost with the
+process. Only when the forwarder reads more slowly than the function writes do frames wait here, up
+to a bound, for a thread that lives while there is something to wait for.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+from collections import deque
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PENDING_LIMIT_BYTES = 8 * 1024 * 1024
+_SEND_BUFFER_BYTES = 4 * 1024 * 1024
+# Without a forwarder a little is kept for one that is late; more would only grow the function.
+_UNCONNECTED_LIMIT_BYTES = 256 * 1024
+_RECONNECT_AFTER_S = 1.0
+_WRITABLE_TIMEOUT_MS = 1000
+
+
+class Channel:
+    """One connection to the forwarder, made when first needed and again when it breaks.
+
+    Args:
+        path: the forwarder's socket.
+        hello: makes the frame that opens a connection; called anew for each, as the process id
+            changes over a fork.
+        clock: monotonic seconds.
+        pending_limit_bytes: how much may wait for a slow forwarder before the oldest is dropped.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        hello: Callable[[], bytes],
+        clock: Callable[[], float] = monotonic,
+        pending_limit_bytes: int = _PENDING_LIMIT_BYTES,
+    ) -> None:
+        self._path = path
+        self._hello = hello
+        self._clock = clock
+        self._pending_limit_bytes = pending_limit_bytes
+        self.dropped_frames = 0
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked child: the connection and what waits for it are the parent's."""
+        self._socket: _socket.socket | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._current = b""
+        self._offset = 0
+        self._lock = _thread.allocate_lock()
+        self._draining = False
+        self._connect_at = 0.0
+
+    def send(self, data: bytes) -> None:
+        """Hand over one or more whole frames."""
+        self._queue.append(data)
+        self._queued_bytes += len(data)
+        self._pump()
+        limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
+        while self._queued_bytes > limit and self._drop_oldest():
+            pass
+
+    def connect(self) -> None:
+        """Connect and say HELLO now, so that the forwarder knows of this runtime."""
+        if self._lock.acquire(False):
+            try:
+                self._connected()
+            finally:
+                self._lock.release()
+
+    def _drop_oldest(self) -> bool:
+        try:
+            data = self._queue.popleft()
+        except IndexError:
+            return False
+        self._queued_bytes -= len(data)
+        self.dropped_frames += 1
+        return True
+
+    def _pump(self) -> None:
+        """Write what is queued, unless another thread or an interrupted frame of this one is at it.
+
+        No waiting for the lock: a signal handler that ends a span while its own thread is in here
+        would wait for itself. Whoever holds the lock looks at the queue again after releasing it.
+        """
+        while (self._queue or self._current) and self._lock.acquire(False):
+            try:
+                emptied = self._write()
+            finally:
+                self._lock.release()
+            if not emptied:
+                return
+
+    def _write(self) -> bool:
+        """Write until the queue is empty (True) or the socket takes no more (False)."""
+        connection = self._connected()
+        if connection is None:
+            return False
+        try:
+            while True:
+                if not self._current and not self._next_frame():
+                    return True
+                rest = memoryview(self._current)[self._offset :] if self._offset else self._current
+                self._offset += connection.send(rest, _socket.MSG_NOSIGNAL)
+                if self._offset == len(self._current):
+                    self._current, self._offset = b"", 0
+        except BlockingIOError:
+            self._start_draining()
+        except OSError:
+            self._disconnect()
+        return False
+
+    def _next_frame(self) -> bool:
+        try:
+            self._current = self._queue.popleft()
+        except IndexError:
+            self._queued_bytes = 0
+            return False
+        self._queued_bytes -= len(self._current)
+        return True
+
+    def _connected(self) -> _socket.socket | None:
+        if self._socket is not None:
+            return self._socket
+        now = self._clock()
+        if now < self._connect_at:
+            return None
+        self._connect_at = now + _RECONNECT_AFTER_S
+        connection = None
+        try:
+            connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+            # A full backlog must not block: AF_UNIX connect waits for room on a blocking socket.
+            connection.setblocking(False)
+            connection.connect(self._path)
+            hello = self._hello()
+            if connection.send(hello, _socket.MSG_NOSIGNAL) != len(hello):
+                connection.close()
+                return None
+        except (OSError, ValueError):
+            if connection is not None:
+                connection.close()
+            return None
+        self._socket = connection
+        return connection
+
+    def _disconnect(self) -> None:
+        """Close; a frame cut off in the middle is sent again, whole, on the next connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self._offset = 0
+
+    def _start_draining(self) -> None:
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            _thread.start_new_thread(self._drain, ())
+        except RuntimeError:  # no more threads to be had: the next send tries again
+            self._draining = False
+
+    def _drain(self) -> None:
+        """Wait, in a thread of its own, for the socket to take more; end when nothing waits."""
+        try:
+            from select import POLLOUT, poll
+
+            while self._queue or self._current:
+                connection = self._socket
+                if connection is None:
+                    return
+                poller = poll()
+                poller.register(connection.fileno(), POLLOUT)
+                poller.poll(_WRITABLE_TIMEOUT_MS)
+                self._pump()
+        except Exception:  # a closed descriptor: the next send reconnects
+            return
+        finally:
+            self._draining = False

@@ -1,0 +1,292 @@
+"""Records to OTLP protobuf bytes; pure.
+
+Field numbers are those of opentelemetry-proto 1.x
+(https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto); limits are
+https://opentelemetry.io/docs/specs/otel/common/#attribute-limits and
+https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from serverless_instrument.wrapper.records import Event, Link, LogRecord, Span
+
+_FIXED64 = Struct("<Q").pack
+_FIXED32 = Struct("<I").pack
+_DOUBLE = Struct("<d").pack
+_BYTE = [bytes((number,)) for number in range(128)]
+_U64 = (1 << 64) - 1
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+# Deeper than any event that Lambda's JSON parser lets through is a cycle.
+_MAX_DEPTH = 32
+
+
+class Limits:
+    """Span limits; None is unlimited. Defaults are the specification's."""
+
+    __slots__ = (
+        "attribute_count",
+        "attribute_value_length",
+        "event_attribute_count",
+        "event_count",
+        "link_attribute_count",
+        "link_count",
+    )
+
+    def __init__(
+        self,
+        attribute_count: int | None = 128,
+        attribute_value_length: int | None = None,
+        event_count: int | None = 128,
+        link_count: int | None = 128,
+        event_attribute_count: int | None = 128,
+        link_attribute_count: int | None = 128,
+    ) -> None:
+        self.attribute_count = attribute_count
+        self.attribute_value_length = attribute_value_length
+        self.event_count = event_count
+        self.link_count = link_count
+        self.event_attribute_count = event_attribute_count
+        self.link_attribute_count = link_attribute_count
+
+    def shortened(self, attribute_value_length: int) -> Limits:
+        """These limits with values cut shorter, for a span over a frame's size."""
+        return Limits(
+            self.attribute_count,
+            attribute_value_length,
+            self.event_count,
+            self.link_count,
+            self.event_attribute_count,
+            self.link_attribute_count,
+        )
+
+
+def _varint(value: int) -> bytes:
+    if value < 128:
+        return _BYTE[value]
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def field(tag: bytes, payload: bytes) -> bytes:
+    """A length-delimited field; `tag` is number << 3 | 2."""
+    size = len(payload)
+    return tag + (_BYTE[size] if size < 128 else _varint(size)) + payload
+
+
+def _utf8(text: str) -> bytes:
+    # JSON can carry lone surrogates, which protobuf strings must not.
+    return text.encode("utf-8", "replace")
+
+
+def _text(text: str, limit: int | None) -> bytes:
+    return field(b"\x0a", _utf8(text if limit is None else text[:limit]))
+
+
+def _integer(value: int, limit: int | None) -> bytes:
+    if _INT64_MIN <= value <= _INT64_MAX:
+        return b"\x18" + _varint(value & _U64)
+    # Too big for the wire. hex, because int -> decimal refuses very long numbers.
+    return _text(hex(value), limit)
+
+
+def _array(values: Iterable[object], limit: int | None, depth: int) -> bytes:
+    return field(
+        b"\x2a", b"".join([field(b"\x0a", any_value(v, limit, depth + 1)) for v in values])
+    )
+
+
+def _mapping(values: Mapping[object, object], limit: int | None, depth: int) -> bytes:
+    pairs = [
+        field(b"\x0a", _key_value(key if type(key) is str else str(key), value, limit, depth + 1))
+        for key, value in values.items()
+    ]
+    return field(b"\x32", b"".join(pairs))
+
+
+def _foreign(value: object, limit: int | None) -> bytes:
+    try:
+        return _text(str(value), limit)
+    except Exception:  # a user's __str__ may raise anything, which is no reason to lose the span
+        return _text(f"<{type(value).__name__}>", limit)
+
+
+def any_value(value: object, limit: int | None = None, depth: int = 0) -> bytes:
+    """An ``AnyValue`` message: str, bool, int, float, bytes, sequences, mappings, None, else text.
+
+    `limit` cuts strings (in characters) and bytes, inside arrays and mappings as well.
+    """
+    kind = type(value)
+    if kind is str:
+        return _text(value, limit)  # type: ignore[arg-type] # narrowed by `kind`
+    if kind is bool:
+        return b"\x10\x01" if value else b"\x10\x00"
+    if kind is int:
+        return _integer(value, limit)  # type: ignore[arg-type] # narrowed by `kind`
+    if kind is float:
+        return b"\x21" + _DOUBLE(value)
+    if value is None:
+        return b""
+    if depth >= _MAX_DEPTH:
+        return _text("...", limit)
+    return _other_value(value, limit, depth)
+
+
+def _other_value(value: object, limit: int | None, depth: int) -> bytes:
+    if isinstance(value, str):
+        return _text(str.__str__(value), limit)
+    if isinstance(value, int):
+        return _integer(int(value), limit)
+    if isinstance(value, float):
+        return b"\x21" + _DOUBLE(float(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return field(b"\x3a", bytes(value)[:limit])
+    if isinstance(value, dict):
+        return _mapping(value, limit, depth)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return _array(value, limit, depth)
+    return _foreign(value, limit)
+
+
+def _key_value(key: str, value: object, limit: int | None, depth: int = 0) -> bytes:
+    return field(b"\x0a", _utf8(key)) + field(b"\x12", any_value(value, limit, depth))
+
+
+def attributes(
+    tag: bytes,
+    dropped_tag: bytes,
+    values: Mapping[str, object],
+    count: int | None,
+    limit: int | None,
+) -> bytes:
+    """Repeated ``KeyValue`` under `tag`, then the number over `count` under `dropped_tag`."""
+    items = values.items()
+    dropped = 0
+    if count is not None and len(values) > count:
+        dropped = len(values) - count
+        items = list(items)[:count]  # type: ignore[assignment] # a list of the same pairs
+    encoded = b"".join([field(tag, _key_value(key, value, limit)) for key, value in items])
+    return encoded + dropped_tag + _varint(dropped) if dropped else encoded
+
+
+def resource(values: Mapping[str, object]) -> bytes:
+    """A ``Resource`` message; attribute limits do not apply to resources."""
+    return attributes(b"\x0a", b"\x10", values, None, None)
+
+
+def scope(name: str, version: str = "", schema_url: str = "") -> bytes:
+    """Tagged ``scope`` and ``schema_url`` of a ``ScopeSpans``, ``ScopeLogs``, ``ScopeMetrics``."""
+    inner = field(b"\x0a", _utf8(name)) + (field(b"\x12", _utf8(version)) if version else b"")
+    return field(b"\x0a", inner) + (field(b"\x1a", _utf8(schema_url)) if schema_url else b"")
+
+
+def _event(event: Event, limits: Limits) -> bytes:
+    return (
+        b"\x09"
+        + _FIXED64(event.time_unix_ns)
+        + field(b"\x12", _utf8(event.name))
+        + attributes(
+            b"\x1a",
+            b"\x20",
+            event.attributes,
+            limits.event_attribute_count,
+            limits.attribute_value_length,
+        )
+    )
+
+
+def _link(link: Link, limits: Limits) -> bytes:
+    return (
+        field(b"\x0a", link.trace_id)
+        + field(b"\x12", link.span_id)
+        + (field(b"\x1a", _utf8(link.trace_state)) if link.trace_state else b"")
+        + attributes(
+            b"\x22",
+            b"\x28",
+            link.attributes,
+            limits.link_attribute_count,
+            limits.attribute_value_length,
+        )
+        + b"\x35"
+        + _FIXED32(link.flags)
+    )
+
+
+def _status(code: int, message: str) -> bytes:
+    return field(
+        b"\x7a", (field(b"\x12", _utf8(message)) if message else b"") + b"\x18" + _BYTE[code]
+    )
+
+
+def span(record: Span, limits: Limits) -> bytes:
+    """A ``Span`` message, without its tag: fields may be appended to it."""
+    parts = [
+        field(b"\x0a", record.trace_id),
+        field(b"\x12", record.span_id),
+        field(b"\x1a", _utf8(record.trace_state)) if record.trace_state else b"",
+        field(b"\x22", record.parent_span_id) if record.parent_span_id else b"",
+        field(b"\x2a", _utf8(record.name)),
+        b"\x30" + _BYTE[record.kind],
+        b"\x39" + _FIXED64(record.start_unix_ns),
+        b"\x41" + _FIXED64(record.end_unix_ns) if record.end_unix_ns else b"",
+        attributes(
+            b"\x4a",
+            b"\x50",
+            record.attributes,
+            limits.attribute_count,
+            limits.attribute_value_length,
+        ),
+    ]
+    if record.events:
+        # The latest are the telling ones: an exception is recorded last.
+        kept = _last(record.events, limits.event_count)
+        parts += [field(b"\x5a", _event(event, limits)) for event in kept]
+        parts.append(_dropped(b"\x60", len(record.events) - len(kept)))
+    if record.links:
+        links = record.links[: limits.link_count]
+        parts += [field(b"\x6a", _link(link, limits)) for link in links]
+        parts.append(_dropped(b"\x70", len(record.links) - len(links)))
+    if record.status_code:
+        parts.append(_status(record.status_code, record.status_message))
+    parts.append(b"\x85\x01" + _FIXED32(record.flags))
+    return b"".join(parts)
+
+
+def _last(events: list[Event], count: int | None) -> list[Event]:
+    return events[-count:] if count else [] if count == 0 else events
+
+
+def _dropped(tag: bytes, count: int) -> bytes:
+    return tag + _varint(count) if count > 0 else b""
+
+
+def item(message: bytes) -> bytes:
+    """`message` as one element of a scope's repeated field (spans, log_records and metrics: 2)."""
+    return field(b"\x12", message)
+
+
+def log_record(record: LogRecord, limits: Limits) -> bytes:
+    """A ``LogRecord`` message, without its tag."""
+    limit = limits.attribute_value_length
+    parts = [
+        b"\x09" + _FIXED64(record.time_unix_ns),
+        b"\x10" + _BYTE[record.severity_number],
+        field(b"\x1a", _utf8(record.severity_text)) if record.severity_text else b"",
+        field(b"\x2a", any_value(record.body)) if record.body is not None else b"",
+        attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit),
+        b"\x45" + _FIXED32(record.flags),
+        field(b"\x4a", record.trace_id) if record.trace_id else b"",
+        field(b"\x52", record.span_id) if record.span_id else b"",
+        b"\x59" + _FIXED64(record.observed_unix_ns),
+        field(b"\x62", _utf8(record.event_name)) if record.event_name else b"",
+    ]
+    return b"".join(parts)

@@ -1,0 +1,260 @@
+"""One invocation as a state machine: event and outcome in, frames out; no I/O.
+
+Attributes: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and, for errors,
+https://opentelemetry.io/docs/specs/semconv/general/recording-errors/.
+"""
+
+from __future__ import annotations
+
+from serverless_instrument import __version__, wire
+from serverless_instrument.wrapper import encoder, records
+from serverless_instrument.wrapper.propagation import extract
+from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
+from serverless_instrument.wrapper.triggers import registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from serverless_instrument.wrapper.propagation import SpanContext
+    from serverless_instrument.wrapper.records import Attributes
+    from serverless_instrument.wrapper.settings import Settings
+    from serverless_instrument.wrapper.triggers.base import Facts, Trigger
+
+SCOPE = encoder.scope("serverless_instrument", __version__)
+
+CREATED, RUNNING, ENDED = "created", "running", "ended"
+_NEXT = {
+    (CREATED, "start"): RUNNING,
+    (RUNNING, "succeed"): ENDED,
+    (RUNNING, "fail"): ENDED,
+}
+# A span over a frame's size keeps this much of each value rather than being lost.
+_SHORTENED_CHARACTERS = 4096
+
+
+class Invocation:
+    """The invocation span, from the event to the frames that carry it.
+
+    Args:
+        event: the decoded event; never changed.
+        context: the runtime's context object, or anything at all.
+        settings: the runtime side's settings.
+        environ: read for the X-Ray header and the function's name only.
+        now_unix_ns: the start time.
+        random_bytes: source of ids, like `os.urandom`.
+        coldstart: whether this is the environment's first invocation.
+    """
+
+    __slots__ = (
+        "_log",
+        "_settings",
+        "_trigger",
+        "deadline_unix_ms",
+        "request_id",
+        "sampled",
+        "span",
+        "state",
+    )
+
+    def __init__(
+        self,
+        event: object,
+        context: object,
+        settings: Settings,
+        environ: Mapping[str, str],
+        now_unix_ns: int,
+        random_bytes: Callable[[int], bytes],
+        *,
+        coldstart: bool,
+    ) -> None:
+        self.state = CREATED
+        self._settings = settings
+        self._log: records.LogRecord | None = None
+        self._trigger, facts = _facts(event, settings.known_methods)
+        self.request_id = _text_of(context, "aws_request_id")
+        self.deadline_unix_ms = _deadline(context, now_unix_ns)
+        parent = extract(
+            facts.carrier,
+            settings.propagators,
+            environ.get("_X_AMZN_TRACE_ID"),
+            ignore_xray_decision=settings.ignore_xray_decision,
+        )
+        trace_id = parent.trace_id if parent else random_bytes(16)
+        self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
+        attributes: Attributes = {
+            "faas.trigger": facts.trigger,
+            "faas.coldstart": coldstart,
+            "faas.invocation_id": self.request_id,
+        }
+        attributes.update(_arn_attributes(context))
+        attributes.update(facts.attributes)
+        self.span = records.Span(
+            facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation",
+            records.KIND_SERVER,
+            trace_id,
+            random_bytes(8),
+            now_unix_ns,
+            attributes,
+            parent.span_id if parent else b"",
+            parent.trace_state if parent else "",
+            (parent.flags & ~1 if parent else 0)
+            | self.sampled
+            | records.FLAG_HAS_IS_REMOTE
+            | (records.FLAG_IS_REMOTE if parent else 0),
+        )
+
+    def _advance(self, event: str) -> None:
+        state = _NEXT.get((self.state, event))
+        if state is None:
+            msg = f"an invocation that is {self.state} cannot {event}"
+            raise ValueError(msg)
+        self.state = state
+
+    def start(self) -> bytes:
+        """The START frame: the span as it will stand if the invocation never ends."""
+        self._advance("start")
+        span = self.span
+        span.status_code = records.STATUS_ERROR
+        batch = self._batch(wrap=False)
+        span.status_code = records.STATUS_UNSET
+        return self._frame(wire.START, span.start_unix_ns, batch)
+
+    def succeed(self, response: object, now_unix_ns: int) -> bytes:
+        """The END frame of an invocation that returned `response`."""
+        self._advance("succeed")
+        try:
+            outcome = self._trigger.outcome(response)
+        except Exception:  # a response may be any object, with any behaviour
+            return self._end(now_unix_ns)
+        self.span.attributes.update(outcome.attributes)
+        if outcome.error_type:
+            self._error(outcome.error_type, outcome.message)
+        return self._end(now_unix_ns)
+
+    def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
+        """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
+        self._advance("fail")
+        error_type = qualified_name(type(error))
+        message = _message(error)
+        self._error(error_type, message)
+        details: dict[str, object] = {
+            "exception.type": error_type,
+            "exception.message": message,
+            "exception.stacktrace": stacktrace,
+        }
+        span, settings = self.span, self._settings
+        if settings.exception_as_event:
+            span.events.append(records.Event("exception", now_unix_ns, details))
+        frames = b""
+        if settings.exception_as_log:
+            frames = self._exception_log(details, now_unix_ns)
+        return frames + self._end(now_unix_ns)
+
+    def _error(self, error_type: str, message: str) -> None:
+        self.span.status_code = records.STATUS_ERROR
+        self.span.status_message = message
+        self.span.attributes["error.type"] = error_type
+
+    def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
+        span = self.span
+        record = records.LogRecord(
+            now_unix_ns,
+            records.SEVERITY_ERROR,
+            "ERROR",
+            None,
+            {**details, "faas.invocation_id": self.request_id},
+            span.trace_id,
+            span.span_id,
+            span.flags & 0xFF,
+            "faas.invocation.exception",
+        )
+        message = encoder.log_record(record, self._settings.limits)
+        if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
+            limits = self._settings.limits.shortened(_SHORTENED_CHARACTERS)
+            message = encoder.log_record(record, limits)
+        return wire.frame(wire.LOGS, wire.pack_batch(SCOPE, encoder.item(message), 1))
+
+    def _end(self, now_unix_ns: int) -> bytes:
+        # A wall clock may step back while the environment is frozen.
+        self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
+        return self._frame(wire.END, self.span.end_unix_ns, self._batch(wrap=True))
+
+    def _batch(self, *, wrap: bool) -> bytes:
+        if not self.sampled:
+            return wire.pack_batch(SCOPE, b"", 0)
+        message = encoder.span(self.span, self._settings.limits)
+        if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
+            limits = self._settings.limits.shortened(_SHORTENED_CHARACTERS)
+            message = encoder.span(self.span, limits)
+        return wire.pack_batch(SCOPE, encoder.item(message) if wrap else message, 1)
+
+    def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
+        payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
+        return wire.frame(kind, payload)
+
+
+def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:
+    try:
+        trigger = registry.select(event)
+        return trigger, trigger.facts(event, known_methods)  # type: ignore[arg-type] # inferred
+    except Exception:  # whatever shape defeats a trigger must still give a span
+        trigger = registry.load(registry.FALLBACK)
+        return trigger, trigger.facts({}, known_methods)
+
+
+def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:
+    if settings.sampler == DEFAULT_SAMPLER:
+        return parent is None or parent.sampled
+    from serverless_instrument.wrapper import sampling
+
+    return sampling.sampled(settings.sampler, settings.sampler_ratio, trace_id, parent)
+
+
+def _text_of(context: object, name: str) -> str:
+    try:
+        value = getattr(context, name, "")
+    except Exception:  # a context of the user's own making may do anything
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _deadline(context: object, now_unix_ns: int) -> int:
+    """The deadline in milliseconds since the epoch, 0 where the context does not tell."""
+    try:
+        remaining_ms = context.get_remaining_time_in_millis()  # type: ignore[attr-defined] # guarded
+        return max(0, now_unix_ns // 1_000_000 + int(remaining_ms))
+    except Exception:  # as above
+        return 0
+
+
+def _arn_attributes(context: object) -> Attributes:
+    """Attributes of the invoked ARN; its alias is replaced by the version that ran.
+
+    https://opentelemetry.io/docs/specs/semconv/resource/cloud/ (cloud.resource_id)
+    """
+    arn = _text_of(context, "invoked_function_arn")
+    if not arn:
+        return {}
+    attributes: Attributes = {"aws.lambda.invoked_arn": arn}
+    parts = arn.split(":")
+    if len(parts) >= 7 and parts[0] == "arn":
+        attributes["cloud.account.id"] = parts[4]
+        version = _text_of(context, "function_version")
+        if len(parts) > 7 and version:
+            parts[7] = version
+        attributes["cloud.resource_id"] = ":".join(parts)
+    return attributes
+
+
+def qualified_name(kind: type) -> str:
+    """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a user's __str__ may raise
+        return ""

@@ -1,0 +1,216 @@
+"""Trace context headers: W3C tracecontext and baggage, AWS X-Ray; read and write; pure.
+
+Sources: https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/baggage/,
+https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_LOWER_HEX = "0123456789abcdef"
+_KEY_CHARACTERS = _LOWER_HEX + "ghijklmnopqrstuvwxyz_-*/"
+_TRACESTATE_MEMBERS = 32
+_BAGGAGE_BYTES = 8192
+_BAGGAGE_MEMBERS = 180
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+
+
+class SpanContext:
+    """A remote span: 16-byte trace id, 8-byte span id, W3C flags, tracestate."""
+
+    __slots__ = ("flags", "span_id", "trace_id", "trace_state")
+
+    def __init__(self, trace_id: bytes, span_id: bytes, flags: int, trace_state: str = "") -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.flags = flags
+        self.trace_state = trace_state
+
+    @property
+    def sampled(self) -> bool:
+        """The W3C sampled flag."""
+        return bool(self.flags & 1)
+
+
+def _hex(text: str, size: int) -> bytes | None:
+    # strip leaves something exactly when a character is not lower-case hex.
+    if len(text) != 2 * size or text.strip(_LOWER_HEX):
+        return None
+    return bytes.fromhex(text)
+
+
+def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | None:
+    """The remote span, or None where the header is invalid.
+
+    Later versions are read as version 00 as far as it goes; an invalid tracestate is dropped alone.
+    """
+    text = traceparent.strip(" \t")
+    parts = text.split("-", 4)
+    if len(parts) < 4 or (parts[0] == "00" and len(parts) != 4):
+        return None
+    version = _hex(parts[0], 1)
+    trace_id, span_id, flags = _hex(parts[1], 16), _hex(parts[2], 8), _hex(parts[3], 1)
+    if (
+        version is None
+        or version == b"\xff"
+        or trace_id is None
+        or span_id is None
+        or flags is None
+    ):
+        return None
+    if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    return SpanContext(trace_id, span_id, flags[0], parse_tracestate(tracestate))
+
+
+def parse_tracestate(text: str) -> str:
+    """`text` without empty members, or "" where any member breaks the grammar."""
+    members, seen = [], set()
+    for raw in text.split(","):
+        member = raw.strip(" \t")
+        if not member:
+            continue
+        key, equals, value = member.partition("=")
+        if not equals or key in seen or not _state_key(key) or not _state_value(value):
+            return ""
+        seen.add(key)
+        members.append(member)
+    return ",".join(members) if len(members) <= _TRACESTATE_MEMBERS else ""
+
+
+def _state_key(key: str) -> bool:
+    tenant, at, system = key.partition("@")
+    if at and not (0 < len(tenant) <= 241 and 0 < len(system) <= 14 and "a" <= system[0] <= "z"):
+        return False
+    characters = tenant + system
+    return 0 < len(key) <= 256 and (key[0].isalnum() and not characters.strip(_KEY_CHARACTERS))
+
+
+def _state_value(value: str) -> bool:
+    return 0 < len(value) <= 256 and "=" not in value and all(" " <= c <= "~" for c in value)
+
+
+def format_traceparent(context: SpanContext) -> str:
+    """The ``traceparent`` header of `context`, version 00."""
+    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags & 0xFF:02x}"
+
+
+def parse_xray(header: str) -> SpanContext | None:
+    """The remote span of an ``X-Amzn-Trace-Id`` header; None without a valid Root and Parent.
+
+    A header with Root alone comes from a load balancer or gateway that made no segment: it names
+    no span to be a child of.
+    """
+    fields = {}
+    for part in header.split(";"):
+        key, equals, value = part.strip().partition("=")
+        if equals:
+            fields[key] = value
+    root = fields.get("Root", "").split("-")
+    if len(root) != 3 or root[0] != "1" or len(root[1]) != 8:
+        return None
+    trace_id = _hex((root[1] + root[2]).lower(), 16)
+    span_id = _hex(fields.get("Parent", "").lower(), 8)
+    if trace_id is None or span_id is None or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    return SpanContext(trace_id, span_id, 1 if fields.get("Sampled") == "1" else 0)
+
+
+def format_xray(context: SpanContext) -> str:
+    """The ``X-Amzn-Trace-Id`` header of `context`."""
+    trace_id = context.trace_id.hex()
+    return (
+        f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={context.span_id.hex()}"
+        f";Sampled={context.flags & 1}"
+    )
+
+
+def parse_baggage(header: str) -> dict[str, str]:
+    """Decoded baggage entries; members that break the grammar are skipped, properties dropped."""
+    entries: dict[str, str] = {}
+    if len(header) > _BAGGAGE_BYTES:
+        return entries
+    for member in header.split(","):
+        key, equals, value = member.partition(";")[0].partition("=")
+        key = key.strip()
+        if equals and key and len(entries) < _BAGGAGE_MEMBERS:
+            entries[key] = percent_decode(value.strip())
+    return entries
+
+
+def format_baggage(entries: Mapping[str, str]) -> str:
+    """A ``baggage`` header within the standard's limits; entries beyond them are left out."""
+    members: list[str] = []
+    size = 0
+    for key, value in list(entries.items())[:_BAGGAGE_MEMBERS]:
+        member = f"{key}={percent_encode(value, _BAGGAGE_SAFE)}"
+        size += len(member) + 1
+        if size > _BAGGAGE_BYTES + 1:
+            break
+        members.append(member)
+    return ",".join(members)
+
+
+# baggage-octet: printable ASCII less space, quote, comma, semicolon and backslash; and less the
+# percent sign, which marks an escape.
+_BAGGAGE_SAFE = frozenset(bytes(range(0x21, 0x7F))) - frozenset(b'",;\\%')
+_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
+
+
+def percent_encode(text: str, safe: frozenset[int]) -> str:
+    """`text` as UTF-8 with every byte outside `safe` as %XX (RFC 3986, section 2.1)."""
+    return "".join(
+        [chr(byte) if byte in safe else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")]
+    )
+
+
+def percent_decode(text: str) -> str:
+    """`text` with its %XX escapes decoded as UTF-8; a stray percent sign stays as it is."""
+    if "%" not in text:
+        return text
+    first, *rest = text.encode("utf-8", "replace").split(b"%")
+    out = bytearray(first)
+    for part in rest:
+        if len(part) >= 2 and part[0] in _HEX_DIGITS and part[1] in _HEX_DIGITS:
+            out.append(int(part[:2], 16))
+            out += part[2:]
+        else:
+            out += b"%" + part
+    return out.decode("utf-8", "replace")
+
+
+def extract(
+    headers: Mapping[str, str],
+    propagators: Sequence[str],
+    xray_env: str | None,
+    *,
+    ignore_xray_decision: bool,
+) -> SpanContext | None:
+    """The remote parent that `propagators`, in order, find in `headers` (lower-case names).
+
+    As in any composite propagator a later one that finds a valid span overrides an earlier one
+    (https://opentelemetry.io/docs/specs/otel/context/api-propagators/#composite-propagator).
+    ``xray-lambda`` prefers `xray_env`, the value of ``_X_AMZN_TRACE_ID``, unless an earlier one
+    found a span (https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/). With
+    `ignore_xray_decision` an X-Ray parent counts as sampled: AWS services send Sampled=0 whenever
+    X-Ray itself is off, which says nothing about any other backend.
+    """
+    parent: SpanContext | None = None
+    for name in propagators:
+        if name == "tracecontext":
+            header = headers.get("traceparent")
+            found = parse_traceparent(header, headers.get("tracestate", "")) if header else None
+        elif name in ("xray", "xray-lambda"):
+            header = headers.get("x-amzn-trace-id")
+            found = parse_xray(header) if header else None
+            if name == "xray-lambda" and parent is None and xray_env:
+                found = parse_xray(xray_env) or found
+            if found is not None and ignore_xray_decision:
+                found.flags |= 1
+        else:
+            continue
+        parent = found or parent
+    return parent

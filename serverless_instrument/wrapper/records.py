@@ -1,0 +1,139 @@
+"""What the runtime records: plain objects that the encoder turns into OTLP bytes."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Attributes = dict[str, object]
+
+# SpanKind and StatusCode of opentelemetry/proto/trace/v1/trace.proto
+KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = 1, 2, 3, 4, 5
+STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
+
+# SpanFlags: the low byte is the W3C trace flags; above it, what is known of the parent.
+FLAG_SAMPLED = 0x01
+FLAG_HAS_IS_REMOTE = 0x100
+FLAG_IS_REMOTE = 0x200
+
+SEVERITY_ERROR = 17
+
+
+class Event:
+    """A span event: name, time in nanoseconds since the epoch, attributes."""
+
+    __slots__ = ("attributes", "name", "time_unix_ns")
+
+    def __init__(self, name: str, time_unix_ns: int, attributes: Mapping[str, object]) -> None:
+        self.name = name
+        self.time_unix_ns = time_unix_ns
+        self.attributes = attributes
+
+
+class Link:
+    """A link to another span: 16-byte trace id, 8-byte span id, tracestate, W3C flags."""
+
+    __slots__ = ("attributes", "flags", "span_id", "trace_id", "trace_state")
+
+    def __init__(
+        self,
+        trace_id: bytes,
+        span_id: bytes,
+        trace_state: str = "",
+        flags: int = 0,
+        attributes: Mapping[str, object] | None = None,
+    ) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.trace_state = trace_state
+        self.flags = flags
+        self.attributes = attributes or {}
+
+
+class Span:
+    """A span; `end_unix_ns` is 0 while it runs. `flags` are OTLP ``SpanFlags``."""
+
+    __slots__ = (
+        "attributes",
+        "end_unix_ns",
+        "events",
+        "flags",
+        "kind",
+        "links",
+        "name",
+        "parent_span_id",
+        "span_id",
+        "start_unix_ns",
+        "status_code",
+        "status_message",
+        "trace_id",
+        "trace_state",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        kind: int,
+        trace_id: bytes,
+        span_id: bytes,
+        start_unix_ns: int,
+        attributes: Attributes,
+        parent_span_id: bytes = b"",
+        trace_state: str = "",
+        flags: int = FLAG_SAMPLED | FLAG_HAS_IS_REMOTE,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_span_id = parent_span_id
+        self.trace_state = trace_state
+        self.flags = flags
+        self.start_unix_ns = start_unix_ns
+        self.end_unix_ns = 0
+        self.attributes = attributes
+        self.events: list[Event] = []
+        self.links: list[Link] = []
+        self.status_code = STATUS_UNSET
+        self.status_message = ""
+
+
+class LogRecord:
+    """A log record or, with `event_name`, an event; ids are empty outside a trace."""
+
+    __slots__ = (
+        "attributes",
+        "body",
+        "event_name",
+        "flags",
+        "observed_unix_ns",
+        "severity_number",
+        "severity_text",
+        "span_id",
+        "time_unix_ns",
+        "trace_id",
+    )
+
+    def __init__(
+        self,
+        time_unix_ns: int,
+        severity_number: int,
+        severity_text: str,
+        body: object,
+        attributes: Mapping[str, object],
+        trace_id: bytes = b"",
+        span_id: bytes = b"",
+        flags: int = 0,
+        event_name: str = "",
+    ) -> None:
+        self.time_unix_ns = time_unix_ns
+        self.observed_unix_ns = time_unix_ns
+        self.severity_number = severity_number
+        self.severity_text = severity_text
+        self.body = body
+        self.attributes = attributes
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.flags = flags
+        self.event_name = event_name

@@ -1,0 +1,1 @@
+"""Event sources: one file each, loaded when its first event comes."""

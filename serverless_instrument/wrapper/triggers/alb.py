@@ -1,0 +1,38 @@
+"""Application Load Balancer, with single or multi-value headers.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import http
+from serverless_instrument.wrapper.triggers.base import text
+from serverless_instrument.wrapper.triggers.carriers import http_headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Facts, Json, Outcome
+
+
+def infer(event: object) -> bool:
+    """A method and a request context with ``elb``."""
+    if not isinstance(event, dict) or not isinstance(event.get("httpMethod"), str):
+        return False
+    context = event.get("requestContext")
+    return isinstance(context, dict) and "elb" in context
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:
+    """The request; a load balancer knows no route, and passes the query still encoded."""
+    return http.server_facts(
+        http_headers(event),
+        known_methods,
+        method=text(event.get("httpMethod")),
+        path=text(event.get("path")) or "/",
+        query=http.rebuilt_query(event, encoded=True),
+    )
+
+
+def outcome(response: object) -> Outcome:
+    """A response without ``statusCode`` is a 502 to the client."""
+    return http.status_outcome(response, implicit_status=None)

@@ -1,0 +1,57 @@
+"""API Gateway REST API proxy integration, and HTTP API payload format 1.0, which has its shape.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import http
+from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.triggers.carriers import http_headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Facts, Json, Outcome
+
+
+def infer(event: object) -> bool:
+    """A method, a resource and a request context; ALB has ``elb`` there, authorizers a ``type``."""
+    if not isinstance(event, dict) or "type" in event:
+        return False
+    context = event.get("requestContext")
+    return (
+        isinstance(context, dict)
+        and "elb" not in context
+        and isinstance(event.get("httpMethod"), str)
+        and isinstance(event.get("resource"), str)
+    )
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:
+    """The request; ``resource`` is the route."""
+    context = dictionary(event.get("requestContext"))
+    identity = dictionary(context.get("identity"))
+    return http.server_facts(
+        http_headers(event),
+        known_methods,
+        method=text(event.get("httpMethod")),
+        path=text(context.get("path")) or text(event.get("path")) or "/",
+        route=_route(text(event.get("resource"))),
+        query=http.rebuilt_query(event, encoded=False),
+        source_ip=text(identity.get("sourceIp")),
+        user_agent=text(identity.get("userAgent")),
+        protocol=text(context.get("protocol")),
+        domain_name=text(context.get("domainName")),
+    )
+
+
+def _route(resource: str) -> str:
+    # HTTP API format 1.0 puts its routeKey here: "$default" or "GET /items/{id}" style.
+    if resource.startswith("/"):
+        return resource
+    return resource.partition(" ")[2]
+
+
+def outcome(response: object) -> Outcome:
+    """A response without ``statusCode`` is a malformed proxy response, a 502 to the client."""
+    return http.status_outcome(response, implicit_status=None)
