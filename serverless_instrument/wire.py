@@ -128,6 +128,27 @@ def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
     return payload[_BATCH.size : end], payload[end:], count
 
 
+_BYTE = [bytes((number,)) for number in range(128)]
+
+
+def varint(value: int) -> bytes:
+    """A protobuf base-128 varint of a number from 0 up."""
+    if value < 128:
+        return _BYTE[value]
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def field(tag: bytes, payload: bytes) -> bytes:
+    """A length-delimited protobuf field; `tag` is number << 3 | 2. Batches are joined with it."""
+    size = len(payload)
+    return tag + (_BYTE[size] if size < 128 else varint(size)) + payload
+
+
 class FrameReader:
     """Bytes in, in any split; (kind, payload) out."""
 

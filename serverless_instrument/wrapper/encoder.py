@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from serverless_instrument.wire import field, varint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 _FIXED64 = Struct("<Q").pack
 _FIXED32 = Struct("<I").pack
 _DOUBLE = Struct("<d").pack
-_BYTE = [bytes((number,)) for number in range(128)]
 _U64 = (1 << 64) - 1
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 # Deeper than any event that Lambda's JSON parser lets through is a cycle.
@@ -66,23 +67,6 @@ class Limits:
         )
 
 
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return _BYTE[value]
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def field(tag: bytes, payload: bytes) -> bytes:
-    """A length-delimited field; `tag` is number << 3 | 2."""
-    size = len(payload)
-    return tag + (_BYTE[size] if size < 128 else _varint(size)) + payload
-
-
 def _utf8(text: str) -> bytes:
     # JSON can carry lone surrogates, which protobuf strings must not.
     return text.encode("utf-8", "replace")
@@ -94,7 +78,7 @@ def _text(text: str, limit: int | None) -> bytes:
 
 def _integer(value: int, limit: int | None) -> bytes:
     if _INT64_MIN <= value <= _INT64_MAX:
-        return b"\x18" + _varint(value & _U64)
+        return b"\x18" + varint(value & _U64)
     # Too big for the wire. hex, because int -> decimal refuses very long numbers.
     return _text(hex(value), limit)
 
@@ -175,7 +159,7 @@ def attributes(
         dropped = len(values) - count
         items = list(items)[:count]  # type: ignore[assignment] # a list of the same pairs
     encoded = b"".join([field(tag, _key_value(key, value, limit)) for key, value in items])
-    return encoded + dropped_tag + _varint(dropped) if dropped else encoded
+    return encoded + dropped_tag + varint(dropped) if dropped else encoded
 
 
 def resource(values: Mapping[str, object]) -> bytes:
@@ -223,7 +207,7 @@ def _link(link: Link, limits: Limits) -> bytes:
 
 def _status(code: int, message: str) -> bytes:
     return field(
-        b"\x7a", (field(b"\x12", _utf8(message)) if message else b"") + b"\x18" + _BYTE[code]
+        b"\x7a", (field(b"\x12", _utf8(message)) if message else b"") + b"\x18" + varint(code)
     )
 
 
@@ -235,7 +219,7 @@ def span(record: Span, limits: Limits) -> bytes:
         field(b"\x1a", _utf8(record.trace_state)) if record.trace_state else b"",
         field(b"\x22", record.parent_span_id) if record.parent_span_id else b"",
         field(b"\x2a", _utf8(record.name)),
-        b"\x30" + _BYTE[record.kind],
+        b"\x30" + varint(record.kind),
         b"\x39" + _FIXED64(record.start_unix_ns),
         b"\x41" + _FIXED64(record.end_unix_ns) if record.end_unix_ns else b"",
         attributes(
@@ -266,7 +250,7 @@ def _last(events: list[Event], count: int | None) -> list[Event]:
 
 
 def _dropped(tag: bytes, count: int) -> bytes:
-    return tag + _varint(count) if count > 0 else b""
+    return tag + varint(count) if count > 0 else b""
 
 
 def item(message: bytes) -> bytes:
@@ -279,7 +263,7 @@ def log_record(record: LogRecord, limits: Limits) -> bytes:
     limit = limits.attribute_value_length
     parts = [
         b"\x09" + _FIXED64(record.time_unix_ns),
-        b"\x10" + _BYTE[record.severity_number],
+        b"\x10" + varint(record.severity_number),
         field(b"\x1a", _utf8(record.severity_text)) if record.severity_text else b"",
         field(b"\x2a", any_value(record.body)) if record.body is not None else b"",
         attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit),

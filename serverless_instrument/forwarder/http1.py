@@ -1,0 +1,159 @@
+"""HTTP/1.1 responses: bytes in, a response out; no I/O (RFC 9112)."""
+
+from __future__ import annotations
+
+_HEAD_LIMIT_BYTES = 64 * 1024
+_BODY_LIMIT_BYTES = 8 * 1024 * 1024
+
+_HEAD, _LENGTH, _CHUNK_SIZE, _CHUNK, _TRAILER, _UNTIL_CLOSE, _DONE = range(7)
+
+
+class BadResponseError(Exception):
+    """The peer's bytes are no HTTP/1.x response."""
+
+
+class ResponseParser:
+    """One response, fed in any split.
+
+    `complete` tells when `status`, `headers` (lower-case names, the last of several) and `body` are
+    whole; `keep_alive` whether the connection may serve another request.
+    """
+
+    __slots__ = ("_buffer", "_remaining", "_state", "body", "headers", "keep_alive", "status")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._state = _HEAD
+        self._remaining = 0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.keep_alive = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole response is here."""
+        return self._state == _DONE
+
+    @property
+    def started(self) -> bool:
+        """Whether any byte of the response has come."""
+        return self._state != _HEAD or bool(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes.
+
+        Raises:
+            BadResponseError: they cannot be a response, or are more than is reasonable.
+        """
+        self._buffer += data
+        while self._step():
+            pass
+        if len(self.body) > _BODY_LIMIT_BYTES:
+            raise BadResponseError("response body is too long")
+
+    def end_of_stream(self) -> None:
+        """The peer closed: completes a body that has no other end.
+
+        Raises:
+            BadResponseError: the response was cut off.
+        """
+        self.keep_alive = False
+        if self._state == _UNTIL_CLOSE:
+            self._state = _DONE
+        if self._state != _DONE:
+            raise BadResponseError("connection closed before the response was complete")
+
+    def _step(self) -> bool:
+        """Consume what the state can; False when it needs more bytes."""
+        if self._state == _HEAD:
+            return self._head()
+        if self._state == _UNTIL_CLOSE:
+            self._take(len(self._buffer))
+            return False
+        if self._state in (_LENGTH, _CHUNK):
+            return self._counted()
+        if self._state in (_CHUNK_SIZE, _TRAILER):
+            return self._line()
+        return False
+
+    def _head(self) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _HEAD_LIMIT_BYTES:
+                raise BadResponseError("response head is too long")
+            return False
+        lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
+        del self._buffer[: end + 4]
+        version, _, rest = lines[0].partition(" ")
+        code = rest[:3]
+        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+            raise BadResponseError(f"not an HTTP/1 status line: {lines[0][:60]!r}")
+        self.status = int(code)
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            self.headers[name.strip().lower()] = value.strip()
+        if 100 <= self.status < 200:
+            self.headers.clear()
+            return True
+        self._body_follows(version)
+        return True
+
+    def _body_follows(self, version: str) -> None:
+        connection = self.headers.get("connection", "").lower()
+        self.keep_alive = (
+            connection != "close" if version != "HTTP/1.0" else "keep-alive" in connection
+        )
+        length = self.headers.get("content-length")
+        if self.status in (204, 304):
+            self._state = _DONE
+        elif "chunked" in self.headers.get("transfer-encoding", "").lower():
+            self._state = _CHUNK_SIZE
+        elif length is None:
+            self._state = _UNTIL_CLOSE
+        elif length.isascii() and length.isdigit() and len(length) < 16:
+            self._remaining = int(length)
+            self._state = _LENGTH if self._remaining else _DONE
+        else:
+            raise BadResponseError(f"bad Content-Length: {length[:60]!r}")
+
+    def _take(self, count: int) -> None:
+        self.body += self._buffer[:count]
+        del self._buffer[:count]
+
+    def _counted(self) -> bool:
+        count = min(self._remaining, len(self._buffer))
+        self._take(count)
+        self._remaining -= count
+        if self._remaining:
+            return False
+        if self._state == _LENGTH:
+            self._state = _DONE
+            return False
+        # The line end after a chunk is read as an empty size line.
+        self._state = _CHUNK_SIZE
+        return True
+
+    def _line(self) -> bool:
+        end = self._buffer.find(b"\r\n")
+        if end < 0:
+            if len(self._buffer) > _HEAD_LIMIT_BYTES:
+                raise BadResponseError("chunk size line is too long")
+            return False
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        if self._state == _TRAILER:
+            if not line:
+                self._state = _DONE
+            return True
+        size = line.partition(b";")[0].strip()
+        if not size:
+            return True
+        try:
+            self._remaining = int(size, 16)
+        except ValueError:
+            raise BadResponseError(f"bad chunk size: {line[:60]!r}") from None
+        if self._remaining < 0 or self._remaining > _BODY_LIMIT_BYTES:
+            raise BadResponseError(f"bad chunk size: {line[:60]!r}")
+        self._state = _CHUNK if self._remaining else _TRAILER
+        return True

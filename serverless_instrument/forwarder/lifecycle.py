@@ -1,0 +1,97 @@
+"""The forwarder's life as a table: what happened in, what to do next out; pure.
+
+``next`` tells Lambda that the extension is done with an invocation, so it comes after the flush;
+``platform.runtimeDone`` is not waited for where our own END frame tells the same sooner
+(https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+"""
+
+from __future__ import annotations
+
+# states
+STARTING, WAITING, INVOKED, FLUSHING, DRAINING, GONE = (
+    "starting",
+    "waiting",
+    "invoked",
+    "flushing",
+    "draining",
+    "gone",
+)
+# actions
+NEXT, FLUSH, FLUSH_ASIDE, DRAIN, EXIT, NOTHING = (
+    "next",
+    "flush",
+    "flush aside",
+    "drain",
+    "exit",
+    "nothing",
+)
+
+_TABLE = {
+    (STARTING, "ready"): (WAITING, NEXT),
+    (WAITING, "invoke"): (INVOKED, NOTHING),
+    # Nobody will say END: the runtime is not instrumented, or it was quicker than the platform.
+    (WAITING, "invoke unattended"): (FLUSHING, FLUSH),
+    # Managed Instances have no INVOKE: what ends there is sent while the forwarder waits.
+    (WAITING, "end"): (WAITING, FLUSH_ASIDE),
+    (WAITING, "runtime gone"): (WAITING, FLUSH_ASIDE),
+    (INVOKED, "end"): (FLUSHING, FLUSH),
+    (INVOKED, "runtime gone"): (FLUSHING, FLUSH),
+    (INVOKED, "overdue"): (FLUSHING, FLUSH),
+    (FLUSHING, "flushed"): (WAITING, NEXT),
+    (DRAINING, "flushed"): (GONE, EXIT),
+}
+_ENDED_REMEMBERED = 64
+
+
+class Lifecycle:
+    """State of the forwarder and the one invocation that it waits for."""
+
+    __slots__ = ("_ended", "request_id", "state")
+
+    def __init__(self) -> None:
+        self.state = STARTING
+        self.request_id = ""
+        self._ended: dict[str, None] = {}
+
+    def _advance(self, event: str) -> str:
+        self.state, action = _TABLE.get((self.state, event), (self.state, NOTHING))
+        return action
+
+    def ready(self) -> str:
+        """Everything is set up."""
+        return self._advance("ready")
+
+    def invoke(self, request_id: str, *, runtime_connected: bool) -> str:
+        """INVOKE came; its END may have come before it."""
+        self.request_id = request_id
+        if request_id in self._ended or not runtime_connected:
+            return self._advance("invoke unattended")
+        return self._advance("invoke")
+
+    def ended(self, request_id: str) -> str:
+        """An END frame came."""
+        self._ended[request_id] = None
+        if len(self._ended) > _ENDED_REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        if self.state == INVOKED and request_id != self.request_id:
+            return NOTHING
+        return self._advance("end")
+
+    def runtime_gone(self) -> str:
+        """The last runtime process disconnected."""
+        return self._advance("runtime gone")
+
+    def overdue(self) -> str:
+        """The invocation's deadline has passed without a word."""
+        return self._advance("overdue")
+
+    def flushed(self) -> str:
+        """A flush or drain is complete, or its time is up."""
+        return self._advance("flushed")
+
+    def shutdown(self) -> str:
+        """SHUTDOWN came; valid in every state, once."""
+        if self.state in (DRAINING, GONE):
+            return NOTHING
+        self.state = DRAINING
+        return DRAIN
