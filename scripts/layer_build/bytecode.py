@@ -25,7 +25,7 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 _SOURCE_ONLY = (
     r"/semconv/_incubating/"
     r"(metrics/(?!__init__|gen_ai_|otel_)"
-    r"|attributes/(?!__init__|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc)_))"
+    r"|attributes/(?!__init__|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))"
 )
 
 

@@ -1,0 +1,339 @@
+"""Who may import whom, and what each process has loaded when it asks for its first event.
+
+The table is the rule: a new file needs a row, a new import of ours an entry, and an entry that is
+no longer true fails, too. docs/architecture.md gives the reasons.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from layer_build import tree
+from start_cost import modules
+from start_cost.lambda_stub import EXTENSION_NEXT, REGISTER, RUNTIME_NEXT
+from start_cost.processes import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "serverless_instrument"
+NAME = PACKAGE.name
+
+
+class Row(NamedTuple):
+    """Modules of ours that one file imports: at its top, and inside its functions."""
+
+    top: set[str]
+    inside: set[str]
+
+
+def words(*lines: str) -> set[str]:
+    return set(" ".join(lines).split())
+
+
+def row(*top: str, inside: str = "") -> Row:
+    return Row(words(*top), words(inside))
+
+
+# Names are relative to the package; "." is the package itself.
+TABLE: dict[str, Row] = {
+    # shared by both processes
+    "wire.py": row(),
+    "__init__.py": row(),
+    # the runtime process
+    "wrapper/__init__.py": row(),
+    "wrapper/bootstrap.py": row(
+        inside="wire wrapper.channel wrapper.encoder wrapper.invocation wrapper.resource "
+        "wrapper.settings",
+    ),
+    "wrapper/channel.py": row(),
+    "wrapper/encoder.py": row("wire"),
+    "wrapper/invocation.py": row(
+        ". wire wrapper.encoder wrapper.propagation wrapper.records wrapper.settings",
+        "wrapper.triggers.registry",
+        inside="wrapper.sampling",
+    ),
+    "wrapper/propagation.py": row(),
+    "wrapper/records.py": row(),
+    "wrapper/resource.py": row(". wrapper.propagation"),
+    "wrapper/sampling.py": row(),
+    "wrapper/settings.py": row("wrapper.encoder"),
+    "wrapper/triggers/__init__.py": row(),
+    "wrapper/triggers/alb.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+    ),
+    "wrapper/triggers/base.py": row(),
+    "wrapper/triggers/carriers.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/direct.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/function_url.py": row("wrapper.triggers.http_api_v2"),
+    "wrapper/triggers/http.py": row("wrapper.propagation wrapper.triggers.base"),
+    "wrapper/triggers/http_api_v2.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+    ),
+    "wrapper/triggers/registry.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/rest_v1.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+    ),
+    # the companion process
+    "forwarder/__init__.py": row(),
+    "forwarder/__main__.py": row(
+        inside="forwarder.main forwarder.receiver forwarder.runtime_api wire",
+    ),
+    "forwarder/backend.py": row("forwarder.http1 forwarder.otlp_http"),
+    "forwarder/batch.py": row("wire"),
+    "forwarder/http1.py": row(),
+    "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
+    "forwarder/json_text.py": row(),
+    "forwarder/lifecycle.py": row(),
+    "forwarder/main.py": row(
+        "forwarder.backend forwarder.batch forwarder.http1 forwarder.intake",
+        "forwarder.lifecycle forwarder.otlp_http forwarder.receiver forwarder.retry_queue",
+        "forwarder.runtime_api forwarder.settings",
+    ),
+    "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_json"),
+    "forwarder/otlp_json.py": row(),
+    "forwarder/receiver.py": row(),
+    "forwarder/retry_queue.py": row(),
+    "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
+    "forwarder/settings.py": row(),
+    "local/__init__.py": row(),
+    "local/api_server.py": row("local.sandbox_state"),
+    "local/changes.py": row(),
+    "local/config.py": row(),
+    "local/environment.py": row(
+        "local.changes local.invocation local.layer local.platform_events",
+        "local.sandbox_state",
+    ),
+    "local/extensions_api.py": row(
+        "local.environment local.runtime_api local.telemetry local.telemetry_subscription",
+    ),
+    "local/handler_file.py": row(),
+    "local/interpreter.py": row(),
+    "local/invocation.py": row(),
+    "local/invoke_phase.py": row(
+        "local.config local.invocation local.lifecycle local.platform_events",
+        "local.sandbox_state local.telemetry",
+    ),
+    "local/layer.py": row("."),
+    "local/lifecycle.py": row(
+        "local.environment local.log_stream local.platform_events local.processes",
+        "local.sandbox_state local.telemetry",
+    ),
+    "local/log_stream.py": row(),
+    "local/otlp_data.py": row(),
+    "local/otlp_receiver.py": row(),
+    "local/platform_events.py": row(),
+    "local/processes.py": row("local.log_stream"),
+    "local/runtime/bootstrap.py": row(),
+    "local/runtime_api.py": row("local.environment local.invocation"),
+    "local/sandbox.py": row(
+        "local.api_server local.changes local.config local.environment",
+        "local.extensions_api local.interpreter local.invocation local.invoke_phase",
+        "local.layer local.lifecycle local.log_stream local.platform_events",
+        "local.processes local.runtime_api local.sandbox_state local.telemetry",
+    ),
+    "local/sandbox_state.py": row(),
+    "local/telemetry.py": row(
+        "local.log_stream local.platform_events local.sandbox_state",
+        "local.telemetry_delivery local.telemetry_subscription",
+    ),
+    "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
+    "local/telemetry_subscription.py": row(),
+    "local/trace_view.py": row("local.otlp_data"),
+}
+
+# Each costs a cold start more than all of ours together, so none stands at the top of a module
+# that is loaded at start; rule 4 of docs/architecture.md, "Who imports whom".
+BANNED_AT_TOP = words(
+    "typing dataclasses http urllib ssl asyncio inspect pathlib uuid argparse importlib.metadata",
+    "email logging opentelemetry wrapt",
+)
+START_PATHS = ("wire.py", "wrapper/", "forwarder/")
+# The runtime client has loaded it already; in the forwarder there is nobody to do so.
+ALREADY_IN_THE_RUNTIME = {"logging"}
+
+ON_DEMAND = ("wrapper/sdk.py", "wrapper/hooks/")
+
+
+class Imports(ast.NodeVisitor):
+    """Names of the modules a file imports, `if TYPE_CHECKING:` left out."""
+
+    def __init__(self, file: str) -> None:
+        self.top: set[str] = set()
+        self.inside: set[str] = set()
+        self._depth = 0
+        self.visit(ast.parse((PACKAGE / file).read_text()))
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self._add(alias.name for alias in node.names)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, "imports are absolute: a file's neighbours are read off its text"
+        module = node.module or ""
+        if module.partition(".")[0] == NAME:
+            self._add(submodule(module, alias.name) for alias in node.names)
+        else:
+            self._add([module])
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for child in node.orelse:
+                self.visit(child)
+        else:
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._function(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._function(node)
+
+    def _function(self, node: ast.AST) -> None:
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+
+    def _add(self, names: Iterable[str]) -> None:
+        (self.inside if self._depth else self.top).update(names)
+
+
+def submodule(package: str, name: str) -> str:
+    """`package.name` where that is a module, else `package`, whose attribute it is."""
+    path = ROOT / package.replace(".", "/") / name
+    return f"{package}.{name}" if path.is_dir() or path.with_suffix(".py").exists() else package
+
+
+def ours(names: Iterable[str]) -> set[str]:
+    """Those of our package, relative to it."""
+    return {
+        name[len(NAME) + 1 :] or "."
+        for name in names
+        if name == NAME or name.startswith(NAME + ".")
+    }
+
+
+def within(name: str, parents: Iterable[str]) -> bool:
+    return any(name == parent or name.startswith(parent + ".") for parent in parents)
+
+
+def all_files() -> list[str]:
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
+def start_path_files() -> list[str]:
+    return [file for file in all_files() if file.startswith(START_PATHS)]
+
+
+@pytest.mark.parametrize("file", all_files())
+def test_a_file_imports_what_its_row_says(file: str) -> None:
+    found = Imports(file)
+    assert file in TABLE, f"{file} has no row in the table"
+    assert Row(ours(found.top), ours(found.inside)) == TABLE[file]
+
+
+def test_no_row_outlives_its_file() -> None:
+    assert set(TABLE) <= set(all_files())
+
+
+@pytest.mark.parametrize(
+    ("side", "other"), [("wrapper/", "forwarder"), ("forwarder/", "wrapper"), ("local/", "wrapper")]
+)
+def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
+    rows = [row for file, row in TABLE.items() if file.startswith(side)]
+    assert rows
+    for top, inside in rows:
+        assert not [name for name in top | inside if within(name, [other])]
+
+
+def test_wire_imports_only_struct() -> None:
+    found = Imports("wire.py")
+    assert (found.top, found.inside) == ({"__future__", "struct"}, set())
+
+
+def test_the_package_itself_imports_nothing_at_its_top() -> None:
+    assert Imports("__init__.py").top <= {"__future__"}
+
+
+@pytest.mark.parametrize("file", start_path_files())
+def test_start_path_modules_import_nothing_dear_at_their_top(file: str) -> None:
+    banned = BANNED_AT_TOP - (ALREADY_IN_THE_RUNTIME if file.startswith("wrapper/") else set())
+    assert not [name for name in Imports(file).top if within(name, banned)]
+
+
+@pytest.mark.parametrize("file", all_files())
+def test_the_sdk_is_imported_only_where_it_is_asked_for(file: str) -> None:
+    found = Imports(file)
+    heavy = [name for name in found.top | found.inside if within(name, ["opentelemetry", "wrapt"])]
+    if file.startswith("local/"):  # the local receiver decodes with the official messages
+        heavy = [name for name in heavy if not within(name, ["opentelemetry.proto"])]
+    assert not heavy or file.startswith(ON_DEMAND)
+
+
+@pytest.mark.parametrize("file", [file for file in all_files() if file.startswith("forwarder/")])
+def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
+    found = Imports(file)
+    assert {name.partition(".")[0] for name in found.top | found.inside} <= {
+        *sys.stdlib_module_names,
+        NAME,
+    }
+
+
+# What each process has loaded of ours when it asks Lambda for its first event.
+RUNTIME_AT_NEXT = words(
+    ". wire wrapper wrapper.bootstrap wrapper.channel wrapper.encoder wrapper.invocation",
+    "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
+    "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
+)
+FORWARDER_AT_REGISTER = words(
+    ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
+)
+FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
+    "forwarder.backend forwarder.batch forwarder.intake forwarder.lifecycle forwarder.main",
+    "forwarder.otlp_http forwarder.retry_queue forwarder.settings",
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The tree as the layer lays it out, without the packages it bundles: nothing may need them."""
+    directory = tmp_path_factory.mktemp("start")
+    opt = directory / "opt"
+    tree.add_package(opt / "python", PACKAGE)
+    tree.add_entry_points(opt, PACKAGE, ROOT / "layer/extensions/serverless-instrument")
+    return Sandbox(directory, opt)
+
+
+@pytest.mark.integration
+def test_modules_of_the_runtime_before_its_first_next(sandbox: Sandbox, tmp_path: Path) -> None:
+    bare = set(modules.loaded(sandbox.bare_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
+    loaded = set(modules.loaded(sandbox.our_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
+    added = loaded - bare
+    assert ours(added) == RUNTIME_AT_NEXT
+    assert not [name for name in added if within(name, BANNED_AT_TOP)]
+    others = {name for name in added if not within(name, [NAME])}
+    assert len(others) <= 5, others
+
+
+@pytest.mark.integration
+def test_modules_of_the_forwarder_before_it_registers_and_before_its_first_next(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    bare = set(modules.loaded(sandbox.bare_extension, [REGISTER], tmp_path)[REGISTER])
+    seen = modules.loaded(sandbox.forwarder_directly, [REGISTER, EXTENSION_NEXT], tmp_path)
+    for target, expected, others_limit in (
+        (REGISTER, FORWARDER_AT_REGISTER, 10),
+        (EXTENSION_NEXT, FORWARDER_AT_NEXT, 15),
+    ):
+        added = set(seen[target]) - bare
+        assert ours(added) == expected
+        assert not [name for name in added if within(name, BANNED_AT_TOP)]
+        others = {name for name in added if not within(name, [NAME])}
+        assert len(others) <= others_limit, others

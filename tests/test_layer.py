@@ -1,0 +1,314 @@
+"""The layer's zip: what is in it, that it is the same each time, and that it starts."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import marshal
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import CodeType
+
+import pytest
+from layer_build import archive, bytecode, interpreters, notices
+from start_cost import processes
+from start_cost.lambda_stub import EXTENSION_NEXT, REGISTER, LambdaStub
+
+ROOT = Path(__file__).parents[1]
+# What a build reads, and so what a copy of the checkout must hold to build the same.
+INPUTS = ("serverless_instrument", "scripts", "layer", "LICENSE", "pyproject.toml")
+
+pytestmark = pytest.mark.integration
+
+
+def build(
+    root: Path, *arguments: str, environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "layer_build", *arguments],
+        env={**os.environ, "PYTHONPATH": str(root / "scripts"), **(environ or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("layer") / "layer.zip"
+    result = build(ROOT, "--output", str(output))
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+@pytest.fixture(scope="module")
+def entries(layer: Path) -> dict[str, zipfile.ZipInfo]:
+    with zipfile.ZipFile(layer) as opened:
+        return {entry.filename: entry for entry in opened.infolist()}
+
+
+@pytest.fixture
+def opt(layer: Path, tmp_path: Path) -> Path:
+    processes.unpack(layer, tmp_path / "opt")
+    return tmp_path / "opt"
+
+
+def test_it_holds_wrapper_launcher_package_and_bundle(entries: dict[str, zipfile.ZipInfo]) -> None:
+    assert {name.partition("/")[0] for name in entries} == {
+        "serverless-instrument",
+        "extensions",
+        "python",
+    }
+    package = "python/serverless_instrument/"
+    for name in ("__init__.py", "wire.py", "wrapper/bootstrap.py", "wrapper/exec", "LICENSE"):
+        assert package + name in entries
+    for bundled in ("opentelemetry/trace", "opentelemetry/sdk/trace", "wrapt", "packaging"):
+        assert f"python/{bundled}/__init__.py" in entries
+
+
+@pytest.mark.parametrize(
+    "unwanted",
+    [
+        r"python/boto",
+        r"python/serverless_instrument/(local/|cli\.py)",
+        r".*\.(so|pyi|c)$",
+        r".*/tests?/",
+        r".*dist-info/(RECORD|WHEEL|INSTALLER)",
+        r"python/(setuptools|pip|google|grpc)",
+    ],
+)
+def test_it_holds_no_dead_weight(entries: dict[str, zipfile.ZipInfo], unwanted: str) -> None:
+    assert not [name for name in entries if re.match(unwanted, name)]
+
+
+def test_modes_let_every_user_read_and_only_programs_be_run(
+    entries: dict[str, zipfile.ZipInfo],
+) -> None:
+    programs = {
+        "serverless-instrument",
+        "extensions/serverless-instrument",
+        "python/serverless_instrument/wrapper/exec",
+    }
+    for name, entry in entries.items():
+        mode = entry.external_attr >> 16
+        executable = name in programs or entry.is_dir()
+        assert stat.S_IMODE(mode) == (0o755 if executable else 0o644), name
+        assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+    assert programs <= set(entries)
+
+
+def test_names_are_sorted(entries: dict[str, zipfile.ZipInfo]) -> None:
+    paths = [name.rstrip("/").split("/") for name in entries]
+    assert paths == sorted(paths)
+
+
+def test_two_builds_in_two_directories_are_equal(layer: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere" / "checkout"
+    for name in INPUTS:
+        source, target = ROOT / name, copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    (copy / ".cache").symlink_to(ROOT / ".cache")
+    output = tmp_path / "again.zip"
+    # A umask, a home and a hash seed of its own: none may show.
+    previous = os.umask(0o077)
+    try:
+        result = build(
+            copy, "--output", str(output), environ={"HOME": str(tmp_path), "PYTHONHASHSEED": "7"}
+        )
+    finally:
+        os.umask(previous)
+    assert result.returncode == 0, result.stderr
+    assert output.read_bytes() == layer.read_bytes()
+
+
+def test_it_is_within_its_budget_and_says_its_size(tmp_path: Path) -> None:
+    output = tmp_path / "layer.zip"
+    result = build(ROOT, "--output", str(output))
+    size_bytes = output.stat().st_size
+    assert size_bytes <= 2_000_000
+    assert f"{output}: {size_bytes:,} bytes" in result.stdout
+    for size in archive.sizes(output):
+        assert re.search(rf"^{size.part} .* {size.unzipped_bytes:,}$", result.stdout, re.MULTILINE)
+
+
+def test_bytecode_is_unchecked_and_names_the_path_in_the_layer(layer: Path) -> None:
+    suffix = f".{sys.implementation.cache_tag}.pyc"
+    seen = 0
+    with zipfile.ZipFile(layer) as opened:
+        for name in opened.namelist():
+            if not name.endswith(".pyc"):
+                continue
+            assert name.endswith(suffix), "bytecode of a Python that was not asked for"
+            content = opened.read(name)
+            assert content[:4] == importlib.util.MAGIC_NUMBER
+            # https://peps.python.org/pep-0552/: bit 0 hash-based, bit 1 check the source.
+            assert int.from_bytes(content[4:8], "little") == 0b01, name
+            code = marshal.loads(content[16:])
+            assert isinstance(code, CodeType)
+            assert code.co_filename == "/opt/" + importlib.util.source_from_cache(name)
+            seen += 1
+    assert seen > 100
+
+
+def test_bytecode_serves_whatever_happened_to_the_source(opt: Path) -> None:
+    python = opt / "python"
+    for source in (python / "serverless_instrument").rglob("*.py"):
+        source.write_text("raise SystemExit('compiled anew')\n")
+    program = (
+        f"import sys; sys.path.insert(0, {str(python)!r});"
+        "from serverless_instrument.wrapper import bootstrap, encoder; print(bootstrap.__cached__)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().endswith(f"bootstrap.{sys.implementation.cache_tag}.pyc")
+
+
+def test_every_module_that_a_bundled_one_imports_has_bytecode(opt: Path) -> None:
+    python = opt / "python"
+    wanted = set()
+    for source in python.rglob("*.py"):
+        if "semconv" in source.parts:
+            continue
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                wanted |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    sources = [python / (name.replace(".", "/") + ".py") for name in wanted]
+    sources += [python / name.replace(".", "/") / "__init__.py" for name in wanted]
+    found = [source for source in sources if source.exists()]
+    assert len(found) > 100
+    cached = {source: Path(importlib.util.cache_from_source(str(source))) for source in found}
+    assert not [str(source) for source, path in cached.items() if not path.exists()]
+
+
+def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
+    output = tmp_path / "all.zip"
+    result = build(ROOT, "--python", "all", "--output", str(output))
+    assert result.returncode == 0, result.stderr
+    found, missing = interpreters.chosen("all", os.environ)
+    assert interpreters.running() in found
+    processes.unpack(output, tmp_path / "opt")
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(tmp_path / 'opt/python')!r});"
+        "import wrapt, opentelemetry.sdk.trace, serverless_instrument.wrapper.bootstrap;"
+        "ours = ('wrapt', 'opentelemetry', 'serverless_instrument');"
+        "cached = {name: module.__cached__ for name, module in sys.modules.items()"
+        " if name.startswith(ours) and getattr(module, '__cached__', None)};"
+        "print(len(cached) > 20, [name for name in cached if not os.path.exists(cached[name])])"
+    )
+    for path in found.values():
+        answer = subprocess.run(
+            [path, "-I", "-S", "-B", "-c", program], capture_output=True, text=True, check=False
+        )
+        assert answer.stdout == "True []\n", answer.stderr
+    for version in missing:
+        assert f"python{version} not found: no pyc for it; it still works, slower" in result.stdout
+
+
+@pytest.mark.parametrize("version", ["3.9", "3", "latest"])
+def test_an_unsupported_python_is_one_line(version: str) -> None:
+    result = build(ROOT, "--python", version)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        f"build-layer: --python {version}: choose one of 3.10, 3.11, 3.12, 3.13, 3.14, or all"
+    ]
+
+
+def test_a_python_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    version = next(v for v in interpreters.SUPPORTED if v != interpreters.running())
+    nowhere = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PYENV_ROOT": ""}
+    result = build(ROOT, "--python", version, environ=nowhere)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert f"python{version} not found" in result.stderr
+
+
+def test_it_is_rebuilt_only_when_stale(tmp_path: Path) -> None:
+    output = tmp_path / "layer.zip"
+    build(ROOT, "--output", str(output))
+    assert build(ROOT, "--if-stale", "--output", str(output)).stdout == ""
+    output.unlink()
+    assert str(output) in build(ROOT, "--if-stale", "--output", str(output)).stdout
+
+
+def test_the_licence_of_every_bundled_package_comes_along(
+    layer: Path, entries: dict[str, zipfile.ZipInfo]
+) -> None:
+    with zipfile.ZipFile(layer) as opened:
+        text = opened.read("python/serverless_instrument/THIRD-PARTY-NOTICES").decode()
+    bundled = {
+        found[1]
+        for name in entries
+        if (found := re.match(r"python/(\w+)-[^/]+\.dist-info/METADATA", name))
+    } - {"serverless_instrument"}
+    assert len(bundled) >= 9
+    for package in bundled:
+        assert re.search(rf"^{package} \d", text, re.MULTILINE)
+    assert text.count("TERMS AND CONDITIONS FOR USE") >= 1
+    assert "Redistribution and use in source and binary forms" in text
+
+
+def test_opentelemetry_finds_its_entry_points(opt: Path) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(opt / 'python')!r});"
+        "from importlib.metadata import entry_points, version;"
+        "print([e.name for e in entry_points(group='opentelemetry_propagator')],"
+        " version('serverless-instrument'), version('opentelemetry-sdk'))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "tracecontext" in result.stdout
+    assert "xray" in result.stdout
+
+
+def test_the_launcher_becomes_the_forwarder_which_registers_and_leaves_after_shutdown(
+    opt: Path, tmp_path: Path
+) -> None:
+    shutdown = {"eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": 1 << 42}
+    held = processes.Sandbox(tmp_path, opt)
+    with LambdaStub() as stub:
+        process = processes.start(held.forwarder(stub.address), tmp_path / "held.txt")
+        try:
+            request = stub.wait_for(REGISTER, 60)
+            stub.wait_for(EXTENSION_NEXT, 60)
+            command = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
+        finally:
+            processes.kill(process)
+    assert json.loads(request.body)["events"] == ["INVOKE", "SHUTDOWN"]
+    # The same process: the shell forked nothing and is gone.
+    main = opt / "python/serverless_instrument/forwarder/__main__.py"
+    assert command == [sys.executable, "-I", "-S", str(main), ""]
+
+    with LambdaStub([json.dumps(shutdown).encode()]) as stub:
+        process = processes.start(held.forwarder(stub.address), tmp_path / "shut.txt")
+        try:
+            assert process.wait(60) == 0, (tmp_path / "shut.txt").read_text()
+        finally:
+            processes.kill(process)
+
+
+def test_a_wheel_without_licence_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "bare-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as opened:
+        opened.writestr("bare.py", "")
+    with pytest.raises(Exception, match=r"bare-1\.0-py3-none-any\.whl carries no licence text"):
+        notices.third_party([wheel])
+
+
+def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def\n")
+    with pytest.raises(Exception, match=r"cannot compile the layer(.|\n)*SyntaxError"):
+        bytecode.compile_tree(tmp_path, {interpreters.running(): sys.executable})
