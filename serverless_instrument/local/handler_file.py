@@ -1,0 +1,45 @@
+"""Where a handler's code would be loaded from, without loading it."""
+
+from __future__ import annotations
+
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HandlerError(Exception):
+    """The handler setting cannot be right; the message names it and the remedy."""
+
+
+def check(handler: str, directory: Path, search_path: Sequence[str]) -> None:
+    """Check that the module of `handler` exists, in `directory` or on `search_path`.
+
+    What is wrong inside the module is the function's own error and left to the runtime, as is
+    the function's name.
+
+    Args:
+        handler: ``app.handler``, ``dir/mod.handler`` or ``pkg.mod.handler``.
+        directory: the function's code.
+        search_path: further directories that modules are imported from.
+
+    Raises:
+        HandlerError: the setting has no dot, or no file answers to the module's name.
+    """
+    module, dot, function = handler.rpartition(".")
+    if not (module and dot and function):
+        remedy = "give MODULE.FUNCTION, for example app.handler"
+        raise HandlerError(f"handler {handler!r}: no function name; {remedy}")
+    # awslambdaric allows a path for the module: dir/mod means dir.mod.
+    names = module.replace("/", ".").split(".")
+    locations: Sequence[str] | None = [str(directory), *search_path]
+    for position in range(len(names)):
+        name = ".".join(names[: position + 1])
+        spec = PathFinder.find_spec(name, locations) if names[position] and locations else None
+        if spec is None:
+            expected = directory / Path(*module.replace(".", "/").split("/")).with_suffix(".py")
+            remedy = "correct the handler, or name the function's directory with --directory"
+            raise HandlerError(f"handler {handler!r}: no module at {expected}; {remedy}")
+        locations = spec.submodule_search_locations

@@ -1,0 +1,286 @@
+"""Processes of one execution environment: started in order, frozen, thawed, shut down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from serverless_instrument.local import platform_events
+from serverless_instrument.local.processes import ChildProcess
+from serverless_instrument.local.sandbox_state import (
+    EXITED,
+    LAUNCH_ERROR,
+    READY,
+    SHUTDOWN,
+    ExtensionState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from serverless_instrument.local.environment import ExecutionEnvironment
+    from serverless_instrument.local.log_stream import LogRecord
+    from serverless_instrument.local.platform_events import Event
+    from serverless_instrument.local.telemetry import Telemetry
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+SHUTDOWN_EXTERNAL_S, SHUTDOWN_INTERNAL_S = 2.0, 0.5
+# Share of that time that the runtime gets before the extensions hear of it, as in AWS's emulator.
+_RUNTIME_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """What an environment consists of."""
+
+    runtime_command: list[str]
+    runtime_environment: dict[str, str]
+    extensions: list[Path]
+    extension_environment: dict[str, str]
+    directory: Path
+    on_log: Callable[[str, LogRecord], None]
+
+
+class InitError(Exception):
+    """Initialisation did not get to the first /next of everyone; `status` is error or timeout."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass
+class Lifecycle:
+    """The processes that belong to `environment`.
+
+    Attributes:
+        runtime: the runtime process, once started.
+        extensions: external extensions' processes by name.
+        shutting_down: exits are no longer defects.
+    """
+
+    plan: LaunchPlan
+    environment: ExecutionEnvironment
+    telemetry: Telemetry
+    runtime: ChildProcess | None = None
+    extensions: dict[str, ChildProcess] = field(default_factory=dict)
+    shutting_down: bool = False
+    _watchers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def initialise(self, phase: str, deadline_s: float) -> float:
+        """Start extensions, then the runtime; return when all have called /next.
+
+        Returns the duration in milliseconds.
+
+        Raises:
+            InitError: a process failed (see `environment.fatal`) or time ran out.
+        """
+        started_s = time.monotonic()
+        function = self.environment.function
+        runtime_version = self.plan.runtime_environment.get("AWS_EXECUTION_ENV", "")
+        self.telemetry.open_subscriptions()
+        record = platform_events.init_start(
+            function["functionName"], function["functionVersion"], phase, runtime_version
+        )
+        self.telemetry.emit("platform.initStart", record)
+        status, error_type = "success", None
+        try:
+            await self._start_extensions(deadline_s)
+            await self._start_runtime(phase, deadline_s)
+            await self._settle(self.environment.extensions_ready, deadline_s)
+        except InitError as failure:
+            status = failure.status
+            fatal = self.environment.fatal
+            error_type = fatal.error_type if fatal else None
+            raise
+        finally:
+            self.telemetry.close_subscriptions()
+            duration_ms = (time.monotonic() - started_s) * 1000
+            self._report_extensions()
+            report = platform_events.init_report(phase, status, duration_ms, error_type)
+            self.telemetry.emit("platform.initReport", report)
+        return duration_ms
+
+    async def _start_extensions(self, deadline_s: float) -> None:
+        for path in self.plan.extensions:
+            self.environment.expect_extension(path.name)
+        for path in self.plan.extensions:
+            try:
+                process = await ChildProcess.start(
+                    [str(path)],
+                    self.plan.extension_environment,
+                    self.plan.directory,
+                    lambda record: self.plan.on_log("extension", record),
+                )
+            except OSError as error:
+                self.environment.extensions[path.name].state = LAUNCH_ERROR
+                message = f"{path}: {error.strerror}"
+                self.environment.fail("Extension.LaunchError", message)
+                break
+            self.extensions[path.name] = process
+            self._watch(process, path.name)
+        await self._settle(self.environment.external_registered, deadline_s)
+
+    async def _start_runtime(self, phase: str, deadline_s: float) -> None:
+        status = "error"
+        try:
+            self.runtime = await ChildProcess.start(
+                self.plan.runtime_command,
+                self.plan.runtime_environment,
+                self.plan.directory,
+                lambda record: self.plan.on_log("function", record),
+                framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD",
+            )
+            self._watch(self.runtime, None)
+            await self._settle(lambda: self.environment.runtime.state == READY, deadline_s)
+            status = "success"
+        except OSError as error:
+            message = f"{self.plan.runtime_command[0]}: {error.strerror}"
+            self.environment.fail("Runtime.InvalidEntrypoint", message)
+            raise InitError("error") from None
+        except InitError as failure:
+            status = failure.status
+            raise
+        finally:
+            self.environment.registration_open = False
+            self.drain()
+            fatal = self.environment.fatal
+            error_type = fatal.error_type if fatal else None
+            record = platform_events.init_runtime_done(phase, status, error_type)
+            self.telemetry.emit("platform.initRuntimeDone", record)
+
+    async def _settle(self, condition: Callable[[], bool], deadline_s: float) -> None:
+        environment = self.environment
+        in_time = await environment.changes.until(
+            lambda: environment.fatal is not None or condition(), deadline_s
+        )
+        if environment.fatal is not None:
+            raise InitError("error")
+        if not in_time:
+            raise InitError("timeout")
+
+    def _report_extensions(self) -> None:
+        for extension in self.environment.extensions.values():
+            record = {
+                "name": extension.name,
+                "state": extension.state,
+                "events": list(extension.events),
+            }
+            if extension.error_type:
+                record["errorType"] = extension.error_type
+            self.telemetry.emit("platform.extension", record)
+
+    def _watch(self, process: ChildProcess, extension: str | None) -> None:
+        self._watchers.append(asyncio.create_task(self._await_exit(process, extension)))
+
+    async def _await_exit(self, process: ChildProcess, extension: str | None) -> None:
+        exit_code = await process.wait()
+        if extension is not None:
+            self.environment.extensions[extension].state = EXITED
+        if not self.shutting_down:
+            if extension is None:
+                message = platform_events.exit_message(exit_code)
+                self.environment.fail("Runtime.ExitError", message)
+            else:
+                words = platform_events.describe_exit(exit_code)
+                self.environment.fail("Extension.Crash", f"extension {extension}: {words}")
+        self.environment.changes.notify()
+
+    def processes(self) -> list[ChildProcess]:
+        """Every process that still runs."""
+        everyone = [self.runtime, *self.extensions.values()]
+        return [process for process in everyone if process and process.exit_code is None]
+
+    def drain(self) -> None:
+        """Put on record what the processes have written so far."""
+        for process in self.processes():
+            process.drain()
+
+    def freeze(self) -> None:
+        """Stop all processes; nothing is delivered to them until `thaw`."""
+        self.telemetry.thawed.clear()
+        for process in self.processes():
+            process.freeze()
+
+    def thaw(self) -> None:
+        """Let all processes go on."""
+        for process in self.processes():
+            process.thaw()
+        self.telemetry.thawed.set()
+
+    def max_memory_used_mb(self) -> int:
+        """Peak memory of all processes together, in MB as the platform counts them."""
+        for process in self.processes():
+            process.measure_memory()
+        everyone = [self.runtime, *self.extensions.values()]
+        total_kb = sum(process.peak_memory_kb for process in everyone if process)
+        return -(-total_kb // 1024)
+
+    async def shut_down(self, reason: str) -> None:
+        """End all processes in the order and the time that the platform gives them."""
+        started_s, started_unix_ns = time.monotonic(), time.time_ns()
+        await self.stop_runtime(started_s)
+        await self.stop_extensions(reason, started_s, started_unix_ns)
+
+    async def stop_runtime(self, started_s: float) -> None:
+        """End the runtime: SIGTERM first only where there are extensions, then SIGKILL."""
+        self.shutting_down = True
+        self.telemetry.hurry()
+        self.thaw()
+        runtime = self.runtime
+        if runtime is None:
+            return
+        if runtime.exit_code is None:
+            allowance_s = self._allowance_s() * _RUNTIME_SHARE
+            if allowance_s:
+                runtime.terminate()
+                await self._exited(runtime, started_s + allowance_s)
+            runtime.kill()
+        await self._exited(runtime, None)
+
+    async def stop_extensions(self, reason: str, started_s: float, started_unix_ns: int) -> None:
+        """Send SHUTDOWN to the extensions, wait for their exits, and kill those that stay."""
+        deadline_s = started_s + self._allowance_s()
+        event: Event = {
+            "eventType": SHUTDOWN,
+            "shutdownReason": reason,
+            "deadlineMs": started_unix_ns // 1_000_000 + round(self._allowance_s() * 1000),
+        }
+        await asyncio.gather(
+            *(
+                self._stop_extension(self.environment.extensions[name], process, event, deadline_s)
+                for name, process in self.extensions.items()
+            )
+        )
+        self.environment.closed = True
+        self.environment.changes.notify()
+        await asyncio.gather(*self._watchers)
+        await self.telemetry.end_environment()
+
+    async def _stop_extension(
+        self,
+        extension: ExtensionState,
+        process: ChildProcess,
+        event: Event,
+        deadline_s: float,
+    ) -> None:
+        """One that did not subscribe to SHUTDOWN, or never registered, is killed untold."""
+        if SHUTDOWN in extension.events:
+            changes = self.environment.changes
+            await changes.until(lambda: extension.state in {READY, EXITED}, deadline_s)
+            extension.deliver(event)
+            changes.notify()
+            await self._exited(process, deadline_s)
+        process.kill()
+
+    async def _exited(self, process: ChildProcess, deadline_s: float | None) -> None:
+        changes = self.environment.changes
+        await changes.until(lambda: process.exit_code is not None, deadline_s)
+
+    def _allowance_s(self) -> float:
+        if self.extensions:
+            return SHUTDOWN_EXTERNAL_S
+        return SHUTDOWN_INTERNAL_S if self.environment.extensions else 0.0

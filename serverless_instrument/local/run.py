@@ -1,0 +1,146 @@
+"""``serverless-instrument run``: invoke a function in a local Lambda and show what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serverless_instrument.local import otlp_data, report
+from serverless_instrument.local.otlp_receiver import OtlpReceiver
+from serverless_instrument.local.sandbox import LocalLambda
+from serverless_instrument.local.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serverless_instrument.local.config import LocalConfig
+    from serverless_instrument.local.invocation import InvocationResult
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+# The developer's shell may point these at a backend of its own; the endpoint chosen for this run
+# must not lose to them. Headers, certificates and the rest are left to an endpoint of the user's.
+_SIGNAL_ENDPOINTS = tuple(
+    f"OTEL_EXPORTER_OTLP_{signal_name}_ENDPOINT" for signal_name in ("TRACES", "LOGS", "METRICS")
+)
+_OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the command line asks for; `config.env` and `config.base_env` as given."""
+
+    config: LocalConfig
+    event: bytes
+    invocations: int
+    endpoint: str | None
+    as_json: bool
+
+
+def execute(run: Run) -> int:
+    """Run to the end. Returns the exit code: 0, or 1 if an invocation failed, or 128+signal."""
+    return asyncio.run(_until_signal(run))
+
+
+async def _until_signal(run: Run) -> int:
+    """Interrupt and termination end the environment in order, then us."""
+    task = asyncio.ensure_future(_run(run))
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        return 128 + received[0]
+
+
+async def _run(run: Run) -> int:
+    terminal = Terminal(sys.stdout)
+    async with contextlib.AsyncExitStack() as stack:
+        receiver: OtlpReceiver | None = None
+        endpoint = run.config.env.get(ENDPOINT) or run.endpoint
+        if not endpoint:
+            receiver = await stack.enter_async_context(OtlpReceiver())
+        url = receiver.url if receiver else endpoint or ""
+        config = dataclasses.replace(
+            run.config,
+            env={**run.config.env, ENDPOINT: url},
+            base_env=without_other_endpoints(
+                run.config.base_env or {}, keep_settings=receiver is None
+            ),
+            on_log=None if run.as_json else terminal.log,
+        )
+        sandbox = await stack.enter_async_context(LocalLambda(config))
+        results = await _invoke(run, sandbox, terminal)
+        await sandbox.shutdown()
+        if run.as_json:
+            terminal.document(_document(config, sandbox, results, receiver, endpoint))
+        elif receiver is not None:
+            spans = [otlp_data.span(*item) for item in receiver.spans()]
+            terminal.telemetry(spans, len(receiver.log_records()), len(receiver.metric_points()))
+        else:
+            terminal.note(f"telemetry went to {endpoint}")
+    return 1 if any(failed(result) for result in results) else 0
+
+
+async def _invoke(run: Run, sandbox: LocalLambda, terminal: Terminal) -> list[InvocationResult]:
+    results = []
+    for _ in range(run.invocations):
+        result = await sandbox.invoke(run.event)
+        results.append(result)
+        if not run.as_json:
+            terminal.answer(result)
+        await sandbox.settled()
+        if not run.as_json:
+            terminal.figures(result)
+    return results
+
+
+def failed(result: InvocationResult) -> bool:
+    """True for an error, a timeout or a crash, also one after the answer."""
+    return result.error or result.status != "success"
+
+
+def without_other_endpoints(base_env: Mapping[str, str], *, keep_settings: bool) -> dict[str, str]:
+    """The developer's environment without what would send this run's telemetry elsewhere.
+
+    With `keep_settings` only endpoints go; without, for the embedded receiver, every exporter
+    setting does: headers and certificates are meant for another backend.
+    """
+
+    def drop(name: str) -> bool:
+        return name in _SIGNAL_ENDPOINTS or (not keep_settings and name.startswith(_OTLP_PREFIX))
+
+    return {name: value for name, value in base_env.items() if not drop(name)}
+
+
+def _document(
+    config: LocalConfig,
+    sandbox: LocalLambda,
+    results: list[InvocationResult],
+    receiver: OtlpReceiver | None,
+    endpoint: str | None,
+) -> otlp_data.Data:
+    arrived = receiver or OtlpReceiver()
+    return {
+        "function": report.function(config),
+        "invocations": [report.invocation(result) for result in results],
+        "logs": report.logs(sandbox.log_lines),
+        "endpoint": endpoint,
+        "spans": [otlp_data.span(*item) for item in arrived.spans()],
+        "logRecords": [otlp_data.log_record(*item) for item in arrived.log_records()],
+        "metrics": [otlp_data.metric(*item) for item in arrived.metric_points()],
+    }
