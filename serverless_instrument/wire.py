@@ -152,10 +152,11 @@ def field(tag: bytes, payload: bytes) -> bytes:
 class FrameReader:
     """Bytes in, in any split; (kind, payload) out."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_needed")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._needed = _HEADER.size
 
     @property
     def pending_bytes(self) -> int:
@@ -170,23 +171,36 @@ class FrameReader:
         Raises:
             ProtocolError: wrong magic or version, unknown kind, or oversize payload.
         """
-        buffer = self._buffer
-        buffer += data
-        position, size = 0, len(buffer)
+        if self._buffer:
+            self._buffer += data
+            # Join only when a frame completes, or many small reads would copy quadratically.
+            if len(self._buffer) < self._needed:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        position, size, header_size = 0, len(data), _HEADER.size
+        self._needed = header_size
         try:
-            while size - position >= _HEADER.size:
-                magic, version, kind, length = _HEADER.unpack_from(buffer, position)
-                if magic != _MAGIC or version != VERSION:
-                    raise ProtocolError(f"not a version {VERSION} frame: {magic!r} {version}")
-                if kind not in KINDS:
-                    raise ProtocolError(f"unknown frame kind {kind}")
-                if length > MAX_PAYLOAD_BYTES:
-                    raise ProtocolError(f"payload of {length} bytes is over {MAX_PAYLOAD_BYTES}")
-                end = position + _HEADER.size + length
+            while size - position >= header_size:
+                length, kind = _checked(data, position)
+                end = position + header_size + length
                 if end > size:
+                    self._needed = end - position
                     break
-                payload = bytes(buffer[position + _HEADER.size : end])
+                payload = data[position + header_size : end]
                 position = end
                 yield kind, payload
         finally:
-            del buffer[:position]
+            self._buffer += data[position:]
+
+
+def _checked(data: bytes, position: int) -> tuple[int, int]:
+    """(payload length, kind) of the header at `position`. Raises `ProtocolError`."""
+    magic, version, kind, length = _HEADER.unpack_from(data, position)
+    if magic != _MAGIC or version != VERSION:
+        raise ProtocolError(f"not a version {VERSION} frame: {magic!r} {version}")
+    if kind not in KINDS:
+        raise ProtocolError(f"unknown frame kind {kind}")
+    if length > MAX_PAYLOAD_BYTES:
+        raise ProtocolError(f"payload of {length} bytes is over {MAX_PAYLOAD_BYTES}")
+    return length, kind
