@@ -76,7 +76,7 @@ def run(
     from serverless_instrument.local.config import LocalConfig
     from serverless_instrument.local.interpreter import has_awslambdaric
     from serverless_instrument.local.layer import LayerError
-    from serverless_instrument.local.run import Run, execute
+    from serverless_instrument.local.run import OutputError, Run, execute
 
     if not has_awslambdaric(sys.executable) and not (code / "awslambdaric").is_dir():
         raise InputError(
@@ -93,7 +93,7 @@ def run(
     )
     try:
         sys.exit(execute(Run(config, body, times, url, as_json)))
-    except LayerError as error:
+    except (LayerError, OutputError) as error:
         raise InputError(str(error)) from None
 
 

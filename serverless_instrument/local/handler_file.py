@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class HandlerError(Exception):
@@ -34,12 +34,11 @@ def check(handler: str, directory: Path, search_path: Sequence[str]) -> None:
         raise HandlerError(f"handler {handler!r}: no function name; {remedy}")
     # awslambdaric allows a path for the module: dir/mod means dir.mod.
     names = module.replace("/", ".").split(".")
-    locations: Sequence[str] | None = [str(directory), *search_path]
-    for position in range(len(names)):
-        name = ".".join(names[: position + 1])
-        spec = PathFinder.find_spec(name, locations) if names[position] and locations else None
+    locations = [str(directory), *search_path]
+    for name in names:
+        spec = PathFinder.find_spec(name, locations) if name and locations else None
         if spec is None:
-            expected = directory / Path(*module.replace(".", "/").split("/")).with_suffix(".py")
+            expected = directory.joinpath(*names).with_suffix(".py")
             remedy = "correct the handler, or name the function's directory with --directory"
             raise HandlerError(f"handler {handler!r}: no module at {expected}; {remedy}")
-        locations = spec.submodule_search_locations
+        locations = list(spec.submodule_search_locations or ())

@@ -63,7 +63,7 @@ def logs(lines: Sequence[tuple[str, str]]) -> list[Data]:
 def decode_payload(payload: bytes) -> Any:
     """The payload's JSON value, or its text where it is not JSON."""
     try:
-        return json.loads(payload)
+        return json.loads(payload, parse_constant=_no_constant)
     except ValueError:
         return payload.decode("utf-8", "replace")
 
@@ -71,3 +71,8 @@ def decode_payload(payload: bytes) -> Any:
 def round_or_none(duration_ms: float | None) -> float | None:
     """Microseconds are as much as a clock reading is worth."""
     return None if duration_ms is None else round(duration_ms, 3)
+
+
+def _no_constant(name: str) -> None:
+    """NaN and the infinities are Python's, and would make the document invalid."""
+    raise ValueError(name)

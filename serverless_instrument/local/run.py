@@ -43,7 +43,12 @@ class Run:
 
 
 def execute(run: Run) -> int:
-    """Run to the end. Returns the exit code: 0, or 1 if an invocation failed, or 128+signal."""
+    """Run to the end. Returns the exit code: 0, or 1 if an invocation failed, or 128+signal.
+
+    Raises:
+        LayerError: the layer cannot be used.
+        OutputError: standard output cannot be written to.
+    """
     return asyncio.run(_until_signal(run))
 
 
@@ -65,6 +70,10 @@ async def _until_signal(run: Run) -> int:
         if not received:
             raise
         return 128 + received[0]
+
+
+class OutputError(Exception):
+    """Standard output cannot be written to, and not because its reader has left."""
 
 
 async def _run(run: Run) -> int:
@@ -93,6 +102,8 @@ async def _run(run: Run) -> int:
             terminal.telemetry(spans, len(receiver.log_records()), len(receiver.metric_points()))
         else:
             terminal.note(f"telemetry went to {endpoint}")
+    if terminal.failure is not None and not isinstance(terminal.failure, BrokenPipeError):
+        raise OutputError(f"standard output cannot be written: {terminal.failure.strerror}")
     return 1 if any(failed(result) for result in results) else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -24,9 +25,16 @@ _PIPE_WIDTH = 240
 
 
 class Terminal:
-    """Writes to `file`; once nobody reads any more it goes quiet, and the run still ends well."""
+    """Writes to `file`; once that fails it goes quiet, and the run still ends in order.
+
+    Attributes:
+        failure: why nothing is written any more; `BrokenPipeError` where the reader has left.
+    """
 
     def __init__(self, file: TextIO) -> None:
+        if isinstance(file, io.TextIOWrapper):
+            # A bar or a log line that the terminal's encoding lacks must not end the run.
+            file.reconfigure(errors="backslashreplace")
         self._file = file
         self._is_terminal = file.isatty()
         self._console = Console(
@@ -36,7 +44,7 @@ class Terminal:
             markup=False,
             emoji=False,
         )
-        self._broken = False
+        self.failure: OSError | None = None
 
     def log(self, source: str, text: str) -> None:
         """One log line; an extension's says so."""
@@ -79,7 +87,7 @@ class Terminal:
             self._line(Text())
             self._print(trace_view.waterfall(trace, width))
         self._line(Text())
-        counts = f"{len(spans)} spans, {log_records} log records, {metrics} metrics received"
+        counts = f"received: {len(spans)} span(s), {log_records} log record(s), {metrics} metric(s)"
         self._line(Text(counts, style="dim"))
 
     def note(self, text: str) -> None:
@@ -88,10 +96,14 @@ class Terminal:
 
     def document(self, document: Any) -> None:
         """One JSON document."""
-        self._write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        self._write(json.dumps(document, indent=2) + "\n")
 
     def _line(self, text: Text) -> None:
-        self._print(text, soft_wrap=True)
+        """One line, never wrapped by us; to a pipe exactly the characters it has."""
+        if self._is_terminal:
+            self._print(text, soft_wrap=True)
+        else:
+            self._write(text.plain + "\n")
 
     def _print(self, renderable: RenderableType, *, soft_wrap: bool = False) -> None:
         with self._console.capture() as capture:
@@ -103,13 +115,13 @@ class Terminal:
         self._write(text)
 
     def _write(self, text: str) -> None:
-        if self._broken:
+        if self.failure is not None:
             return
         try:
             self._file.write(text)
             self._file.flush()
-        except BrokenPipeError:
-            self._broken = True
+        except OSError as error:
+            self.failure = error
             silence(self._file)
 
 

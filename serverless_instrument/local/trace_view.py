@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.bar import Bar
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from serverless_instrument.local.otlp_data import Data
 
-_WIDEST_BAR, _NARROWEST_BAR = 40, 10
+_WIDEST_BAR, _NARROWEST_BAR, _GAP = 40, 10, 2
+_KIND_WIDTH = len("producer")
 _NS_PER_MS = 1_000_000
 # What tells spans of one name apart, most telling first.
 _TELLING = (
@@ -36,23 +38,18 @@ def waterfall(spans: Sequence[Data], width: int) -> RenderableType:
         spans: of one trace, as `otlp_data.span` makes them; at least one.
         width: columns of the terminal.
     """
-    bar_width = min(max(width // 3, _NARROWEST_BAR), _WIDEST_BAR)
+    rows = [(Text(prefix, style="dim"), span) for prefix, span in in_tree_order(spans)]
+    bar_width = min(max(width // 4, _NARROWEST_BAR), _WIDEST_BAR)
     begin_ns = min(span["startTimeUnixNano"] for span in spans)
     end_ns = max(span["endTimeUnixNano"] or span["startTimeUnixNano"] for span in spans)
     total_ns = max(end_ns - begin_ns, 1)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in range(5):
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for column in range(4):
         table.add_column(no_wrap=True, justify="right" if column == 3 else "left")
-    for prefix, span in in_tree_order(spans):
-        start_ns, stop_ns = span["startTimeUnixNano"], span["endTimeUnixNano"]
-        failed = span["status"]["code"] == "ERROR"
-        color = "red" if failed else _COLORS.get(span["kind"], "cyan")
-        name = Text(prefix, style="dim").append(span["name"], style="bold red" if failed else "")
-        # A span shorter than a character of the bar still has to be seen.
-        bar_end_ns = max(stop_ns - begin_ns, start_ns - begin_ns + total_ns // (bar_width * 2))
-        bar = Bar(total_ns, start_ns - begin_ns, bar_end_ns, width=bar_width, color=color)
-        duration = Text(f"{(stop_ns - start_ns) / _NS_PER_MS:.2f} ms")
-        table.add_row(name, Text(span["kind"].lower(), style="dim"), bar, duration, _notes(span))
+    # Where it is narrow the notes give way, before a name or a duration does.
+    table.add_column(no_wrap=True, max_width=max(width - _needed(rows, bar_width), 1))
+    for prefix, span in rows:
+        table.add_row(*_row(prefix, span, begin_ns, total_ns, bar_width))
     heading = Text.assemble(
         "trace ",
         (spans[0]["traceId"], "bold"),
@@ -64,6 +61,31 @@ def waterfall(spans: Sequence[Data], width: int) -> RenderableType:
 
 
 _COLORS = {"SERVER": "green", "CLIENT": "blue", "CONSUMER": "magenta", "PRODUCER": "magenta"}
+
+
+def _row(
+    prefix: Text, span: Data, begin_ns: int, total_ns: int, bar_width: int
+) -> tuple[RenderableType, ...]:
+    start_ns, stop_ns = span["startTimeUnixNano"], span["endTimeUnixNano"]
+    failed = span["status"]["code"] == "ERROR"
+    color = "red" if failed else _COLORS.get(span["kind"], "cyan")
+    name = prefix.copy().append(span["name"], style="bold red" if failed else "not dim")
+    # A span shorter than a character of the bar still has to be seen.
+    bar_end_ns = max(stop_ns - begin_ns, start_ns - begin_ns + total_ns // (bar_width * 2))
+    bar = Bar(total_ns, start_ns - begin_ns, bar_end_ns, width=bar_width, color=color)
+    kind = Text(span["kind"].lower(), style="dim")
+    return name, kind, bar, Text(_duration(span)), _notes(span)
+
+
+def _duration(span: Data) -> str:
+    return f"{(span['endTimeUnixNano'] - span['startTimeUnixNano']) / _NS_PER_MS:.2f} ms"
+
+
+def _needed(rows: Sequence[tuple[Text, Data]], bar_width: int) -> int:
+    """Columns that a row takes without its notes."""
+    names = max(prefix.cell_len + cell_len(span["name"]) for prefix, span in rows)
+    durations = max(len(_duration(span)) for _, span in rows)
+    return names + _KIND_WIDTH + bar_width + durations + 4 * _GAP
 
 
 def in_tree_order(spans: Sequence[Data]) -> Iterator[tuple[str, Data]]:
