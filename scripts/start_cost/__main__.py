@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # docs/architecture.md, "Budgets"
 _RUNTIME_M_INSTRUCTIONS = 35
 _RUNTIME_CPU_MS = 12
-_REGISTER_MS = 15
+# 15 ms where the floor took 10.5: the machine's speed cancels out.
+_REGISTER_OVER_FLOOR = 15 / 10.5
 _FORWARDER_PEAK_MIB = 14
 
 
@@ -62,16 +63,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _timing_rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
-    bare_runtime, our_runtime, bare_extension, forwarder, waiting = timings.interleaved(
-        [
-            timings.Case(sandbox.bare_runtime, RUNTIME_NEXT),
-            timings.Case(sandbox.our_runtime, RUNTIME_NEXT),
-            timings.Case(sandbox.bare_extension, REGISTER),
-            timings.Case(sandbox.forwarder, REGISTER),
-            timings.Case(sandbox.forwarder, EXTENSION_NEXT),
-        ],
-        rounds,
-        scratch,
+    bare_runtime, our_runtime, bare_extension, forwarder, bare_waiting, waiting = (
+        timings.interleaved(
+            [
+                timings.Case(sandbox.bare_runtime, RUNTIME_NEXT),
+                timings.Case(sandbox.our_runtime, RUNTIME_NEXT),
+                timings.Case(sandbox.bare_extension, REGISTER),
+                timings.Case(sandbox.forwarder, REGISTER),
+                timings.Case(sandbox.bare_extension, EXTENSION_NEXT),
+                timings.Case(sandbox.forwarder, EXTENSION_NEXT),
+            ],
+            rounds,
+            scratch,
+        )
     )
 
     def row(what: str, unit: str, field: str, bare: list[Start], ours: list[Start]) -> Row:
@@ -82,17 +86,16 @@ def _timing_rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
         )
         return Row(what, unit, bare_median, our_median)
 
-    start, register = "exec to first /next", "exec to register"
+    start = "exec to first /next"
+    registered = row("extension, exec to register", "ms", "elapsed_ms", bare_extension, forwarder)
     return [
         row(f"runtime, {start}", "CPU ms", "cpu_ms", bare_runtime, our_runtime)._replace(
             budget=_RUNTIME_CPU_MS, relative=True
         ),
         row(f"runtime, {start}", "ms", "elapsed_ms", bare_runtime, our_runtime),
-        row(f"extension, {register}", "ms", "elapsed_ms", bare_extension, forwarder)._replace(
-            budget=_REGISTER_MS
-        ),
-        row(f"extension, {start}", "ms", "elapsed_ms", bare_extension, waiting),
-        row("extension, peak memory", "MiB", "peak_kib", bare_extension, waiting)._replace(
+        registered._replace(budget=registered.bare * _REGISTER_OVER_FLOOR),
+        row(f"extension, {start}", "ms", "elapsed_ms", bare_waiting, waiting),
+        row("extension, peak memory", "MiB", "peak_kib", bare_waiting, waiting)._replace(
             budget=_FORWARDER_PEAK_MIB, stable=True
         ),
     ]

@@ -49,7 +49,7 @@ def markdown(rows: Iterable[Row], machine: dict[str, str]) -> str:
     ]
     for row in rows:
         sign = "+" if row.relative else ""
-        budget = "" if row.budget is None else f"{sign}{row.budget:g}"
+        budget = "" if row.budget is None else f"{sign}{row.budget:.3g}"
         verdict = "" if row.budget is None else "**over**" if row.is_over else "ok"
         lines.append(
             f"| {row.what} | {row.unit} | {row.bare:.1f} | {row.ours:.1f} "
