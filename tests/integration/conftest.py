@@ -1,0 +1,66 @@
+"""Where the real parts are; scripts/test fetches them and says so in the environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration import emulator
+
+EMULATOR = "SERVERLESS_INSTRUMENT_TEST_RIE"
+COLLECTOR = "SERVERLESS_INSTRUMENT_TEST_ROTEL"
+LAYER = "SERVERLESS_INSTRUMENT_TEST_LAYER"
+
+
+def missing(reason: str) -> None:
+    """Skip on a laptop; fail in CI, where a skipped test would pass for a good one."""
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def program(variable: str) -> str:
+    """The path of the program that `variable` names."""
+    path = os.environ.get(variable, "")
+    if not path:
+        missing(f"{variable} is not set; run the tests with scripts/test, which fetches it")
+    elif not os.access(path, os.X_OK):
+        missing(f'{variable}="{path}" is not an executable file')
+    return path
+
+
+@pytest.fixture(scope="session")
+def layer_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built layer."""
+    given = os.environ.get(LAYER, "")
+    if given:
+        return Path(given)
+    built = tmp_path_factory.mktemp("built") / "layer.zip"
+    command = [str(emulator.ROOT / "scripts" / "build-layer"), "--output", str(built)]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr
+    return built
+
+
+@pytest.fixture(scope="session")
+def layer(layer_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> emulator.Layer:
+    """The built layer unpacked."""
+    return emulator.unpack(layer_zip, tmp_path_factory.mktemp("opt"))
+
+
+@pytest.fixture(scope="session")
+def emulators(layer: emulator.Layer) -> emulator.Emulators:
+    """AWS's emulator with the built layer."""
+    problem = emulator.namespace_problem()
+    if problem:
+        missing(f"the emulator needs a private mount namespace: {problem}")
+    return emulator.Emulators(program(EMULATOR), layer)
+
+
+@pytest.fixture(scope="session")
+def emulators_with_collector(emulators: emulator.Emulators) -> emulator.Emulators:
+    """The same with a real collector."""
+    return emulator.Emulators(emulators.binary, emulators.layer, program(COLLECTOR))

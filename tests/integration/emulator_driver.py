@@ -1,0 +1,277 @@
+"""Runs inside the namespace: scenario on stdin, a JSON list of outcomes on stdout.
+
+It starts AWS's Runtime Interface Emulator, a backend and, where asked for, a collector, and does
+what the scenario says. Nothing here judges: the tests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from serverless_instrument import wire
+from tests.integration import scenario
+from tests.integration.backend import Backend, serve
+from tests.integration.scenario import Answer, Environment, Outcome, Scenario, Step
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_START_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.005
+
+# Interface flags: https://man7.org/linux/man-pages/man7/netdevice.7.html
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+
+# /opt and the forwarder's directory are private to each environment; the mount point is what the
+# forwarder itself would make. Lambda's /opt is read-only, and so is this one.
+_ENTER = """
+set -e
+mount --bind "$1" /opt
+mount -o remount,bind,ro /opt
+mount -t tmpfs -o mode=0700 tmpfs /tmp/.serverless-instrument
+cd "$LAMBDA_TASK_ROOT"
+shift
+exec "$@"
+"""
+
+# The emulator says how a runtime exited only in words; this writes down the status itself.
+_RUNTIME = """#!/bin/sh
+"{bootstrap}" >> "{scratch}/stdout" 2>> "{scratch}/stderr"
+status=$?
+echo "$status" >> "{scratch}/runtime-exits"
+exit "$status"
+"""
+
+
+def loopback_up() -> None:
+    """Bring up lo, which is down in a new network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
+        flags = struct.unpack("16sh14x", answer)[1]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
+
+
+def free_port() -> int:
+    """A port that nobody uses; in this network namespace nobody else will take it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def listening(port: int) -> None:
+    """Wait until something accepts connections on `port`. Raises asyncio.TimeoutError."""
+
+    async def accepted() -> None:
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(_POLL_S)
+            else:
+                writer.close()
+                return
+
+    await asyncio.wait_for(accepted(), _START_TIMEOUT_S)
+
+
+class Emulator:
+    """One environment: the emulator's process, what it starts, and the backend it exports to."""
+
+    def __init__(
+        self,
+        wanted: Environment,
+        plan: Scenario,
+        scratch: Path,
+        backend: Backend,
+        collector: Collector | None,
+    ) -> None:
+        self._scratch = scratch
+        self._backend = backend
+        self._collector = collector
+        endpoint = collector.url if collector else backend.url
+        self._answers: list[Answer] = []
+        runtime = scratch / "runtime"
+        runtime.write_text(_RUNTIME.format(bootstrap=plan.bootstrap, scratch=scratch))
+        runtime.chmod(0o755)
+        self._port = free_port()
+        self._command = [
+            *("unshare", "-m", "sh", "-c", _ENTER, "sh", wanted.opt, plan.emulator),
+            *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
+            *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
+            str(runtime),
+        ]
+        self._environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(scratch),
+            "_HANDLER": wanted.handler,
+            "LAMBDA_TASK_ROOT": wanted.task_root,
+            "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": sys.executable,
+            "SERVERLESS_INSTRUMENT_TEST_SCRATCH": str(scratch),
+            **({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} if endpoint else {}),
+            **wanted.environ,
+        }
+
+    async def start(self) -> None:
+        """Start the emulator; it starts the function with the first invocation."""
+        with (self._scratch / "log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environ, stdout=log, stderr=log
+            )
+        await listening(self._port)
+
+    async def perform(self, step: Step) -> None:
+        """Carry out one step."""
+        if step.action == scenario.INVOKE:
+            await self._invoke(step)
+        elif step.action == scenario.CUT_CONNECTIONS:
+            self._backend.cut_connections()
+        elif step.action == scenario.SIGNAL_FORWARDER:
+            os.kill(self._numbers("forwarder-pids")[-1], step.signal)
+        else:
+            raise ValueError(f"unknown step {step.action!r}")
+
+    async def _invoke(self, step: Step) -> None:
+        url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
+        timeout = aiohttp.ClientTimeout(_ANSWER_TIMEOUT_S)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=step.payload.encode(), headers=step.headers) as response,
+        ):
+            body = await response.read()
+            self._answers.append(Answer(response.status, _text(body)))
+
+    async def stop(self) -> Outcome:
+        """SIGTERM to the emulator, which shuts its environment down, and what became of it all."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            status = await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT_S)
+        except asyncio.TimeoutError:
+            self._process.kill()
+            status = await self._process.wait()
+        if self._collector is not None:
+            await self._collector.stop()
+        return Outcome(
+            answers=tuple(self._answers),
+            exports=self._backend.exports(),
+            stdout=self._output("stdout"),
+            stderr=self._output("stderr"),
+            runtime_exits=tuple(self._numbers("runtime-exits")),
+            forwarder_exits=tuple(self._numbers("forwarder-exits")),
+            emulator_exit=status,
+            emulator_log=self._output("log"),
+        )
+
+    def _output(self, name: str) -> str:
+        path = self._scratch / name
+        return _text(path.read_bytes()) if path.exists() else ""
+
+    def _numbers(self, name: str) -> list[int]:
+        return [int(line) for line in self._output(name).split()]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+class Collector:
+    """A rotel collector that exports to `onward`."""
+
+    def __init__(self, binary: str, onward: str, scratch: Path) -> None:
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._command = [
+            *(binary, "start", "--pid-file", str(scratch / "collector-pid")),
+            *("--otlp-http-endpoint", f"127.0.0.1:{self._port}"),
+            *("--otlp-grpc-endpoint", f"127.0.0.1:{free_port()}"),
+            *("--exporter", "otlp", "--otlp-exporter-protocol", "http"),
+            *("--otlp-exporter-endpoint", onward),
+        ]
+
+    async def start(self) -> None:
+        """Start it and wait until it listens."""
+        quiet = asyncio.subprocess.DEVNULL
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdout=quiet, stderr=quiet
+        )
+        await listening(self._port)
+
+    async def stop(self) -> None:
+        """End it; it sends on what it holds before it exits."""
+        self._process.terminate()
+        await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT_S)
+
+
+@contextlib.asynccontextmanager
+async def started(plan: Scenario, wanted: Environment) -> AsyncIterator[Emulator]:
+    """The emulator of one environment, its backend, and its collector where it has one."""
+    async with contextlib.AsyncExitStack() as stack:
+        directory = tempfile.TemporaryDirectory(prefix="serverless-instrument-")
+        scratch = Path(stack.enter_context(directory))
+        backend = await stack.enter_async_context(serve(wanted.backend))
+        collector = None
+        if wanted.backend == scenario.COLLECTOR:
+            collector = Collector(plan.collector, backend.url, scratch)
+            await collector.start()
+        emulator = Emulator(wanted, plan, scratch, backend, collector)
+        await emulator.start()
+        yield emulator
+
+
+async def together(plan: Scenario, wanted: tuple[Environment, ...]) -> list[Outcome]:
+    """Run environments side by side, one step at a time, each in turn."""
+    async with contextlib.AsyncExitStack() as stack:
+        emulators = [
+            await stack.enter_async_context(started(plan, environment)) for environment in wanted
+        ]
+        for steps in itertools.zip_longest(*(environment.steps for environment in wanted)):
+            for emulator, step in zip(emulators, steps, strict=True):
+                if step is not None:
+                    await emulator.perform(step)
+        return [await emulator.stop() for emulator in emulators]
+
+
+async def run(plan: Scenario) -> list[Outcome]:
+    """The outcomes of `plan`, in the order of its environments."""
+    # The mount point of each environment's own; what the forwarder would make.
+    Path(wire.socket_path({})).parent.mkdir(mode=0o700, exist_ok=True)
+    if plan.interleaved:
+        return await together(plan, plan.environments)
+    slots = asyncio.Semaphore(plan.parallel)
+
+    async def alone(wanted: Environment) -> list[Outcome]:
+        async with slots:
+            return await together(plan, (wanted,))
+
+    outcomes = await asyncio.gather(*(alone(wanted) for wanted in plan.environments))
+    return [outcome for (outcome,) in outcomes]
+
+
+def main() -> None:
+    """Read the scenario, run it, print the outcomes."""
+    plan = Scenario.from_json(sys.stdin.read())
+    loopback_up()
+    outcomes = asyncio.run(run(plan))
+    json.dump([asdict(outcome) for outcome in outcomes], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
