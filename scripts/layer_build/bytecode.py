@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# The order of sets, and with it a frozenset constant's bytes, follows the hash seed.
+# Up to Python 3.10 the bytes of a frozenset constant follow the hash seed.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
 # Tables of names for subjects that nothing in the layer imports (browsers, Kubernetes, pipelines…),
@@ -25,7 +25,8 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 _SOURCE_ONLY = (
     r"/semconv/_incubating/"
     r"(metrics/(?!__init__|gen_ai_|otel_)"
-    r"|attributes/(?!__init__|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))"
+    r"|attributes/(?!__init__"
+    r"|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))"
 )
 
 
@@ -44,9 +45,12 @@ def compile_tree(python: Path, interpreters: Mapping[str, str]) -> None:
 
 def _compile(python: Path, interpreter: str) -> None:
     # No -j: parallel workers make the marshalled reference flags depend on the order of the work.
-    command = [interpreter, "-I", "-S", "-m", "compileall", "-q", "-f"]
+    # No -I: it would ignore the hash seed; a bare environment and / as directory isolate as well.
+    command = [interpreter, "-s", "-S", "-m", "compileall", "-q", "-f"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(python), "-p", "/opt/python"]
     command += ["-x", _SOURCE_ONLY, str(python)]
-    answer = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        command, cwd="/", env=_ENVIRONMENT, capture_output=True, text=True, check=False
+    )
     if answer.returncode:
         raise BuildError(f"{interpreter} cannot compile the layer:\n{answer.stdout}{answer.stderr}")
