@@ -1,7 +1,7 @@
 """Who may import whom, and what each process has loaded when it asks for its first event.
 
 The table is the rule: a new file needs a row, a new import of ours an entry, and an entry that is
-no longer true fails, too. docs/architecture.md gives the reasons.
+no longer true fails, too. docs/architecture.md says why the processes start as they do.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ TABLE: dict[str, Row] = {
 }
 
 # Each costs a cold start more than all of ours together, so none stands at the top of a module
-# that is loaded at start; rule 4 of docs/architecture.md, "Who imports whom".
+# that is loaded at start. Annotations do with `if TYPE_CHECKING:`.
 BANNED_AT_TOP = words(
     "typing dataclasses http urllib ssl asyncio inspect pathlib uuid argparse importlib.metadata",
     "email logging opentelemetry wrapt",

@@ -18,7 +18,7 @@ _LAUNCHER = _ROOT / "layer" / "extensions" / "serverless-instrument"
 _REQUIREMENTS = _ROOT / "layer" / "requirements.txt"
 _LICENSE = _ROOT / "LICENSE"
 
-# A layer's bytes are fetched before a cold start begins (docs/architecture.md, "Budgets").
+# CONTRIBUTING.md, "Budgets"
 _BUDGET_ONE_PYTHON_BYTES = 2_000_000
 _BUDGET_ALL_BYTES = 5_000_000
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from start_cost.lambda_stub import LambdaStub
+from start_cost.memory import peak_kib
 from start_cost.processes import Subject, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+    from pathlib import Path
 
 
 class Start(NamedTuple):
@@ -57,8 +55,7 @@ def _measure(case: Case, output: Path) -> Start:
         process = start(subject, output)
         try:
             request = stub.wait_for(case.target, 60)
-            # Of the process's own memory map: ru_maxrss counts that of the parent it came from.
-            peak = _PEAK.search(Path(f"/proc/{process.pid}/status").read_text())
+            peak = peak_kib(process.pid)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             # All threads, scaled by the scheduler to its own nanosecond clock.
@@ -67,5 +64,5 @@ def _measure(case: Case, output: Path) -> Start:
     return Start(
         elapsed_ms=(request.received_s - begin_s) * 1e3,
         cpu_ms=(usage.ru_utime + usage.ru_stime) * 1e3,
-        peak_kib=int(peak[1]) if peak else 0,
+        peak_kib=peak,
     )
