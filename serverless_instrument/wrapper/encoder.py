@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from serverless_instrument.wire import field, varint
+from serverless_instrument.wire import MAX_PAYLOAD_BYTES, field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ _FIXED32 = Struct("<I").pack
 _DOUBLE = Struct("<d").pack
 _U64 = (1 << 64) - 1
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
-# Deeper than any event that Lambda's JSON parser lets through is a cycle.
-_MAX_DEPTH = 32
+# A nested mapping costs three protobuf messages a level, and the common parsers refuse a request of
+# more than 100 (https://protobuf.dev/reference/cpp/api-docs/google.protobuf.io.coded_stream/).
+_MAX_DEPTH = 24
+# Charged for each element at least, so that many small ones cannot cost a second of the function's.
+_LEAST_PART_BYTES = 32
 
 
 class Limits:
@@ -57,9 +60,10 @@ class Limits:
 
     def shortened(self, attribute_value_length: int) -> Limits:
         """These limits with values cut shorter, for a span over a frame's size."""
+        own = self.attribute_value_length
         return Limits(
             self.attribute_count,
-            attribute_value_length,
+            attribute_value_length if own is None else min(own, attribute_value_length),
             self.event_count,
             self.link_count,
             self.event_attribute_count,
@@ -83,31 +87,57 @@ def _integer(value: int, limit: int | None) -> bytes:
     return _text(hex(value), limit)
 
 
-def _array(values: Iterable[object], limit: int | None, depth: int) -> bytes:
-    return field(
-        b"\x2a", b"".join([field(b"\x0a", any_value(v, limit, depth + 1)) for v in values])
-    )
+class _Room:
+    """Where a value stands among containers, and the bytes that are left for all of it.
+
+    A container that holds itself, or the same one twice at every level, would grow without end.
+    """
+
+    __slots__ = ("left_bytes", "path")
+
+    def __init__(self) -> None:
+        self.path: list[int] = []
+        self.left_bytes = MAX_PAYLOAD_BYTES
+
+    def take(self, container: object, parts: Iterable[bytes]) -> bytes:
+        """`parts`, of `container`, joined; what comes when there is no room is left out."""
+        taken = []
+        self.path.append(id(container))
+        left_bytes = self.left_bytes
+        for part in parts:  # lazy: a part that is a container has taken from left_bytes, too
+            taken.append(part)
+            self.left_bytes = left_bytes = left_bytes - max(len(part), _LEAST_PART_BYTES)
+            if left_bytes < 0:
+                break
+        self.path.pop()
+        return b"".join(taken)
 
 
-def _mapping(values: Mapping[object, object], limit: int | None, depth: int) -> bytes:
-    pairs = [
-        field(b"\x0a", _key_value(key if type(key) is str else str(key), value, limit, depth + 1))
+def _array(values: Iterable[object], limit: int | None, room: _Room) -> bytes:
+    items = (field(b"\x0a", any_value(value, limit, room)) for value in values)
+    return field(b"\x2a", room.take(values, items))
+
+
+def _mapping(values: Mapping[object, object], limit: int | None, room: _Room) -> bytes:
+    pairs = (
+        field(b"\x0a", _key_value(key if type(key) is str else _str(key), value, limit, room))
         for key, value in values.items()
-    ]
-    return field(b"\x32", b"".join(pairs))
+    )
+    return field(b"\x32", room.take(values, pairs))
 
 
-def _foreign(value: object, limit: int | None) -> bytes:
+def _str(value: object) -> str:
     try:
-        return _text(str(value), limit)
+        return str.__str__(str(value))
     except Exception:  # a user's __str__ may raise anything, which is no reason to lose the span
-        return _text(f"<{type(value).__name__}>", limit)
+        return f"<{type(value).__name__}>"
 
 
-def any_value(value: object, limit: int | None = None, depth: int = 0) -> bytes:
-    """An ``AnyValue`` message: str, bool, int, float, bytes, sequences, mappings, None, else text.
+def any_value(value: object, limit: int | None = None, room: _Room | None = None) -> bytes:
+    """An ``AnyValue`` message: str, bool, int, float, bytes, dict, list, tuple, set, None, or text.
 
-    `limit` cuts strings (in characters) and bytes, inside arrays and mappings as well.
+    `limit` cuts strings (in characters) and bytes, inside arrays and mappings as well. Never
+    raises; cycles and what is nested too deep become "...", any other type its `str`.
     """
     kind = type(value)
     if kind is str:
@@ -120,29 +150,36 @@ def any_value(value: object, limit: int | None = None, depth: int = 0) -> bytes:
         return b"\x21" + _DOUBLE(value)
     if value is None:
         return b""
-    if depth >= _MAX_DEPTH:
-        return _text("...", limit)
-    return _other_value(value, limit, depth)
+    room = room or _Room()
+    depth = len(room.path)
+    try:
+        return _other_value(value, limit, room)
+    except Exception:  # methods of a user's subclass may raise, and so may another thread's changes
+        del room.path[depth:]
+        return _text(_str(value), limit)
 
 
-def _other_value(value: object, limit: int | None, depth: int) -> bytes:
+def _other_value(value: object, limit: int | None, room: _Room) -> bytes:
+    # The base class's conversions: a subclass may have changed its own.
     if isinstance(value, str):
         return _text(str.__str__(value), limit)
     if isinstance(value, int):
-        return _integer(int(value), limit)
+        return _integer(int.__int__(value), limit)
     if isinstance(value, float):
-        return b"\x21" + _DOUBLE(float(value))
+        return b"\x21" + _DOUBLE(float.__float__(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
         return field(b"\x3a", bytes(value)[:limit])
+    if not isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _text(_str(value), limit)
+    if len(room.path) >= _MAX_DEPTH or id(value) in room.path:
+        return _text("...", limit)
     if isinstance(value, dict):
-        return _mapping(value, limit, depth)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return _array(value, limit, depth)
-    return _foreign(value, limit)
+        return _mapping(value, limit, room)
+    return _array(value, limit, room)
 
 
-def _key_value(key: str, value: object, limit: int | None, depth: int = 0) -> bytes:
-    return field(b"\x0a", _utf8(key)) + field(b"\x12", any_value(value, limit, depth))
+def _key_value(key: str, value: object, limit: int | None, room: _Room | None = None) -> bytes:
+    return field(b"\x0a", _utf8(key)) + field(b"\x12", any_value(value, limit, room))
 
 
 def attributes(
