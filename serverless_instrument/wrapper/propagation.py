@@ -16,6 +16,8 @@ _TRACESTATE_MEMBERS = 32
 _BAGGAGE_BYTES = 8192
 _BAGGAGE_MEMBERS = 180
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+# sampled and random; "vendors MUST set those [others] to zero" on what they send.
+_FLAGS = 0x03
 
 
 class SpanContext:
@@ -63,7 +65,7 @@ def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | N
         return None
     if trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
-    return SpanContext(trace_id, span_id, flags[0], parse_tracestate(tracestate))
+    return SpanContext(trace_id, span_id, flags[0] & _FLAGS, parse_tracestate(tracestate))
 
 
 def parse_tracestate(text: str) -> str:
@@ -95,7 +97,7 @@ def _state_value(value: str) -> bool:
 
 def format_traceparent(context: SpanContext) -> str:
     """The ``traceparent`` header of `context`, version 00."""
-    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags & 0xFF:02x}"
+    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags & _FLAGS:02x}"
 
 
 def parse_xray(header: str) -> SpanContext | None:
@@ -135,17 +137,23 @@ def parse_baggage(header: str) -> dict[str, str]:
         return entries
     for member in header.split(","):
         key, equals, value = member.partition(";")[0].partition("=")
-        key = key.strip()
-        if equals and key and len(entries) < _BAGGAGE_MEMBERS:
-            entries[key] = percent_decode(value.strip())
+        key, value = key.strip(" \t"), value.strip(" \t")
+        if not (equals and key) or key.strip(_TOKEN) or value.strip(_BAGGAGE_OCTETS):
+            continue
+        if len(entries) < _BAGGAGE_MEMBERS:
+            entries[key] = percent_decode(value)
     return entries
 
 
 def format_baggage(entries: Mapping[str, str]) -> str:
-    """A ``baggage`` header within the standard's limits; entries beyond them are left out."""
+    """A ``baggage`` header within the standard's limits; entries beyond them are left out.
+
+    So is an entry whose key is no token (RFC 9110, section 5.6.2), which no receiver could read.
+    """
     members: list[str] = []
     size = 0
-    for key, value in list(entries.items())[:_BAGGAGE_MEMBERS]:
+    tokens = [(key, entries[key]) for key in entries if key and not key.strip(_TOKEN)]
+    for key, value in tokens[:_BAGGAGE_MEMBERS]:
         member = f"{key}={percent_encode(value, _BAGGAGE_SAFE)}"
         size += len(member) + 1
         if size > _BAGGAGE_BYTES + 1:
@@ -157,6 +165,8 @@ def format_baggage(entries: Mapping[str, str]) -> str:
 # baggage-octet: printable ASCII less space, quote, comma, semicolon and backslash; and less the
 # percent sign, which marks an escape.
 _BAGGAGE_SAFE = frozenset(bytes(range(0x21, 0x7F))) - frozenset(b'",;\\%')
+_BAGGAGE_OCTETS = bytes([*sorted(_BAGGAGE_SAFE), ord("%")]).decode()
+_TOKEN = "".join(character for character in _BAGGAGE_OCTETS if character not in "()/:<=>?@[]{}")
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 

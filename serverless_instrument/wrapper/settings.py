@@ -74,9 +74,7 @@ class Settings:
                 continue
             if value.isascii() and value.isdigit() and len(value) < 16:
                 return int(value)
-            self._warn(
-                name, value, f"is not a whole number from 0 up; using {default or 'no limit'}"
-            )
+            self._warn(name, value, "is not a whole number from 0 up; it is left out")
         return default
 
     def _propagators(self, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -98,10 +96,11 @@ class Settings:
         return known
 
     def _sampler(self, environ: Mapping[str, str]) -> tuple[str, float]:
-        name = _get(environ, "OTEL_TRACES_SAMPLER").lower() or DEFAULT_SAMPLER
+        given = _get(environ, "OTEL_TRACES_SAMPLER")
+        name = given.lower() or DEFAULT_SAMPLER
         if name not in _SAMPLERS.split(", "):
             self._warn(
-                "OTEL_TRACES_SAMPLER", name, f"is not one of {_SAMPLERS}; using {DEFAULT_SAMPLER}"
+                "OTEL_TRACES_SAMPLER", given, f"is not one of {_SAMPLERS}; using {DEFAULT_SAMPLER}"
             )
             return DEFAULT_SAMPLER, 1.0
         value = _get(environ, "OTEL_TRACES_SAMPLER_ARG")

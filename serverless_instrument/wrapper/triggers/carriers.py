@@ -22,5 +22,7 @@ def http_headers(event: Json) -> dict[str, str]:
     }
     for name, values in dictionary(event.get("multiValueHeaders")).items():
         if isinstance(values, list):
-            headers[name.lower()] = ",".join([value for value in values if isinstance(value, str)])
+            texts = [value for value in values if isinstance(value, str)]
+            if texts:
+                headers[name.lower()] = ",".join(texts)
     return headers

@@ -45,11 +45,11 @@ def server_facts(
 ) -> Facts:
     """The span of an HTTP request; empty arguments are unknown. `protocol` is like ``HTTP/1.1``."""
     known = method in known_methods
-    scheme = headers.get("x-forwarded-proto", "https").split(",", 1)[0].strip().lower()
+    forwarded = headers.get("forwarded", "")
     attributes: dict[str, object] = {
         "http.request.method": method if known else "_OTHER",
         "url.path": path,
-        "url.scheme": scheme or "https",
+        "url.scheme": _hop(headers, forwarded, "proto").lower() or "https",
     }
     if not known and method:
         attributes["http.request.method_original"] = method
@@ -57,8 +57,9 @@ def server_facts(
         attributes["http.route"] = route
     if query:
         attributes["url.query"] = redacted(query)
-    _server(attributes, headers, domain_name)
-    client = _client(headers) or source_ip
+    host = _hop(headers, forwarded, "host") or headers.get("host", "").strip() or domain_name
+    _server(attributes, host, headers)
+    client = split_port(_hop(headers, forwarded, "for"))[0] or source_ip
     if client:
         attributes["client.address"] = client
     agent = headers.get("user-agent") or user_agent
@@ -69,37 +70,32 @@ def server_facts(
     return Facts(f"{label} {route}" if route else label, "http", attributes, headers)
 
 
-def _server(attributes: dict[str, object], headers: Mapping[str, str], domain_name: str) -> None:
-    forwarded = headers.get("forwarded")
-    host = (
-        (_forwarded(forwarded, "host") if forwarded else "")
-        or headers.get("x-forwarded-host", "").split(",", 1)[0].strip()
-        or headers.get("host", "").strip()
-        or domain_name
-    )
-    if not host:
-        return
+def _server(attributes: dict[str, object], host: str, headers: Mapping[str, str]) -> None:
     address, port = split_port(host)
+    if not address:
+        return
     attributes["server.address"] = address
-    port = port or headers.get("x-forwarded-port", "").split(",", 1)[0].strip()
-    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) < 65536:
+    port = port or headers.get("x-forwarded-port", "").partition(",")[0].strip()
+    if port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536:
         attributes["server.port"] = int(port)
 
 
-def _client(headers: Mapping[str, str]) -> str:
-    forwarded = headers.get("forwarded")
-    hop = (_forwarded(forwarded, "for") if forwarded else "") or headers.get(
-        "x-forwarded-for", ""
-    ).split(",", 1)[0].strip()
-    return split_port(hop)[0]
+def _hop(headers: Mapping[str, str], forwarded: str, name: str) -> str:
+    """What the hop nearest to the client says: ``Forwarded``, else ``X-Forwarded-…``, else ""."""
+    told = _forwarded(forwarded, name) if forwarded else ""
+    return told or headers.get("x-forwarded-" + name, "").partition(",")[0].strip()
 
 
 def _forwarded(header: str, name: str) -> str:
-    """Parameter `name` of the first element of a ``Forwarded`` header (RFC 7239)."""
-    for pair in header.split(",", 1)[0].split(";"):
+    """Parameter `name` of the first element of a ``Forwarded`` header.
+
+    "unknown" and obfuscated identifiers (RFC 7239, section 6) tell nothing.
+    """
+    for pair in header.partition(",")[0].split(";"):
         key, equals, value = pair.strip().partition("=")
-        if equals and key.lower() == name:
-            return value.strip('"')
+        if equals and key.strip().lower() == name:
+            value = value.strip().strip('"')
+            return "" if value == "unknown" or value.startswith("_") else value
     return ""
 
 
@@ -173,10 +169,15 @@ def status_outcome(response: object, *, implicit_status: int | None) -> Outcome:
 
 
 def _status_code(code: object) -> int | None:
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
-        code = int(code)
-    if isinstance(code, float) and code.is_integer():
-        code = int(code)
-    if isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599:
-        return int(code)
-    return None
+    if isinstance(code, str):
+        status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else 0
+    elif isinstance(code, bool):
+        return None
+    else:
+        try:  # int, float, IntEnum and, from DynamoDB, Decimal: all become numbers in JSON
+            status = int(code)  # type: ignore[call-overload] # anything else raises
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if status != code:
+            return None
+    return status if 100 <= status <= 599 else None
