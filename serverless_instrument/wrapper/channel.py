@@ -46,12 +46,15 @@ class Channel:
         self._hello = hello
         self._clock = clock
         self._pending_limit_bytes = pending_limit_bytes
-        self.dropped_frames = 0
+        self._socket: _socket.socket | None = None
         self.after_fork()
 
     def after_fork(self) -> None:
         """Start afresh in a forked child: the connection and what waits for it are the parent's."""
-        self._socket: _socket.socket | None = None
+        if self._socket is not None:
+            self._socket.close()  # the child's descriptor; the parent's stays open
+        self._socket = None
+        self.dropped_frames = 0
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._current = b""
@@ -62,8 +65,11 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Hand over one or more whole frames."""
+        # Between reading and writing the sum stands no call, where CPython might run another thread
+        # or a signal handler; so everywhere below.
+        size = len(data)
         self._queue.append(data)
-        self._queued_bytes += len(data)
+        self._queued_bytes += size
         self._pump()
         limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
         while self._queued_bytes > limit and self._drop_oldest():
@@ -82,7 +88,8 @@ class Channel:
             data = self._queue.popleft()
         except IndexError:
             return False
-        self._queued_bytes -= len(data)
+        size = len(data)
+        self._queued_bytes -= size
         self.dropped_frames += 1
         return True
 
@@ -94,14 +101,14 @@ class Channel:
         """
         while (self._queue or self._current) and self._lock.acquire(False):
             try:
-                emptied = self._write()
+                going_on = self._write()
             finally:
                 self._lock.release()
-            if not emptied:
+            if not going_on:
                 return
 
     def _write(self) -> bool:
-        """Write until the queue is empty (True) or the socket takes no more (False)."""
+        """Write until the queue is empty or the connection broken (True), or nothing can be."""
         connection = self._connected()
         if connection is None:
             return False
@@ -115,17 +122,21 @@ class Channel:
                     self._current, self._offset = b"", 0
         except BlockingIOError:
             self._start_draining()
+            return False
         except OSError:
             self._disconnect()
-        return False
+            return True
+        except BaseException:  # of a signal handler: how much the socket took is not known
+            self._disconnect()
+            raise
 
     def _next_frame(self) -> bool:
         try:
             self._current = self._queue.popleft()
         except IndexError:
-            self._queued_bytes = 0
             return False
-        self._queued_bytes -= len(self._current)
+        size = len(self._current)
+        self._queued_bytes -= size
         return True
 
     def _connected(self) -> _socket.socket | None:
@@ -146,7 +157,7 @@ class Channel:
             if connection.send(hello, _socket.MSG_NOSIGNAL) != len(hello):
                 connection.close()
                 return None
-        except (OSError, ValueError):
+        except Exception:  # OSError as a rule; a path or a resource of any kind must not raise here
             if connection is not None:
                 connection.close()
             return None
@@ -170,19 +181,21 @@ class Channel:
             self._draining = False
 
     def _drain(self) -> None:
-        """Wait, in a thread of its own, for the socket to take more; end when nothing waits."""
-        try:
-            from select import POLLOUT, poll
+        """Wait, in a thread of its own, for the socket to take more; end when nothing waits.
 
-            while self._queue or self._current:
-                connection = self._socket
-                if connection is None:
-                    return
+        `_draining` changes under the lock only, so that no frame is left to a thread that has seen
+        its last. This thread may wait for the lock: signal handlers run in the main one.
+        """
+        from select import POLLOUT, poll
+
+        while self._draining:
+            connection = self._socket
+            descriptor = -1 if connection is None else connection.fileno()
+            if descriptor >= 0:
                 poller = poll()
-                poller.register(connection.fileno(), POLLOUT)
+                poller.register(descriptor, POLLOUT)
                 poller.poll(_WRITABLE_TIMEOUT_MS)
-                self._pump()
-        except Exception:  # a closed descriptor: the next send reconnects
-            return
-        finally:
-            self._draining = False
+            with self._lock:
+                going_on = self._write()
+                self._draining = not going_on and self._socket is not None
+        self._pump()  # what came while this thread held the lock
