@@ -37,6 +37,9 @@ def __getattr__(name: str) -> Handler:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     user_handler_name = os.environ.pop(_USER_HANDLER, "") or os.environ.get("_HANDLER", "")
+    if user_handler_name == f"{__name__}.handler":
+        msg = f'_HANDLER="{user_handler_name}" names no function; set {_USER_HANDLER} to yours'
+        raise ValueError(msg)
     os.environ["_HANDLER"] = user_handler_name
     instrumentation = _set_up()
     try:
@@ -76,11 +79,18 @@ def warn(message: str) -> None:
         return
 
 
+def _described(error: Exception) -> str:
+    try:
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception:  # a user's object may be the cause, and its exception may raise again
+        return type(error).__name__
+
+
 def _set_up() -> Instrumentation | None:
     try:
         instrumentation = Instrumentation()
     except Exception as error:  # telemetry is lost, the function is not
-        warn(f"the function runs without instrumentation: {type(error).__name__}: {error}")
+        warn(f"the function runs without instrumentation: {_described(error)}")
         return None
     return None if instrumentation.settings.disabled else instrumentation
 
@@ -106,15 +116,22 @@ class Instrumentation:
             wire.socket_path(os.environ),
             lambda: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource_bytes)),
         )
-        os.register_at_fork(after_in_child=self._channel.after_fork)
+        # Set in a forked child that runs the rest of an invocation: its END is the parent's.
+        self._inherited = False
+        os.register_at_fork(after_in_child=self._after_fork)
         self._channel.connect()
         for warning in warnings:
             warn(warning)
+
+    def _after_fork(self) -> None:
+        self._inherited = True
+        self._channel.after_fork()
 
     def start(self, event: object, context: object) -> Invocation | None:
         """Send START; None where telemetry of this invocation failed."""
         try:
             coldstart, self._coldstart = self._coldstart, False
+            self._inherited = False
             invocation = self._invocation_type(
                 event,
                 context,
@@ -132,6 +149,8 @@ class Instrumentation:
 
     def succeed(self, invocation: Invocation, response: object) -> None:
         """Send END for a handler that returned."""
+        if self._inherited:
+            return
         try:
             self._channel.send(invocation.succeed(response, time_ns()))
         except Exception as error:  # as above
@@ -139,6 +158,8 @@ class Instrumentation:
 
     def fail(self, invocation: Invocation, error: BaseException) -> None:
         """Send END for a handler that raised."""
+        if self._inherited:
+            return
         try:
             now_unix_ns = time_ns()
             stacktrace = _stacktrace(error)
@@ -149,7 +170,7 @@ class Instrumentation:
     def _fault(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            warn(f"telemetry of an invocation was lost: {type(error).__name__}: {error}")
+            warn(f"telemetry of an invocation was lost: {_described(error)}")
 
 
 def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handler:
@@ -160,7 +181,7 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
         try:
             response = user_handler(event, context)
         except BaseException as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is None:
+            if _seems_the_clients_own(error.__traceback__):
                 _hide_own_frame()
             if invocation is not None:
                 instrumentation.fail(invocation, error)
@@ -173,23 +194,34 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
 
 
 def _stacktrace(error: BaseException) -> str:
-    from traceback import format_exception
-
     traceback: TracebackType | None = error.__traceback__
     if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
         traceback = traceback.tb_next
-    return "".join(format_exception(type(error), error, traceback))
+    try:
+        from traceback import format_exception
+
+        return "".join(format_exception(type(error), error, traceback))
+    except Exception:  # an exception of the user's own making; the span must not be lost with it
+        return ""
 
 
 _OWN_FILE = _stacktrace.__code__.co_filename
 
 
+def _seems_the_clients_own(traceback: TracebackType | None) -> bool:
+    while traceback is not None:
+        if "/bootstrap.py" not in traceback.tb_frame.f_code.co_filename:
+            return False
+        traceback = traceback.tb_next
+    return True
+
+
 def _hide_own_frame() -> None:
-    """Take our frame out of error documents in which no user frame follows it.
+    """Take our frame out of error documents in which only ``bootstrap.py`` frames follow it.
 
     A handler that cannot be called (not a function, wrong number of arguments) fails in the
-    caller's own frame. The client then finds nothing but ``bootstrap.py`` frames, trims none, and
-    would show ours.
+    caller's own frame, and a function's own file may have that name. The client then trims nothing
+    and would show our frame.
     """
     client = sys.modules.get("awslambdaric.bootstrap")
     extract = getattr(client, "extract_traceback", None)

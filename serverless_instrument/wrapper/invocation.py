@@ -29,8 +29,10 @@ _NEXT = {
     (RUNNING, "succeed"): ENDED,
     (RUNNING, "fail"): ENDED,
 }
-# A span over a frame's size keeps this much of each value rather than being lost.
+# A span over a frame's size keeps this much of each value rather than being lost. Its name and its
+# status are no attributes, to which limits apply, and are never longer.
 _SHORTENED_CHARACTERS = 4096
+_DEADLINE_MAX_MS = (1 << 63) - 1
 
 
 class Invocation:
@@ -85,12 +87,15 @@ class Invocation:
         attributes: Attributes = {
             "faas.trigger": facts.trigger,
             "faas.coldstart": coldstart,
-            "faas.invocation_id": self.request_id,
         }
+        if self.request_id:
+            attributes["faas.invocation_id"] = self.request_id
         attributes.update(_arn_attributes(context))
         attributes.update(facts.attributes)
         self.span = records.Span(
-            facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation",
+            (facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation")[
+                :_SHORTENED_CHARACTERS
+            ],
             records.KIND_SERVER,
             trace_id,
             random_bytes(8),
@@ -153,7 +158,7 @@ class Invocation:
 
     def _error(self, error_type: str, message: str) -> None:
         self.span.status_code = records.STATUS_ERROR
-        self.span.status_message = message
+        self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
@@ -214,16 +219,16 @@ def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) ->
 def _text_of(context: object, name: str) -> str:
     try:
         value = getattr(context, name, "")
+        return str.__str__(value) if isinstance(value, str) else ""
     except Exception:  # a context of the user's own making may do anything
         return ""
-    return value if isinstance(value, str) else ""
 
 
 def _deadline(context: object, now_unix_ns: int) -> int:
     """The deadline in milliseconds since the epoch, 0 where the context does not tell."""
     try:
         remaining_ms = context.get_remaining_time_in_millis()  # type: ignore[attr-defined] # guarded
-        return max(0, now_unix_ns // 1_000_000 + int(remaining_ms))
+        return min(max(0, now_unix_ns // 1_000_000 + int(remaining_ms)), _DEADLINE_MAX_MS)
     except Exception:  # as above
         return 0
 
@@ -249,12 +254,12 @@ def _arn_attributes(context: object) -> Attributes:
 
 def qualified_name(kind: type) -> str:
     """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
-    module = kind.__module__
+    module = getattr(kind, "__module__", "builtins")  # a class statement can delete it
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception:  # a user's __str__ may raise
+        return str.__str__(str(error))  # a user's __str__ may return a subclass
+    except Exception:  # or raise
         return ""
