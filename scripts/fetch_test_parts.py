@@ -1,8 +1,8 @@
 """Fetch the real programs the end-to-end tests run, and print where they are as shell exports.
 
 Usage: fetch_test_parts.py CACHE. AWS's Runtime Interface Emulator comes out of the aws-sam-cli
-wheel, the OpenTelemetry collector out of rotel's. Neither is a Python program: what Python its wheel
-is tagged with does not matter, the processor does.
+wheel, the OpenTelemetry collector out of rotel's. Neither is a Python program: what Python its
+wheel is tagged with does not matter, the processor does.
 """
 
 from __future__ import annotations
