@@ -189,6 +189,12 @@ class Lifecycle:
                 self.environment.fail("Extension.Crash", f"extension {extension}: {words}")
         self.environment.changes.notify()
 
+    def broken(self) -> bool:
+        """True if one of its processes has ended or failed."""
+        everyone = [self.runtime, *self.extensions.values()]
+        ended = any(process and process.exit_code is not None for process in everyone)
+        return ended or self.environment.fatal is not None
+
     def processes(self) -> list[ChildProcess]:
         """Every process that still runs."""
         everyone = [self.runtime, *self.extensions.values()]

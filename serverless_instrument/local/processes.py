@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serverless_instrument.local.log_stream import FrameReader, LineReader, LogRecord
@@ -77,6 +78,7 @@ class ChildProcess:
         self.peak_memory_kb = 0
         self._process = process
         self._pipes = pipes
+        self._last_seen: list[Descendant] = []
 
     @classmethod
     async def start(
@@ -141,8 +143,8 @@ class ChildProcess:
         exit_code = await self._process.wait()
         for pipe in self._pipes:
             pipe.finish()
-        # What it left behind in its group ends with it, as everything in the environment does.
-        self._signal_group(signal.SIGKILL)
+        # What it leaves behind ends with it, as everything in the environment does.
+        self._signal_all(self._last_seen, signal.SIGKILL)
         return exit_code
 
     def drain(self) -> None:
@@ -152,47 +154,85 @@ class ChildProcess:
 
     def freeze(self) -> None:
         """Stop it and its children where they stand, as the platform does between invocations."""
-        for pid in descendants(self.pid):
-            _signal(pid, signal.SIGSTOP)
-        self._signal_group(signal.SIGSTOP)
+        self._signal_all(self._look(), signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it and its children go on."""
-        for pid in descendants(self.pid):
-            _signal(pid, signal.SIGCONT)
-        self._signal_group(signal.SIGCONT)
+        self._signal_all(self._last_seen, signal.SIGCONT)
 
     def terminate(self) -> None:
         """SIGTERM to the process itself; its children are its own affair."""
-        if self.exit_code is None:
-            _signal(self.pid, signal.SIGTERM)
+        self._look()
+        _signal(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to it and to its children."""
-        for pid in descendants(self.pid):
-            _signal(pid, signal.SIGKILL)
-        self._signal_group(signal.SIGKILL)
+        self._signal_all(self._look(), signal.SIGKILL)
+
+    def _look(self) -> list[Descendant]:
+        """Its descendants; those of a process that has ended are no longer to be found."""
+        if self.exit_code is None:
+            self._last_seen = descendants(self.pid)
+        return self._last_seen
 
     def measure_memory(self) -> int:
         """Its peak resident memory so far in KiB, its children's included."""
-        pids = [self.pid, *descendants(self.pid)]
+        pids = [self.pid, *(process.pid for process in descendants(self.pid))]
         self.peak_memory_kb = max(self.peak_memory_kb, sum(map(_peak_memory_kb, pids)))
         return self.peak_memory_kb
 
-    def _signal_group(self, number: signal.Signals) -> None:
+    def _signal_all(self, below: list[Descendant], number: signal.Signals) -> None:
+        """To its process group, and to descendants that have left the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+        for process in below:
+            process.signal(number)
 
 
-def descendants(pid: int) -> list[int]:
-    """Process ids below `pid`, whatever session they are in; empty where /proc does not tell."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children") as file:
-                for child in map(int, file.read().split()):
-                    found += [child, *descendants(child)]
+@dataclass(frozen=True)
+class Descendant:
+    """A process below ours; its start time tells it from a later one with the same id."""
+
+    pid: int
+    start_time_ticks: int
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it if it still is what it was."""
+        stat = _stat(self.pid)
+        if stat is not None and stat[1] == self.start_time_ticks:
+            _signal(self.pid, number)
+
+
+def descendants(pid: int) -> list[Descendant]:
+    """Processes below `pid`, whatever session they are in; none where there is no /proc."""
+    children: dict[int, list[Descendant]] = {}
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        stat = _stat(int(entry)) if entry.isdigit() else None
+        if stat is not None:
+            parent_pid, start_time_ticks = stat
+            child = Descendant(int(entry), start_time_ticks)
+            children.setdefault(parent_pid, []).append(child)
+    found: list[Descendant] = []
+    pending = [pid]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found += below
+        pending += [child.pid for child in below]
     return found
+
+
+def _stat(pid: int) -> tuple[int, int] | None:
+    """(parent's process id, start time in clock ticks), or None if there is no such process.
+
+    The second field, the command in parentheses, may hold anything; fields 4 and 22 are the
+    second and the twentieth after it (proc_pid_stat(5)).
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(fields[1]), int(fields[19])
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

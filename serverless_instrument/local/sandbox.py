@@ -122,6 +122,11 @@ class LocalLambda:
         return self._last.runtime.pid if self._last and self._last.runtime else None
 
     @property
+    def runtime_exit_code(self) -> int | None:
+        """Exit code of the process of `runtime_pid`; None while it runs."""
+        return self._last.runtime.exit_code if self._last and self._last.runtime else None
+
+    @property
     def forwarder_pid(self) -> int | None:
         """Process id of the forwarder, or of the layer's first extension, that was started last."""
         process = self._extension()
@@ -174,6 +179,8 @@ class LocalLambda:
 
     async def shutdown(self, reason: str = "spindown") -> None:
         """End the execution environment, if there is one, as the platform does."""
+        if self._phase is not None:
+            await asyncio.wait((self._phase,))
         await self._end(reason)
         self._cold = True
 
@@ -187,7 +194,7 @@ class LocalLambda:
     ) -> None:
         phase = InvokePhase(self.config, self._telemetry, invocation, answer)
         ready, self._ready = self._ready, None
-        if ready is not None and ready.environment.fatal is not None:
+        if ready is not None and ready.broken():
             # A process ended between two invocations.
             await self._end("failure")
             ready = None
