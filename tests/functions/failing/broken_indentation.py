@@ -1,0 +1,5 @@
+"""Not indented."""
+
+
+def handler(event, context):
+return 1

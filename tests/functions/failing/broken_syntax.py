@@ -1,0 +1,4 @@
+"""Not Python."""
+
+def handler(event, context)
+    return 1

@@ -1,0 +1,8 @@
+"""Fails at import."""
+
+
+def fail():
+    raise ValueError("at import")
+
+
+fail()

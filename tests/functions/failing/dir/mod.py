@@ -1,0 +1,5 @@
+"""Fails in a directory."""
+
+
+def handler(event, context):
+    raise ValueError("in a directory")

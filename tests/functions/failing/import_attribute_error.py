@@ -1,0 +1,5 @@
+"""Fails at import."""
+
+import os
+
+os.no_such_name

@@ -1,0 +1,8 @@
+"""Fails at import."""
+
+
+class Stop(BaseException):
+    """Not an Exception."""
+
+
+raise Stop("everything")

@@ -1,0 +1,5 @@
+"""Fails at import."""
+
+import os
+
+os._exit(5)

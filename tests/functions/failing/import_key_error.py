@@ -1,0 +1,3 @@
+"""Fails at import."""
+
+{}["tea"]

@@ -1,0 +1,8 @@
+"""Recurses at import."""
+
+
+def recurse():
+    recurse()
+
+
+recurse()

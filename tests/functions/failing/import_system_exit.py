@@ -1,0 +1,5 @@
+"""Fails at import."""
+
+import sys
+
+sys.exit(3)

@@ -1,0 +1,5 @@
+"""Fails at import."""
+
+import sys
+
+sys.exit("out of tea")

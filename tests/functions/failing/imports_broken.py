@@ -1,0 +1,3 @@
+"""Imports a broken module."""
+
+import broken_syntax

@@ -1,0 +1,3 @@
+"""Imports what is not there."""
+
+from os import no_such_name

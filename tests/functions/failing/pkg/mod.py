@@ -1,0 +1,5 @@
+"""Fails in a package."""
+
+
+def handler(event, context):
+    raise ValueError("in a package")
