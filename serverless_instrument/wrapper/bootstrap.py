@@ -181,10 +181,9 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
         try:
             response = user_handler(event, context)
         except BaseException as error:
-            if _seems_the_clients_own(error.__traceback__):
-                _hide_own_frame()
             if invocation is not None:
                 instrumentation.fail(invocation, error)
+            _leave_no_frame(error)
             raise
         if invocation is not None:
             instrumentation.succeed(invocation, response)
@@ -208,6 +207,22 @@ def _stacktrace(error: BaseException) -> str:
 _OWN_FILE = _stacktrace.__code__.co_filename
 
 
+def _leave_no_frame(error: BaseException) -> None:
+    """Take our frame out of `error` before it is raised again.
+
+    The client leaves it in error documents where only ``bootstrap.py`` frames follow it, and the
+    interpreter shows it when it ends of a BaseException, which the client does not catch.
+    """
+    traceback = error.__traceback__
+    if sys.version_info < (3, 11):
+        # There an exception raised again gets its old traceback back.
+        if _seems_the_clients_own(traceback):
+            _hide_own_frame()
+    elif traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
+        # The base class's own method: a user's class may have another of that name.
+        BaseException.with_traceback(error, traceback.tb_next)
+
+
 def _seems_the_clients_own(traceback: TracebackType | None) -> bool:
     while traceback is not None:
         if "/bootstrap.py" not in traceback.tb_frame.f_code.co_filename:
@@ -217,11 +232,11 @@ def _seems_the_clients_own(traceback: TracebackType | None) -> bool:
 
 
 def _hide_own_frame() -> None:
-    """Take our frame out of error documents in which only ``bootstrap.py`` frames follow it.
+    """Have the client leave our frame out of its error documents: Python 3.10 only.
 
     A handler that cannot be called (not a function, wrong number of arguments) fails in the
-    caller's own frame, and a function's own file may have that name. The client then trims nothing
-    and would show our frame.
+    caller's own frame, and a function's own file may be a ``bootstrap.py``. The client then trims
+    nothing.
     """
     client = sys.modules.get("awslambdaric.bootstrap")
     extract = getattr(client, "extract_traceback", None)
