@@ -74,14 +74,15 @@ def _disguised(error: AttributeError) -> Exception:
 def warn(message: str) -> None:
     """One line on stderr, which Lambda puts in the function's log."""
     try:
-        sys.stderr.write(f"serverless-instrument: {message}\n")
+        line = " ".join(message.split())  # a value it quotes may have several
+        sys.stderr.write(f"serverless-instrument: {line}\n")
     except Exception:  # the user may have closed or replaced stderr
         return
 
 
 def _described(error: Exception) -> str:
     try:
-        return " ".join(f"{type(error).__name__}: {error}".split())
+        return f"{type(error).__name__}: {error}"
     except Exception:  # a user's object may be the cause, and its exception may raise again
         return type(error).__name__
 
