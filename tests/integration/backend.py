@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _RELAY_READ_BYTES = 65536
+_POLL_S = 0.01
 
 
 class Backend:
@@ -35,6 +36,11 @@ class Backend:
             Export(path, headers, base64.b64encode(body).decode())
             for path, headers, body in self._receiver.raw
         )
+
+    async def received(self, count: int) -> None:
+        """Wait for `count` spans."""
+        while len(self._receiver.spans()) < count:
+            await asyncio.sleep(_POLL_S)
 
     def cut_connections(self) -> None:
         """Reset every connection, as a peer that restarts does."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
+_SPANS_TIMEOUT_S = 20.0
 _POLL_S = 0.005
 
 # Interface flags: https://man7.org/linux/man-pages/man7/netdevice.7.html
@@ -47,7 +48,8 @@ mount --bind "$1" /opt
 mount -o remount,bind,ro /opt
 mount -t tmpfs -o mode=0700 tmpfs /tmp/.serverless-instrument
 cd "$LAMBDA_TASK_ROOT"
-shift
+eval "$2"
+shift 2
 exec "$@"
 """
 
@@ -114,7 +116,7 @@ class Emulator:
         runtime.chmod(0o755)
         self._port = free_port()
         self._command = [
-            *("unshare", "-m", "sh", "-c", _ENTER, "sh", wanted.opt, plan.emulator),
+            *("unshare", "-m", "sh", "-c", _ENTER, "sh", wanted.opt, wanted.prepare, plan.emulator),
             *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
             *("--runtime-api-address", f"127.0.0.1:{free_port()}"),
             str(runtime),
@@ -137,6 +139,7 @@ class Emulator:
                 *self._command, env=self._environ, stdout=log, stderr=log
             )
         await listening(self._port)
+        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_ANSWER_TIMEOUT_S))
 
     async def perform(self, step: Step) -> None:
         """Carry out one step."""
@@ -144,6 +147,9 @@ class Emulator:
             await self._invoke(step)
         elif step.action == scenario.CUT_CONNECTIONS:
             self._backend.cut_connections()
+        elif step.action == scenario.AWAIT_SPANS:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._backend.received(step.count), _SPANS_TIMEOUT_S)
         elif step.action == scenario.SIGNAL_FORWARDER:
             os.kill(self._numbers("forwarder-pids")[-1], step.signal)
         else:
@@ -151,16 +157,13 @@ class Emulator:
 
     async def _invoke(self, step: Step) -> None:
         url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
-        timeout = aiohttp.ClientTimeout(_ANSWER_TIMEOUT_S)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(url, data=step.payload.encode(), headers=step.headers) as response,
-        ):
-            body = await response.read()
-            self._answers.append(Answer(response.status, _text(body)))
+        for _ in range(step.count):
+            async with self._client.post(url, data=step.payload.encode()) as response:
+                self._answers.append(Answer(response.status, _text(await response.read())))
 
     async def stop(self) -> Outcome:
         """SIGTERM to the emulator, which shuts its environment down, and what became of it all."""
+        await self._client.close()
         self._process.send_signal(signal.SIGTERM)
         try:
             status = await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT_S)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What a Step does.
-INVOKE = "invoke"  # POST `payload` to the emulator
+INVOKE = "invoke"  # POST `payload` to the emulator, `count` times
 SIGNAL_FORWARDER = "signal forwarder"  # send it `signal`
 CUT_CONNECTIONS = "cut connections"  # the backend closes all of its connections, unannounced
+AWAIT_SPANS = "await spans"  # wait until the backend has had `count` of them, or long enough
 
 # How the backend treats the forwarder.
 RECORDING = "recording"  # accepts and keeps everything
@@ -30,8 +31,8 @@ class Step:
 
     action: str
     payload: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
     signal: int = 0
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Environment:
         opt: directory shown read-only as /opt.
         environ: variables on top of the driver's own few.
         backend: one of the treatments above.
+        prepare: shell commands to run first, in the same mount namespace.
     """
 
     handler: str
@@ -52,6 +54,7 @@ class Environment:
     steps: tuple[Step, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
     backend: str = RECORDING
+    prepare: str = ""
 
 
 @dataclass(frozen=True)
