@@ -85,23 +85,29 @@ TABLE: dict[str, Row] = {
     "forwarder/__main__.py": row(
         inside="forwarder.main forwarder.receiver forwarder.runtime_api wire",
     ),
-    "forwarder/backend.py": row("forwarder.http1 forwarder.otlp_http"),
+    "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
     "forwarder/batch.py": row("wire"),
+    "forwarder/delivery.py": row(
+        "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
+    ),
     "forwarder/http1.py": row(),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
+    "forwarder/link.py": row("forwarder.http1"),
     "forwarder/main.py": row(
-        "forwarder.backend forwarder.batch forwarder.http1 forwarder.intake",
-        "forwarder.lifecycle forwarder.otlp_http forwarder.receiver forwarder.retry_queue",
-        "forwarder.runtime_api forwarder.settings",
+        "forwarder.delivery forwarder.http1 forwarder.intake forwarder.lifecycle",
+        "forwarder.receiver forwarder.runtime_api forwarder.settings",
     ),
-    "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_json"),
-    "forwarder/otlp_json.py": row(),
+    "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
+    "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
+    "forwarder/otlp_json.py": row("forwarder.protobuf"),
+    "forwarder/protobuf.py": row(),
     "forwarder/receiver.py": row(),
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
-    "forwarder/settings.py": row(),
+    "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
     "local/__init__.py": row(),
@@ -177,10 +183,13 @@ PURE = (
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",
+    "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
+    "forwarder/protobuf.py",
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
+    "forwarder/url.py",
     "local/log_stream.py",
     "local/otlp_data.py",
     "local/platform_events.py",
@@ -188,7 +197,7 @@ PURE = (
     "local/telemetry_subscription.py",
 )
 IMPURE = words(
-    "os sys time _socket socket select selectors ssl subprocess signal _thread threading asyncio",
+    "os posix sys time _socket socket select selectors ssl subprocess signal _thread threading asyncio",
     "aiohttp tempfile random secrets uuid http urllib.request shutil pathlib io contextlib",
 )
 
@@ -351,8 +360,9 @@ FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.intake forwarder.lifecycle forwarder.main",
-    "forwarder.otlp_http forwarder.retry_queue forwarder.settings",
+    "forwarder.backend forwarder.batch forwarder.delivery forwarder.intake forwarder.lifecycle",
+    "forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue forwarder.settings",
+    "forwarder.url",
 )
 
 

@@ -6,31 +6,38 @@ the register call is cold start: listen, so that the runtime can always connect,
 then import the rest, while the runtime starts.
 """
 
-import os
+import posix
 import sys
+
+_NAME_BYTES = len("/serverless_instrument/forwarder/__main__.py")
 
 
 def _main() -> None:
     # -I and -S leave site-packages and the working directory out: the package root goes in by hand.
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    root = __file__[:-_NAME_BYTES] or "/"
     if root not in sys.path:
         sys.path.insert(0, root)
     from serverless_instrument import wire
     from serverless_instrument.forwarder import receiver, runtime_api
 
-    api = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
+    # As os.environ decodes it; os itself would be a fifth of all instructions up to register.
+    environ = {
+        name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for name, value in posix.environ.items()
+    }
+    api = environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if not api:
         sys.stderr.write(
             "serverless-instrument: AWS_LAMBDA_RUNTIME_API is not set: the forwarder is a Lambda "
             "extension; `serverless-instrument run` starts it on a laptop\n"
         )
         sys.exit(2)
-    listener, problem = receiver.listen(wire.socket_path(os.environ))
-    registration = runtime_api.register(api, runtime_api.events_for(os.environ))
+    listener, problem = receiver.listen(wire.socket_path(environ))
+    registration = runtime_api.register(api, runtime_api.events_for(environ))
 
     from serverless_instrument.forwarder import main
 
-    main.run(os.environ, listener, registration, [problem] if problem else [])
+    main.run(environ, listener, registration, [problem] if problem else [])
 
 
 if __name__ == "__main__":

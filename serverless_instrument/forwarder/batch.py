@@ -17,14 +17,18 @@ _ENVELOPE_BYTES = 64
 
 
 class Export:
-    """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items."""
+    """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
 
-    __slots__ = ("body", "count", "signal")
+    `arrival` is its place in the order of exports, 0 before it has one.
+    """
+
+    __slots__ = ("arrival", "body", "count", "signal")
 
     def __init__(self, signal: str, body: bytes, count: int) -> None:
         self.signal = signal
         self.body = body
         self.count = count
+        self.arrival = 0
 
 
 class Batch:
@@ -62,9 +66,15 @@ class Batch:
                 seen.add((resource, scope))
                 size += added
             exports.append(_export(signal, entries[start:]))
+        self.clear()
+        return exports
+
+    def clear(self) -> int:
+        """Forget everything; the number of items that there were."""
+        forgotten = sum([entry[3] for entries in self._entries.values() for entry in entries])
         self._entries = {}
         self.size_bytes = 0
-        return exports
+        return forgotten
 
 
 def _export(signal: str, entries: Iterable[tuple[bytes, bytes, bytes, int]]) -> Export:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 _HEAD_LIMIT_BYTES = 64 * 1024
 _BODY_LIMIT_BYTES = 8 * 1024 * 1024
+_SIZE_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
-_HEAD, _LENGTH, _CHUNK_SIZE, _CHUNK, _TRAILER, _UNTIL_CLOSE, _DONE = range(7)
+_HEAD, _LENGTH, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILER, _UNTIL_CLOSE, _DONE = range(8)
 
 
 class BadResponseError(Exception):
@@ -37,8 +38,8 @@ class ResponseParser:
 
     @property
     def started(self) -> bool:
-        """Whether any byte of the response has come."""
-        return self._state != _HEAD or bool(self._buffer)
+        """Whether any byte of an answer has come."""
+        return self._state != _HEAD or bool(self._buffer) or self.status != 0
 
     def feed(self, data: bytes) -> None:
         """Take more bytes.
@@ -51,6 +52,9 @@ class ResponseParser:
             pass
         if len(self.body) > _BODY_LIMIT_BYTES:
             raise BadResponseError("response body is too long")
+        if self._state == _DONE and self._buffer:
+            # Nobody asked for what follows: the next answer could not be told from it.
+            self.keep_alive = False
 
     def end_of_stream(self) -> None:
         """The peer closed: completes a body that has no other end.
@@ -73,7 +77,7 @@ class ResponseParser:
             return False
         if self._state in (_LENGTH, _CHUNK):
             return self._counted()
-        if self._state in (_CHUNK_SIZE, _TRAILER):
+        if self._state in (_CHUNK_SIZE, _CHUNK_END, _TRAILER):
             return self._line()
         return False
 
@@ -86,29 +90,38 @@ class ResponseParser:
         lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
         del self._buffer[: end + 4]
         version, _, rest = lines[0].partition(" ")
-        code = rest[:3]
-        if not version.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+        code, after = rest[:3], rest[3:4]
+        known = version in ("HTTP/1.1", "HTTP/1.0") and after in ("", " ")
+        if not known or not (code.isascii() and code.isdigit() and code >= "100"):
             raise BadResponseError(f"not an HTTP/1 status line: {lines[0][:60]!r}")
         self.status = int(code)
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            self.headers[name.strip().lower()] = value.strip()
-        if 100 <= self.status < 200:
+        self._fields(lines[1:])
+        if self.status < 200:
             self.headers.clear()
             return True
         self._body_follows(version)
         return True
 
+    def _fields(self, lines: list[str]) -> None:
+        for line in lines:
+            name, _, value = line.partition(":")
+            name, value = name.strip().lower(), value.strip()
+            # Two lengths are two opinions of where the answer ends (RFC 9112, section 6.3).
+            if name == "content-length" and self.headers.get(name, value) != value:
+                raise BadResponseError("two different Content-Length fields")
+            self.headers[name] = value
+
     def _body_follows(self, version: str) -> None:
         connection = self.headers.get("connection", "").lower()
-        self.keep_alive = (
-            connection != "close" if version != "HTTP/1.0" else "keep-alive" in connection
-        )
+        asked = [option.strip() for option in connection.split(",")]
+        self.keep_alive = "close" not in asked and (version == "HTTP/1.1" or "keep-alive" in asked)
         length = self.headers.get("content-length")
+        coding = self.headers.get("transfer-encoding", "").lower()
         if self.status in (204, 304):
             self._state = _DONE
-        elif "chunked" in self.headers.get("transfer-encoding", "").lower():
-            self._state = _CHUNK_SIZE
+        elif coding:
+            chunked = coding.rpartition(",")[2].strip() == "chunked"
+            self._state = _CHUNK_SIZE if chunked else _UNTIL_CLOSE
         elif length is None:
             self._state = _UNTIL_CLOSE
         elif length.isascii() and length.isdigit() and len(length) < 16:
@@ -130,8 +143,7 @@ class ResponseParser:
         if self._state == _LENGTH:
             self._state = _DONE
             return False
-        # The line end after a chunk is read as an empty size line.
-        self._state = _CHUNK_SIZE
+        self._state = _CHUNK_END
         return True
 
     def _line(self) -> bool:
@@ -145,15 +157,20 @@ class ResponseParser:
         if self._state == _TRAILER:
             if not line:
                 self._state = _DONE
-            return True
+        elif self._state == _CHUNK_END:
+            if line:
+                raise BadResponseError(f"a chunk is longer than its size: {line[:60]!r}")
+            self._state = _CHUNK_SIZE
+        else:
+            self._chunk_follows(line)
+        return True
+
+    def _chunk_follows(self, line: bytes) -> None:
         size = line.partition(b";")[0].strip()
-        if not size:
-            return True
-        try:
-            self._remaining = int(size, 16)
-        except ValueError:
-            raise BadResponseError(f"bad chunk size: {line[:60]!r}") from None
-        if self._remaining < 0 or self._remaining > _BODY_LIMIT_BYTES:
+        # int() also takes signs, underscores and 0x; fifteen digits are past the limit anyway.
+        if not size or len(size) > 15 or not _SIZE_DIGITS.issuperset(size):
+            raise BadResponseError(f"bad chunk size: {line[:60]!r}")
+        self._remaining = int(size, 16)
+        if self._remaining > _BODY_LIMIT_BYTES:
             raise BadResponseError(f"bad chunk size: {line[:60]!r}")
         self._state = _CHUNK if self._remaining else _TRAILER
-        return True

@@ -33,11 +33,14 @@ def _loader() -> Callable[[str], object]:
     scan = make_scanner(_Options)  # type: ignore[arg-type] # typed as its own class
 
     def load(text: str) -> object:
+        """The value of one JSON text. Raises ValueError on anything else."""
         text = text.strip(_WHITESPACE)
         try:
             value, end = scan(text, 0)
         except StopIteration:
             raise ValueError("no JSON value") from None
+        except RecursionError:
+            raise ValueError("JSON nested too deeply") from None
         if end != len(text):
             raise ValueError(f"more than one JSON value: {text[end : end + 20]!r}")
         loaded: object = value

@@ -38,19 +38,30 @@ _TABLE = {
     (INVOKED, "runtime gone"): (FLUSHING, FLUSH),
     (INVOKED, "overdue"): (FLUSHING, FLUSH),
     (FLUSHING, "flushed"): (WAITING, NEXT),
+    # What comes while a flush or a drain is on goes with it.
+    (FLUSHING, "end"): (FLUSHING, FLUSH_ASIDE),
+    (FLUSHING, "runtime gone"): (FLUSHING, FLUSH_ASIDE),
+    (DRAINING, "end"): (DRAINING, FLUSH_ASIDE),
+    (DRAINING, "runtime gone"): (DRAINING, FLUSH_ASIDE),
     (DRAINING, "flushed"): (GONE, EXIT),
 }
 _ENDED_REMEMBERED = 64
 
 
 class Lifecycle:
-    """State of the forwarder and the one invocation that it waits for."""
+    """State of the forwarder and the one invocation that it waits for.
 
-    __slots__ = ("_ended", "request_id", "state")
+    A request id is not unique: a retried asynchronous invocation has that of the first attempt
+    (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html), so an END
+    is remembered only until the INVOKE that it belongs to.
+    """
+
+    __slots__ = ("_ended", "_request_id", "state")
 
     def __init__(self) -> None:
         self.state = STARTING
-        self.request_id = ""
+        # Of the last INVOKE whose END has not come.
+        self._request_id = ""
         self._ended: dict[str, None] = {}
 
     def _advance(self, event: str) -> str:
@@ -63,19 +74,23 @@ class Lifecycle:
 
     def invoke(self, request_id: str, *, runtime_connected: bool) -> str:
         """INVOKE came; its END may have come before it."""
-        self.request_id = request_id
-        if request_id in self._ended or not runtime_connected:
+        self._request_id = request_id
+        if request_id in self._ended:
+            del self._ended[request_id]
+            self._request_id = ""
             return self._advance("invoke unattended")
-        return self._advance("invoke")
+        return self._advance("invoke" if runtime_connected else "invoke unattended")
 
     def ended(self, request_id: str) -> str:
         """An END frame came."""
+        nameless = self.state == INVOKED and not self._request_id
+        if request_id == self._request_id or nameless:
+            self._request_id = ""
+            return self._advance("end")
         self._ended[request_id] = None
         if len(self._ended) > _ENDED_REMEMBERED:
             del self._ended[next(iter(self._ended))]
-        if self.state == INVOKED and request_id != self.request_id:
-            return NOTHING
-        return self._advance("end")
+        return NOTHING if self.state == INVOKED else self._advance("end")
 
     def runtime_gone(self) -> str:
         """The last runtime process disconnected."""

@@ -19,6 +19,15 @@ DELIVERED, RETRY, REJECTED = "delivered", "retry", "rejected"
 _RETRYABLE = frozenset((429, 502, 503, 504))
 _GZIP_WINDOW = 31
 _FAST = 1
+_REASON_CHARACTERS = 200
+
+
+def prepare(destination: Destination) -> None:
+    """Import what `request` will need."""
+    if destination.json:
+        from serverless_instrument.forwarder import otlp_json  # noqa: F401 # loading is the point
+    if destination.compress:
+        import zlib  # noqa: F401 # as above
 
 
 def request(destination: Destination, export: Export) -> bytes:
@@ -53,24 +62,53 @@ def _authority(destination: Destination) -> str:
 
 
 class Verdict:
-    """What became of an export: `kind`; if not delivered, the reason and when to try again."""
+    """What became of an export: `kind`, and the reason if anything went wrong.
 
-    __slots__ = ("kind", "reason", "retry_after_s")
+    `retry_after_s` is what the backend asked for; `rejected` the number of items that it refused
+    while it took the others.
+    """
 
-    def __init__(self, kind: str, reason: str = "", retry_after_s: float | None = None) -> None:
+    __slots__ = ("kind", "reason", "rejected", "retry_after_s")
+
+    def __init__(
+        self,
+        kind: str,
+        reason: str = "",
+        retry_after_s: float | None = None,
+        rejected: int = 0,
+    ) -> None:
         self.kind = kind
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.rejected = rejected
 
 
 def verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     """What a response means: 2xx delivered, the retryable statuses kept, anything else given up."""
     if 200 <= status < 300:
-        return Verdict(DELIVERED)
-    text = "".join([c if " " <= c <= "~" else " " for c in body[:200].decode("latin-1")]).strip()
+        rejected, message = _partial_success(headers, body) if body else (0, "")
+        return Verdict(DELIVERED, _printable(message), rejected=rejected)
+    text = _printable(body[:_REASON_CHARACTERS].decode("latin-1"))
     reason = f"HTTP {status}" + (f": {text}" if text else "")
     if status not in _RETRYABLE:
         return Verdict(REJECTED, reason)
     after = headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
     return Verdict(RETRY, reason, seconds)
+
+
+def _printable(text: str) -> str:
+    return "".join([c if " " <= c <= "~" else " " for c in text[:_REASON_CHARACTERS]]).strip()
+
+
+def _partial_success(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    """(rejected items, message) of the response's ``partial_success``; (0, "") if all is well.
+
+    https://opentelemetry.io/docs/specs/otlp/#partial-success-1
+    """
+    from serverless_instrument.forwarder import otlp_answer
+
+    try:
+        return otlp_answer.partial_success(headers.get("content-type", ""), body)
+    except ValueError:  # a 2xx is a success, whatever else the backend says
+        return 0, ""

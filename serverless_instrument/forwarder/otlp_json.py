@@ -1,18 +1,22 @@
 """OTLP protobuf to OTLP/JSON, for backends that take no protobuf; pure, loaded only when asked for.
 
 Mapping: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: lowerCamelCase names, ids
-in hexadecimal, enumerations as numbers, 64-bit integers as strings. Unknown fields are left out.
+in hexadecimal, enumerations as numbers, 64-bit integers as strings. Unknown fields are left out;
+one whose wire type is another than its kind's is unknown to protobuf, too.
 """
 
 from __future__ import annotations
 
 from binascii import b2a_base64
 from json import dumps
-from struct import unpack_from
+from struct import iter_unpack, unpack
+
+from serverless_instrument.forwarder import protobuf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
 # A field is (JSON name, kind): a scalar kind or the name of a message; "*" means repeated.
 _KEY_VALUES = "*KeyValue"
@@ -42,7 +46,17 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
         3: ("schemaUrl", "string"),
     },
     "ScopeMetrics": {1: ("scope", "Scope"), 2: ("metrics", "*Metric"), 3: ("schemaUrl", "string")},
-    "Resource": {1: ("attributes", _KEY_VALUES), 2: ("droppedAttributesCount", "uint32")},
+    "Resource": {
+        1: ("attributes", _KEY_VALUES),
+        2: ("droppedAttributesCount", "uint32"),
+        3: ("entityRefs", "*EntityRef"),
+    },
+    "EntityRef": {
+        1: ("schemaUrl", "string"),
+        2: ("type", "string"),
+        3: ("idKeys", "*string"),
+        4: ("descriptionKeys", "*string"),
+    },
     "Scope": {
         1: ("name", "string"),
         2: ("version", "string"),
@@ -67,7 +81,7 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
         3: ("traceState", "string"),
         4: ("parentSpanId", "hex"),
         5: ("name", "string"),
-        6: ("kind", "uint32"),
+        6: ("kind", "enum"),
         7: ("startTimeUnixNano", "fixed64"),
         8: ("endTimeUnixNano", "fixed64"),
         9: ("attributes", _KEY_VALUES),
@@ -93,10 +107,10 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
         5: ("droppedAttributesCount", "uint32"),
         6: ("flags", "fixed32"),
     },
-    "Status": {2: ("message", "string"), 3: ("code", "uint32")},
+    "Status": {2: ("message", "string"), 3: ("code", "enum")},
     "LogRecord": {
         1: ("timeUnixNano", "fixed64"),
-        2: ("severityNumber", "uint32"),
+        2: ("severityNumber", "enum"),
         3: ("severityText", "string"),
         5: ("body", "AnyValue"),
         6: ("attributes", _KEY_VALUES),
@@ -121,16 +135,16 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
     "Gauge": {1: ("dataPoints", "*NumberDataPoint")},
     "Sum": {
         1: ("dataPoints", "*NumberDataPoint"),
-        2: ("aggregationTemporality", "uint32"),
+        2: ("aggregationTemporality", "enum"),
         3: ("isMonotonic", "bool"),
     },
     "Histogram": {
         1: ("dataPoints", "*HistogramDataPoint"),
-        2: ("aggregationTemporality", "uint32"),
+        2: ("aggregationTemporality", "enum"),
     },
     "ExponentialHistogram": {
         1: ("dataPoints", "*ExponentialHistogramDataPoint"),
-        2: ("aggregationTemporality", "uint32"),
+        2: ("aggregationTemporality", "enum"),
     },
     "Summary": {1: ("dataPoints", "*SummaryDataPoint")},
     "NumberDataPoint": {
@@ -193,123 +207,120 @@ _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
 }
 
 
+# Of the fields of a oneof the last counts.
+_ONE_OF = {
+    "AnyValue": [key for key, _ in _MESSAGES["AnyValue"].values()],
+    "Metric": ["gauge", "sum", "histogram", "exponentialHistogram", "summary"],
+    "NumberDataPoint": ["asDouble", "asInt"],
+    "Exemplar": ["asDouble", "asInt"],
+}
+
+
 def convert(signal: str, body: bytes) -> bytes:
     """The JSON form of an encoded export request of `signal` ("traces", "logs", "metrics").
 
     Raises:
-        ValueError: `body` is not protobuf.
+        ValueError: `body` is not protobuf, or nested deeper than Python calls go.
     """
-    return dumps(_message(signal, body), separators=(",", ":")).encode()
+    try:
+        return dumps(_message(signal, body), separators=(",", ":")).encode()
+    except RecursionError:
+        raise ValueError("protobuf nested too deeply") from None
 
 
 def _message(name: str, data: bytes) -> dict[str, object]:
-    known = _MESSAGES[name]
+    known, one_of = _MESSAGES[name], _ONE_OF.get(name, ())
     out: dict[str, object] = {}
-    for number, wire_type, value in _fields(data):
-        entry = known.get(number)
-        if entry is None:
-            continue
-        key, kind = entry
-        if not kind.startswith("*"):
-            out[key] = _value(kind, value)
-            continue
-        values = out.setdefault(key, [])
-        assert isinstance(values, list)
-        values += _elements(kind[1:], wire_type, value)
+    # A sub-message that comes in parts is what its bytes, joined, say.
+    parts: dict[str, tuple[str, bytes]] = {}
+    for number, wire_type, value in protobuf.fields(data):
+        key, kind = known.get(number, ("", ""))
+        if kind.startswith("*"):
+            if elements := _elements(kind[1:], wire_type, value):
+                before = out.setdefault(key, [])
+                assert isinstance(before, list)
+                before += elements
+        elif _wire_type(kind) == wire_type and key:
+            for other in one_of:
+                if other != key:
+                    out.pop(other, None)
+                    parts.pop(other, None)
+            if kind in _SCALARS:
+                out[key] = _SCALARS[kind][1](value)
+            else:
+                assert isinstance(value, bytes)
+                parts[key] = (kind, parts[key][1] + value if key in parts else value)
+    for key, (kind, part) in parts.items():
+        out[key] = _message(kind, part)
     return out
+
+
+def _wire_type(kind: str) -> int:
+    return _SCALARS[kind][0] if kind in _SCALARS else protobuf.BYTES
 
 
 def _elements(kind: str, wire_type: int, value: bytes | int) -> list[object]:
     """One element of a repeated field, or all of a packed one."""
-    if kind in _PACKED and wire_type == 2:
+    if kind in _PACKED and wire_type == protobuf.BYTES:
         assert isinstance(value, bytes)
-        return [_value(kind, element) for element in _PACKED[kind](value)]
-    return [_value(kind, value)]
+        return list(_PACKED[kind](value))
+    if wire_type != _wire_type(kind):
+        return []
+    if kind in _SCALARS:
+        return [_SCALARS[kind][1](value)]
+    assert isinstance(value, bytes)
+    return [_message(kind, value)]
 
 
-def _words(data: bytes) -> Iterator[bytes]:
-    return (data[start : start + 8] for start in range(0, len(data) - 7, 8))
-
-
-def _varints(data: bytes) -> Iterator[int]:
+def _varints(data: bytes) -> Iterator[str]:
     position = 0
     while position < len(data):
-        value, position = _varint(data, position)
-        yield value
+        value, position = protobuf.varint(data, position)
+        yield str(value)
 
 
-_PACKED: Mapping[str, Callable[[bytes], Iterator[bytes | int]]] = {
-    "fixed64": _words,
-    "double": _words,
-    "uint64": _varints,
-}
+def _words(data: bytes, form: str) -> Iterator[Any]:
+    if len(data) % 8:
+        raise ValueError("truncated protobuf")
+    return (word for (word,) in iter_unpack(form, data))
 
 
-def _value(kind: str, value: bytes | int) -> object:
-    if isinstance(value, int):
-        return _VARINT[kind](value) if kind in _VARINT else value
-    scalar = _BYTES.get(kind)
-    return _message(kind, value) if scalar is None else scalar(value)
+def _signed(value: int, bits: int) -> int:
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> (bits - 1) else value
 
 
-def _signed(value: int) -> str:
-    return str(value - (1 << 64) if value >> 63 else value)
+def _zigzag(value: int) -> int:
+    value &= 0xFFFF_FFFF
+    return (value >> 1) ^ -(value & 1)
 
 
 _NAMED = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
-def _double(data: bytes) -> object:
-    number: float = unpack_from("<d", data)[0]
+def _double(number: float) -> object:
     # protobuf's JSON mapping has names for what JSON has no numbers for.
     return _NAMED.get(repr(number), number)
 
 
-_VARINT: Mapping[str, Callable[[int], object]] = {
-    "bool": bool,
-    "int64": _signed,
-    "uint64": str,
-    "sint32": lambda value: (value >> 1) ^ -(value & 1),
+# Kind: wire type, and what makes the value that `protobuf.fields` yields a JSON value.
+_SCALARS: Mapping[str, tuple[int, Callable[[Any], object]]] = {
+    "bool": (protobuf.VARINT, bool),
+    "enum": (protobuf.VARINT, lambda value: _signed(value, 32)),
+    "uint32": (protobuf.VARINT, lambda value: value & 0xFFFF_FFFF),
+    "sint32": (protobuf.VARINT, _zigzag),
+    "int64": (protobuf.VARINT, lambda value: str(_signed(value, 64))),
+    "uint64": (protobuf.VARINT, str),
+    "fixed32": (protobuf.FIXED32, lambda data: unpack("<I", data)[0]),
+    "fixed64": (protobuf.FIXED64, lambda data: str(unpack("<Q", data)[0])),
+    "sfixed64": (protobuf.FIXED64, lambda data: str(unpack("<q", data)[0])),
+    "double": (protobuf.FIXED64, lambda data: _double(unpack("<d", data)[0])),
+    "string": (protobuf.BYTES, lambda data: data.decode("utf-8", "replace")),
+    "bytes": (protobuf.BYTES, lambda data: b2a_base64(data, newline=False).decode()),
+    "hex": (protobuf.BYTES, bytes.hex),
 }
-_BYTES: Mapping[str, Callable[[bytes], object]] = {
-    "string": lambda data: data.decode("utf-8", "replace"),
-    "hex": bytes.hex,
-    "bytes": lambda data: b2a_base64(data, newline=False).decode(),
-    "fixed64": lambda data: str(unpack_from("<Q", data)[0]),
-    "sfixed64": lambda data: str(unpack_from("<q", data)[0]),
-    "fixed32": lambda data: unpack_from("<I", data)[0],
-    "double": _double,
+_PACKED: Mapping[str, Callable[[bytes], Iterator[object]]] = {
+    "fixed64": lambda data: map(str, _words(data, "<Q")),
+    "double": lambda data: map(_double, _words(data, "<d")),
+    "uint64": _varints,
 }
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if position >= len(data) or shift > 63:
-            raise ValueError("truncated protobuf")
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int, bytes | int]]:
-    """(number, wire type, value) of each field of a message."""
-    position = 0
-    while position < len(data):
-        tag, position = _varint(data, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == 0:
-            value, position = _varint(data, position)
-            yield number, wire_type, value
-            continue
-        if wire_type == 2:
-            size, position = _varint(data, position)
-        else:
-            size = {1: 8, 5: 4}.get(wire_type, -1)
-        if size < 0 or position + size > len(data):
-            raise ValueError("truncated protobuf")
-        yield number, wire_type, data[position : position + size]
-        position += size

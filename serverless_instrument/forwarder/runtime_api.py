@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 EXTENSION_NAME = "serverless-instrument"
 
 _MANAGED_INSTANCES = "lambda-managed-instances"
+# The year 5138: what lies beyond is a defect.
+_LATEST_DEADLINE_MS = 100_000_000_000_000
 
 
 class Registration:
@@ -31,7 +33,7 @@ class Registration:
 
 
 class NextEvent:
-    """An INVOKE or SHUTDOWN; `deadline_ms` is wall-clock milliseconds since the epoch."""
+    """An INVOKE or SHUTDOWN; `deadline_ms` is wall-clock milliseconds since the epoch, or 0."""
 
     __slots__ = ("deadline_ms", "kind", "reason", "request_id")
 
@@ -50,15 +52,16 @@ def events_for(environ: Mapping[str, str]) -> str:
 
 
 def connect(api: str) -> _socket.socket:
-    """A blocking connection to ``host:port``. Raises OSError."""
+    """A blocking connection to ``host:port``. Raises OSError, ValueError or OverflowError.
+
+    `connect` resolves names itself; `getaddrinfo` would import the IDNA codec, and with it re and
+    enum: 40 of 61 million instructions up to the register call.
+    """
     host, _, port = api.rpartition(":")
-    family, kind, protocol, _, address = _socket.getaddrinfo(
-        host or "127.0.0.1", int(port), 0, _socket.SOCK_STREAM
-    )[0]
-    connection = _socket.socket(family, kind, protocol)
+    connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     try:
-        connection.connect(address)
-    except OSError:
+        connection.connect((host or "127.0.0.1", int(port)))
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -91,7 +94,7 @@ def register(api: str, events: str) -> Registration:
                     parser.end_of_stream()
         finally:
             connection.close()
-    except (OSError, ValueError, BadResponseError) as error:
+    except (OSError, ValueError, OverflowError, BadResponseError) as error:
         return Registration(api, "", f"register failed: {error}")
     identifier = parser.headers.get("lambda-extension-identifier", "")
     if parser.status != 200 or not identifier:
@@ -113,20 +116,36 @@ class NextPoll:
         self._connection: _socket.socket | None = None
 
     def begin(self) -> int:
-        """Send the request; the descriptor to watch. Raises OSError or ValueError."""
+        """Send the request; the descriptor to watch.
+
+        Raises:
+            OSError, ValueError, OverflowError: the API cannot be reached.
+        """
         self._parser = ResponseParser()
-        connection = self._connection or connect(self._registration.api)
-        self._connection = connection
+        request = (
+            "GET /2020-01-01/extension/event/next HTTP/1.1\r\n"
+            f"Host: {self._registration.api}\r\n"
+            f"Lambda-Extension-Identifier: {self._registration.identifier}\r\n\r\n"
+        ).encode()
+        if self._connection is not None and not self._quiet(self._connection):
+            self.close()
+        if self._connection is None:
+            self._connection = connect(self._registration.api)
+        connection = self._connection
         connection.setblocking(True)
-        connection.sendall(
-            (
-                "GET /2020-01-01/extension/event/next HTTP/1.1\r\n"
-                f"Host: {self._registration.api}\r\n"
-                f"Lambda-Extension-Identifier: {self._registration.identifier}\r\n\r\n"
-            ).encode()
-        )
+        connection.sendall(request)
         connection.setblocking(False)
         return connection.fileno()
+
+    def _quiet(self, connection: _socket.socket) -> bool:
+        """Whether the peer has neither closed a kept connection nor spoken out of turn."""
+        try:
+            connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def receive(self) -> NextEvent | None:
         """The event, or None while it is incomplete.
@@ -168,9 +187,12 @@ def parse_event(text: str) -> NextEvent:
     if not isinstance(value, dict):
         raise ValueError("the event is not a JSON object")
     deadline_ms = value.get("deadlineMs")
+    # No time at all is better than one that arithmetic chokes on; NaN fails the comparison.
+    if not isinstance(deadline_ms, (int, float)) or not 0 < deadline_ms < _LATEST_DEADLINE_MS:
+        deadline_ms = 0
     return NextEvent(
         str(value.get("eventType", "")).upper(),
         str(value.get("requestId", "")),
-        int(deadline_ms) if isinstance(deadline_ms, (int, float)) else 0,
+        int(deadline_ms),
         str(value.get("shutdownReason", "")),
     )

@@ -6,6 +6,8 @@ warning, which names it and the remedy, and the default.
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder import url
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,18 +16,38 @@ TRACES, LOGS, METRICS = "traces", "logs", "metrics"
 SIGNALS = (TRACES, LOGS, METRICS)
 
 _DEFAULT_TIMEOUT_MS = 10_000
+# Longer than any environment waits, and what "0", no limit, becomes.
+_LONGEST_TIMEOUT_MS = 3_600_000
 _REMEDY = "set it to http/protobuf or http/json"
+# They frame the request, and are ours to set.
+_RESERVED_HEADERS = frozenset(
+    (
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_SHOWN_CHARACTERS = 100
 
 
 class Destination:
     """Where one signal goes.
 
     `path` is the request target; `json` chooses OTLP/JSON over protobuf; `certificate`, a PEM file
-    of trusted roots, is "" for the system's.
+    of trusted roots, is "" for the system's; `client_certificate` and `client_key`, PEM files, are
+    "" where the peer asks for none.
     """
 
     __slots__ = (
         "certificate",
+        "client_certificate",
+        "client_key",
         "compress",
         "headers",
         "host",
@@ -48,6 +70,8 @@ class Destination:
         self.compress = True
         self.json = False
         self.certificate = ""
+        self.client_certificate = ""
+        self.client_key = ""
 
 
 class Settings:
@@ -58,12 +82,16 @@ class Settings:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.destinations: dict[str, Destination] = {}
         self.warnings: list[str] = []
-        wanted = [signal for signal in SIGNALS if self._exported(environ, signal)]
-        for signal in wanted:
-            destination = _Reader(environ, signal, self.warnings).destination()
+        readers = [
+            _Reader(environ, signal, self.warnings)
+            for signal in SIGNALS
+            if self._exported(environ, signal)
+        ]
+        for reader in readers:
+            destination = reader.destination()
             if destination is not None:
-                self.destinations[signal] = destination
-        if wanted and not self.destinations and not self.warnings:
+                self.destinations[destination.signal] = destination
+        if readers and not any(reader.has_endpoint() for reader in readers):
             self.warnings.append(
                 "no OTLP endpoint: telemetry is discarded; set OTEL_EXPORTER_OTLP_ENDPOINT, "
                 "for instance to https://otlp.example.com:4318"
@@ -78,7 +106,9 @@ class Settings:
         if exporters == ["none"]:
             return False
         if exporters and "otlp" not in exporters:
-            self.warnings.append(f'{name}="{value}" is not available; using otlp')
+            self.warnings.append(
+                f'{name}="{_shown(value)}" is not available, using otlp: set it to otlp or none'
+            )
         return True
 
 
@@ -100,10 +130,12 @@ class _Reader:
             return own, value
         return general, self._environ.get(general, "").strip()
 
-    def _warn(self, name: str, value: str, text: str) -> None:
-        self._warnings.append(f'{name}="{value}" {text}')
+    def has_endpoint(self) -> bool:
+        """Whether an endpoint is given, of use or not."""
+        return bool(self._get("ENDPOINT")[1])
 
     def destination(self) -> Destination | None:
+        """The signal's destination, None without a usable endpoint."""
         variable, endpoint = self._get("ENDPOINT")
         if not endpoint:
             return None
@@ -111,58 +143,81 @@ class _Reader:
         if not self._endpoint(destination, variable, endpoint):
             return None
         destination.headers = self._headers()
+        self._credentials(destination, endpoint)
         destination.timeout_ms = self._timeout_ms()
         destination.compress = self._compress()
         destination.json = self._json()
         destination.certificate = self._get("CERTIFICATE")[1]
+        destination.client_certificate = self._get("CLIENT_CERTIFICATE")[1]
+        destination.client_key = self._get("CLIENT_KEY")[1]
         return destination
 
+    def _warn(self, name: str, value: str, text: str) -> None:
+        self._warnings.append(f'{name}="{_shown(value)}" {text}')
+
     def _endpoint(self, destination: Destination, variable: str, endpoint: str) -> bool:
-        parts = split_url(endpoint)
+        parts = url.split(endpoint)
         if parts is None:
             self._warn(
                 variable,
-                endpoint,
-                f"is not an http:// or https:// URL; {self._signal} are discarded",
+                url.without_secrets(endpoint),
+                f"is not an http:// or https:// URL, {self._signal} are discarded: "
+                "set it to one such as https://otlp.example.com:4318",
             )
             return False
         destination.secure, destination.host, destination.port, path = parts
         if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":
             path, question, query = path.partition("?")
             path = f"{path.rstrip('/')}/v1/{self._signal}{question}{query}"
-        destination.path = path or "/"
+        destination.path = path if path.startswith("/") else f"/{path}"
         return True
 
     def _headers(self) -> dict[str, str]:
         variable, value = self._get("HEADERS")
         headers: dict[str, str] = {}
-        for member in value.split(","):
+        for number, member in enumerate(value.split(","), 1):
             name, equals, text = member.partition("=")
-            name, text = name.strip(), _decoded(text.strip())
-            if equals and _is_token(name) and text.isprintable() and text.isascii():
-                headers[name.lower()] = text
+            name, text = name.strip().lower(), _decoded(text.strip())
+            if name in _RESERVED_HEADERS:
+                self._warnings.append(f"{variable}: {name} is set by the exporter; it is left out")
+            elif equals and _is_token(name) and text.isprintable() and text.isascii():
+                headers[name] = text
             elif member.strip():
-                # Only the name: the value may be a secret.
+                # Only its place: any part of it may belong to a secret.
                 self._warnings.append(
-                    f'{variable}: the member "{name[:40]}" is not name=value; it is left out'
+                    f"{variable}: member {number} is left out: write members as name=value, "
+                    "separated by commas, other characters than ASCII letters and digits as %XX"
                 )
         return headers
+
+    def _credentials(self, destination: Destination, endpoint: str) -> None:
+        """``user:password@`` of the URL is basic authentication (RFC 7617), if no header is."""
+        userinfo = url.authority(endpoint).rpartition("@")[0]
+        if userinfo and "authorization" not in destination.headers:
+            from binascii import b2a_base64
+
+            encoded = b2a_base64(_decoded(userinfo).encode(), newline=False).decode()
+            destination.headers["authorization"] = f"Basic {encoded}"
 
     def _timeout_ms(self) -> int:
         variable, value = self._get("TIMEOUT")
         if not value:
             return _DEFAULT_TIMEOUT_MS
-        if value.isascii() and value.isdigit() and 0 < int(value[:12]) <= 3_600_000:
-            return int(value)
+        if value.isascii() and value.isdigit():
+            # Nine digits are more than the longest; converting thousands of them is refused.
+            return min(int(value[:9]) or _LONGEST_TIMEOUT_MS, _LONGEST_TIMEOUT_MS)
         self._warn(
-            variable, value, f"is not a number of milliseconds from 1; using {_DEFAULT_TIMEOUT_MS}"
+            variable,
+            value,
+            f"is not a whole number of milliseconds, using {_DEFAULT_TIMEOUT_MS}: "
+            "set it to one, or to 0 for no limit",
         )
         return _DEFAULT_TIMEOUT_MS
 
     def _compress(self) -> bool:
         variable, value = self._get("COMPRESSION")
         if value.lower() not in ("", "gzip", "none"):
-            self._warn(variable, value, 'is neither "gzip" nor "none"; using "gzip"')
+            self._warn(variable, value, "is not known, using gzip: set it to gzip or none")
         return value.lower() != "none"
 
     def _json(self) -> bool:
@@ -179,29 +234,10 @@ class _Reader:
         return value.lower() == "http/json"
 
 
-def split_url(url: str) -> tuple[bool, str, int, str] | None:
-    """(secure, host, port, path with query) of an http or https URL, else None."""
-    scheme, separator, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not separator or scheme not in ("http", "https"):
-        return None
-    rest = rest.partition("#")[0]
-    cut = min(
-        (index for index in (rest.find("/"), rest.find("?")) if index >= 0), default=len(rest)
-    )
-    authority, path = rest[:cut].rpartition("@")[2], rest[cut:]
-    host, port = authority, ""
-    if authority.startswith("["):
-        host, _, port = authority[1:].partition("]")
-        port = port[1:] if port.startswith(":") else port
-    elif ":" in authority:
-        host, _, port = authority.rpartition(":")
-    secure = scheme == "https"
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        return None
-    if not host or any(c <= " " for c in host + path) or not (host + path).isascii():
-        return None
-    return secure, host, int(port) if port else (443 if secure else 80), path
+def _shown(value: str) -> str:
+    """`value` for a message of one line."""
+    text = "".join([c if c.isprintable() else "?" for c in value[:_SHOWN_CHARACTERS]])
+    return text + ("..." if len(value) > _SHOWN_CHARACTERS else "")
 
 
 def _decoded(text: str) -> str:
