@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from serverless_instrument.local.sandbox_state import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 # The runtime may post more than it may return; the refusal is the API's, not the server's.
 _MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -50,4 +51,13 @@ async def _refusals_as_documents(
         return await handler(request)
     except RefusedError as refused:
         document = {"errorMessage": refused.message, "errorType": refused.error_type}
-        return web.json_response(document, status=refused.status)
+        return answer(document, refused.status)
+
+
+def answer(
+    document: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A JSON answer under the media type that the platform gives, which has no charset."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    kind = {"Content-Type": "application/json"}
+    return web.Response(body=body, status=status, headers={**kind, **(headers or {})})

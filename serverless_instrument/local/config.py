@@ -74,10 +74,7 @@ class Place:
 
     api_address: str
     opt: Path
-    runtime_directory: Path
     socket_path: str
-    exec_wrapper: str | None
-    python_version: str
     log_stream: str
     metadata_token: str
 
@@ -107,7 +104,13 @@ def function_arn(config: LocalConfig, base_env: Mapping[str, str]) -> str:
 
 
 def runtime_environment(
-    config: LocalConfig, place: Place, base_env: Mapping[str, str]
+    config: LocalConfig,
+    place: Place,
+    base_env: Mapping[str, str],
+    *,
+    runtime_directory: str,
+    exec_wrapper: str | None,
+    python_version: str,
 ) -> dict[str, str]:
     """Environment of the runtime process.
 
@@ -118,7 +121,7 @@ def runtime_environment(
     name, where = function_name(config), region(config, base_env)
     environment |= {
         "AWS_DEFAULT_REGION": where,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{place.python_version}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python_version}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": FUNCTION_VERSION,
@@ -129,7 +132,7 @@ def runtime_environment(
         "AWS_LAMBDA_METADATA_TOKEN": place.metadata_token,
         "AWS_LAMBDA_RUNTIME_API": place.api_address,
         "AWS_REGION": where,
-        "LAMBDA_RUNTIME_DIR": str(place.runtime_directory),
+        "LAMBDA_RUNTIME_DIR": runtime_directory,
         "LAMBDA_TASK_ROOT": str(config.directory.resolve()),
         "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(place.opt),
         "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": config.python,
@@ -137,8 +140,8 @@ def runtime_environment(
         "TZ": ":UTC",
         "_HANDLER": config.handler,
     }
-    if place.exec_wrapper:
-        environment["AWS_LAMBDA_EXEC_WRAPPER"] = place.exec_wrapper
+    if exec_wrapper:
+        environment["AWS_LAMBDA_EXEC_WRAPPER"] = exec_wrapper
     return environment | dict(config.env)
 
 

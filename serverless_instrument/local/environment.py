@@ -12,6 +12,7 @@ from serverless_instrument.local.layer import MAX_EXTENSIONS
 from serverless_instrument.local.sandbox_state import (
     INVOKE,
     READY,
+    RUNNING,
     STARTED,
     ExtensionState,
     RefusedError,
@@ -103,8 +104,10 @@ class ExecutionEnvironment:
     # Runtime API
 
     async def runtime_next(self) -> Invocation:
-        """The next invocation, once there is one."""
+        """The next invocation, once there is one; the present one again while it runs."""
         self.runtime.call("next")
+        if self.runtime.state == RUNNING and self.invocation is not None:
+            return self.invocation
         self.changes.notify()
         await self.changes.until(lambda: self._pending is not None or self.closed)
         if self._pending is None:
@@ -182,8 +185,8 @@ class ExecutionEnvironment:
         self.extensions[name] = extension
         return extension
 
-    def identify(self, identifier: str) -> ExtensionState:
-        """The extension that `identifier` was given to."""
+    def identify(self, identifier: str, unknown: str = "") -> ExtensionState:
+        """The extension that `identifier` was given to; `unknown` words the refusal."""
         if not identifier:
             message = "Missing Lambda-Extension-Identifier header"
             raise RefusedError("Extension.MissingExtensionIdentifier", message)
@@ -195,7 +198,8 @@ class ExecutionEnvironment:
         for extension in self.extensions.values():
             if extension.identifier == wanted and extension.state != STARTED:
                 return extension
-        raise RefusedError("Extension.UnknownExtensionIdentifier", f"Unknown extension {wanted}")
+        message = unknown or f"Unknown extension {wanted}"
+        raise RefusedError("Extension.UnknownExtensionIdentifier", message)
 
     async def extension_next(self, identifier: str) -> Event:
         """The next event for this extension, once there is one."""
@@ -210,10 +214,10 @@ class ExecutionEnvironment:
 
     def extension_error(self, identifier: str, call: str, error_type: str) -> None:
         """An extension's ``init/error`` or ``exit/error``: the environment ends with it."""
-        extension = self.identify(identifier)
-        if not error_type:
+        if identifier and not error_type:
             message = "Lambda-Extension-Function-Error-Type not found"
             raise RefusedError("Extension.MissingHeader", message)
+        extension = self.identify(identifier, "Unknown Lambda-Extension-Identifier")
         extension.call(call)
         extension.error_type = error_type
         kind = "Extension.InitError" if call == "init/error" else "Extension.ExitError"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from serverless_instrument.local import telemetry_subscription
+from serverless_instrument.local.api_server import answer
 from serverless_instrument.local.runtime_api import accepted
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def routes(current: Callable[[], ExecutionEnvironment]) -> list[web.RouteDef]:
         features = request.headers.get("Lambda-Extension-Accept-Feature", "").split(",")
         if "accountId" in map(str.strip, features):
             document["accountId"] = environment.account_id
-        return web.json_response(document, headers={_IDENTIFIER: extension.identifier})
+        return answer(document, headers={_IDENTIFIER: extension.identifier})
 
     async def next_event(request: web.Request) -> web.Response:
         event = await current().extension_next(request.headers.get(_IDENTIFIER, ""))
         headers = {"Lambda-Extension-Event-Identifier": str(uuid.uuid4())}
-        return web.json_response(event, headers=headers)
+        return answer(event, headers=headers)
 
     async def error(request: web.Request) -> web.Response:
         await request.read()
@@ -72,15 +73,15 @@ def telemetry_routes(
             subscription = telemetry_subscription.parse(await request.read())
         except telemetry_subscription.SubscriptionError as error:
             document = {"errorType": "ValidationError", "errorMessage": str(error)}
-            return web.json_response(document, status=400)
+            return answer(document, status=400)
         telemetry.subscribe(extension.name, subscription)
-        return web.json_response("OK")
+        return answer("OK")
 
     async def logs(request: web.Request) -> web.Response:
         current().identify(request.headers.get(_IDENTIFIER, ""))
         message = "Logs API is not supported"
         document = {"errorType": "Logs.NotSupported", "errorMessage": message}
-        return web.json_response(document, status=202)
+        return answer(document, status=202)
 
     return [web.put("/2022-07-01/telemetry", subscribe), web.put("/2020-08-15/logs", logs)]
 
@@ -91,8 +92,8 @@ def metadata_route(token: str) -> web.RouteDef:
     async def metadata(request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            return web.json_response({"errorMessage": "Unauthorized"}, status=401)
+            return answer({"errorMessage": "Unauthorized"}, status=401)
         headers = {"Cache-Control": "private, max-age=43200, immutable"}
-        return web.json_response({"AvailabilityZoneID": "use1-az1"}, headers=headers)
+        return answer({"AvailabilityZoneID": "use1-az1"}, headers=headers)
 
     return web.get("/2026-01-15/metadata/execution-environment", metadata)

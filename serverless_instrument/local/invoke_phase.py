@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serverless_instrument.local import platform_events
 from serverless_instrument.local.config import FUNCTION_VERSION, LocalConfig
+from serverless_instrument.local.init_phase import InitError, InitPhase
 from serverless_instrument.local.invocation import (
     ERROR,
     FAILURE,
@@ -15,13 +16,13 @@ from serverless_instrument.local.invocation import (
     Invocation,
     InvocationResult,
 )
-from serverless_instrument.local.lifecycle import InitError, Lifecycle
 from serverless_instrument.local.sandbox_state import READY
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from serverless_instrument.local.lifecycle import Lifecycle
     from serverless_instrument.local.telemetry import Telemetry
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
@@ -61,7 +62,7 @@ class InvokePhase:
             self._invocation.begin(self._config.timeout_s)
             deadline_s = self._invocation.deadline_s
         try:
-            duration_ms = await lifecycle.initialise(phase, deadline_s)
+            duration_ms = await InitPhase(lifecycle, phase, deadline_s).run()
         except InitError as failure:
             if phase == "invoke":
                 self._emit_start()

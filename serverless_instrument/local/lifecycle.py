@@ -11,18 +11,16 @@ from serverless_instrument.local import platform_events
 from serverless_instrument.local.processes import ChildProcess
 from serverless_instrument.local.sandbox_state import (
     EXITED,
-    LAUNCH_ERROR,
     READY,
     SHUTDOWN,
     ExtensionState,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from serverless_instrument.local.environment import ExecutionEnvironment
-    from serverless_instrument.local.log_stream import LogRecord
+    from serverless_instrument.local.launch_plan import LaunchPlan
     from serverless_instrument.local.platform_events import Event
     from serverless_instrument.local.telemetry import Telemetry
 
@@ -30,26 +28,6 @@ if TYPE_CHECKING:
 SHUTDOWN_EXTERNAL_S, SHUTDOWN_INTERNAL_S = 2.0, 0.5
 # Share of that time that the runtime gets before the extensions hear of it, as in AWS's emulator.
 _RUNTIME_SHARE = 0.3
-
-
-@dataclass(frozen=True)
-class LaunchPlan:
-    """What an environment consists of."""
-
-    runtime_command: list[str]
-    runtime_environment: dict[str, str]
-    extensions: list[Path]
-    extension_environment: dict[str, str]
-    directory: Path
-    on_log: Callable[[str, LogRecord], None]
-
-
-class InitError(Exception):
-    """Initialisation did not get to the first /next of everyone; `status` is error or timeout."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 @dataclass
@@ -70,108 +48,27 @@ class Lifecycle:
     shutting_down: bool = False
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def initialise(self, phase: str, deadline_s: float) -> float:
-        """Start extensions, then the runtime; return when all have called /next.
-
-        Returns the duration in milliseconds.
-
-        Raises:
-            InitError: a process failed (see `environment.fatal`) or time ran out.
-        """
-        started_s = time.monotonic()
-        function = self.environment.function
-        runtime_version = self.plan.runtime_environment.get("AWS_EXECUTION_ENV", "")
-        self.telemetry.open_subscriptions()
-        record = platform_events.init_start(
-            function["functionName"], function["functionVersion"], phase, runtime_version
+    async def start_extension(self, path: Path) -> None:
+        """Start an external extension. Raises `OSError` if it cannot be executed."""
+        process = await ChildProcess.start(
+            [str(path)],
+            self.plan.extension_environment,
+            self.plan.directory,
+            lambda record: self.plan.on_log("extension", record),
         )
-        self.telemetry.emit("platform.initStart", record)
-        status, error_type = "success", None
-        try:
-            await self._start_extensions(deadline_s)
-            await self._start_runtime(phase, deadline_s)
-            await self._settle(self.environment.extensions_ready, deadline_s)
-        except InitError as failure:
-            status = failure.status
-            fatal = self.environment.fatal
-            error_type = fatal.error_type if fatal else None
-            raise
-        finally:
-            self.telemetry.close_subscriptions()
-            duration_ms = (time.monotonic() - started_s) * 1000
-            self._report_extensions()
-            report = platform_events.init_report(phase, status, duration_ms, error_type)
-            self.telemetry.emit("platform.initReport", report)
-        return duration_ms
+        self.extensions[path.name] = process
+        self._watch(process, path.name)
 
-    async def _start_extensions(self, deadline_s: float) -> None:
-        for path in self.plan.extensions:
-            self.environment.expect_extension(path.name)
-        for path in self.plan.extensions:
-            try:
-                process = await ChildProcess.start(
-                    [str(path)],
-                    self.plan.extension_environment,
-                    self.plan.directory,
-                    lambda record: self.plan.on_log("extension", record),
-                )
-            except OSError as error:
-                self.environment.extensions[path.name].state = LAUNCH_ERROR
-                message = f"{path}: {error.strerror}"
-                self.environment.fail("Extension.LaunchError", message)
-                break
-            self.extensions[path.name] = process
-            self._watch(process, path.name)
-        await self._settle(self.environment.external_registered, deadline_s)
-
-    async def _start_runtime(self, phase: str, deadline_s: float) -> None:
-        status = "error"
-        try:
-            self.runtime = await ChildProcess.start(
-                self.plan.runtime_command,
-                self.plan.runtime_environment,
-                self.plan.directory,
-                lambda record: self.plan.on_log("function", record),
-                framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD",
-            )
-            self._watch(self.runtime, None)
-            await self._settle(lambda: self.environment.runtime.state == READY, deadline_s)
-            status = "success"
-        except OSError as error:
-            message = f"{self.plan.runtime_command[0]}: {error.strerror}"
-            self.environment.fail("Runtime.InvalidEntrypoint", message)
-            raise InitError("error") from None
-        except InitError as failure:
-            status = failure.status
-            raise
-        finally:
-            self.environment.registration_open = False
-            self.drain()
-            fatal = self.environment.fatal
-            error_type = fatal.error_type if fatal else None
-            record = platform_events.init_runtime_done(phase, status, error_type)
-            self.telemetry.emit("platform.initRuntimeDone", record)
-
-    async def _settle(self, condition: Callable[[], bool], deadline_s: float) -> None:
-        environment = self.environment
-        in_time = await environment.changes.until(
-            lambda: environment.fatal is not None or condition(), deadline_s
+    async def start_runtime(self) -> None:
+        """Start the runtime. Raises `OSError` if it cannot be executed."""
+        self.runtime = await ChildProcess.start(
+            self.plan.runtime_command,
+            self.plan.runtime_environment,
+            self.plan.directory,
+            lambda record: self.plan.on_log("function", record),
+            framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD",
         )
-        if environment.fatal is not None:
-            raise InitError("error")
-        if not in_time:
-            raise InitError("timeout")
-
-    def _report_extensions(self) -> None:
-        for extension in self.environment.extensions.values():
-            record = {
-                "name": extension.name,
-                "state": extension.state,
-                "events": list(extension.events),
-            }
-            if extension.error_type:
-                record["errorType"] = extension.error_type
-            self.telemetry.emit("platform.extension", record)
+        self._watch(self.runtime, None)
 
     def _watch(self, process: ChildProcess, extension: str | None) -> None:
         self._watchers.append(asyncio.create_task(self._await_exit(process, extension)))

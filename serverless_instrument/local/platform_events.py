@@ -59,6 +59,12 @@ def init_report(phase: str, status: str, duration_ms: float, error_type: str | N
     } | _error_type(error_type)
 
 
+def extension(name: str, state: str, events: tuple[str, ...], error_type: str | None) -> Event:
+    """Record of ``platform.extension``."""
+    record: Event = {"name": name, "state": state, "events": list(events)}
+    return record | _error_type(error_type)
+
+
 def start(request_id: str, version: str, trace_id: str) -> Event:
     """Record of ``platform.start``."""
     return {"requestId": request_id, "version": version, "tracing": tracing(trace_id)}

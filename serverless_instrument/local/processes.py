@@ -7,66 +7,20 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serverless_instrument.local.log_stream import FrameReader, LineReader, LogRecord
+from serverless_instrument.local.log_stream import FrameReader, LineReader
+from serverless_instrument.local.output_pipe import OnRecord, OutputPipe
+from serverless_instrument.local.process_tree import (
+    Descendant,
+    descendants,
+    peak_memory_kb,
+    send_signal,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-OnRecord = Callable[[LogRecord], None]
-
-_READ_BYTES = 64 * 1024
-
-
-class OutputPipe:
-    """The read end of a pipe whose bytes become log records as they arrive."""
-
-    def __init__(self, reader: LineReader | FrameReader, on_record: OnRecord) -> None:
-        self._reader = reader
-        self._on_record = on_record
-        self._read_fd, self.write_fd = os.pipe()
-        os.set_blocking(self._read_fd, False)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_fd, self.drain)
-
-    def drain(self) -> None:
-        """Read all there is now. What a process wrote before it called us is then on record."""
-        while self._read_fd >= 0:
-            try:
-                data = os.read(self._read_fd, _READ_BYTES)
-            except BlockingIOError:
-                return
-            if not data:
-                self._close()
-                return
-            self._emit(self._reader.feed(data))
-
-    def close_write_end(self) -> None:
-        """Leave the write end to the child, so that its exit ends the stream."""
-        if self.write_fd >= 0:
-            os.close(self.write_fd)
-            self.write_fd = -1
-
-    def finish(self) -> None:
-        """Read the rest and stop, even where a surviving grandchild holds the write end open."""
-        self.close_write_end()
-        self.drain()
-        self._close()
-
-    def _close(self) -> None:
-        if self._read_fd < 0:
-            return
-        self._loop.remove_reader(self._read_fd)
-        os.close(self._read_fd)
-        self._read_fd = -1
-        self._emit(self._reader.close())
-
-    def _emit(self, records: Sequence[LogRecord]) -> None:
-        for record in records:
-            self._on_record(record)
 
 
 class ChildProcess:
@@ -163,7 +117,7 @@ class ChildProcess:
     def terminate(self) -> None:
         """SIGTERM to the process itself; its children are its own affair."""
         self._look()
-        _signal(self.pid, signal.SIGTERM)
+        send_signal(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to it and to its children."""
@@ -178,7 +132,7 @@ class ChildProcess:
     def measure_memory(self) -> int:
         """Its peak resident memory so far in KiB, its children's included."""
         pids = [self.pid, *(process.pid for process in descendants(self.pid))]
-        self.peak_memory_kb = max(self.peak_memory_kb, sum(map(_peak_memory_kb, pids)))
+        self.peak_memory_kb = max(self.peak_memory_kb, sum(map(peak_memory_kb, pids)))
         return self.peak_memory_kb
 
     def _signal_all(self, below: list[Descendant], number: signal.Signals) -> None:
@@ -187,62 +141,3 @@ class ChildProcess:
             os.killpg(self.pid, number)
         for process in below:
             process.signal(number)
-
-
-@dataclass(frozen=True)
-class Descendant:
-    """A process below ours; its start time tells it from a later one with the same id."""
-
-    pid: int
-    start_time_ticks: int
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal it if it still is what it was."""
-        stat = _stat(self.pid)
-        if stat is not None and stat[1] == self.start_time_ticks:
-            _signal(self.pid, number)
-
-
-def descendants(pid: int) -> list[Descendant]:
-    """Processes below `pid`, whatever session they are in; none where there is no /proc."""
-    children: dict[int, list[Descendant]] = {}
-    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        stat = _stat(int(entry)) if entry.isdigit() else None
-        if stat is not None:
-            parent_pid, start_time_ticks = stat
-            child = Descendant(int(entry), start_time_ticks)
-            children.setdefault(parent_pid, []).append(child)
-    found: list[Descendant] = []
-    pending = [pid]
-    while pending:
-        below = children.get(pending.pop(), [])
-        found += below
-        pending += [child.pid for child in below]
-    return found
-
-
-def _stat(pid: int) -> tuple[int, int] | None:
-    """(parent's process id, start time in clock ticks), or None if there is no such process.
-
-    The second field, the command in parentheses, may hold anything; fields 4 and 22 are the
-    second and the twentieth after it (proc_pid_stat(5)).
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            fields = stat.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return int(fields[1]), int(fields[19])
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def _peak_memory_kb(pid: int) -> int:
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith(("VmHWM:", "VmRSS:")):  # VmHWM comes first where the kernel has it
-                return int(line.split()[1])
-    return 0

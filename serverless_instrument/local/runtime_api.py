@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from serverless_instrument.local.api_server import answer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,7 @@ def routes(current: Callable[[], ExecutionEnvironment]) -> list[web.RouteDef]:
 
 def accepted() -> web.Response:
     """202 as AWS words it."""
-    return web.json_response({"status": "OK"}, status=202)
+    return answer({"status": "OK"}, status=202)
 
 
 def _invocation_response(invocation: Invocation) -> web.Response:

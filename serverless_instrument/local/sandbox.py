@@ -23,16 +23,14 @@ from serverless_instrument.local.config import (
     FUNCTION_VERSION,
     LocalConfig,
     Place,
-    extension_environment,
     function_arn,
     function_name,
-    runtime_environment,
 )
 from serverless_instrument.local.environment import ExecutionEnvironment
-from serverless_instrument.local.interpreter import python_version
 from serverless_instrument.local.invocation import Invocation, InvocationResult, new_trace_id
 from serverless_instrument.local.invoke_phase import InvokePhase
-from serverless_instrument.local.lifecycle import LaunchPlan, Lifecycle
+from serverless_instrument.local.launch_plan import make_plan
+from serverless_instrument.local.lifecycle import Lifecycle
 from serverless_instrument.local.sandbox_state import RefusedError
 from serverless_instrument.local.telemetry import Telemetry
 
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InvocationResult", "LocalConfig", "LocalLambda"]
 
-_RUNTIME = Path(__file__).resolve().parent / "runtime"
 # sun_path has 108 bytes; the rest of the path needs a few.
 _MAX_SCRATCH_BYTES = 70
 
@@ -224,22 +221,11 @@ class LocalLambda:
         place = Place(
             api_address=self._server.address,
             opt=self._opt,
-            runtime_directory=_RUNTIME,
             socket_path=str(self._scratch / "socket"),
-            exec_wrapper=layer.exec_wrapper(self._opt) if config.instrumented else None,
-            python_version=python_version(config.python),
-            log_stream=f"{time.strftime('%Y/%m/%d')}/[{FUNCTION_VERSION}]{secrets.token_hex(16)}",
             metadata_token=self._token,
+            log_stream=f"{time.strftime('%Y/%m/%d')}/[{FUNCTION_VERSION}]{secrets.token_hex(16)}",
         )
-        variables = runtime_environment(config, place, self._base_env)
-        plan = LaunchPlan(
-            runtime_command=[str(_RUNTIME / "bootstrap")],
-            runtime_environment=variables,
-            extensions=layer.extensions(self._opt) if config.instrumented else [],
-            extension_environment=extension_environment(variables),
-            directory=config.directory.resolve(),
-            on_log=self._on_log,
-        )
+        plan = make_plan(config, place, self._base_env, self._on_log)
         function = {
             "functionName": function_name(config),
             "functionVersion": FUNCTION_VERSION,

@@ -21,6 +21,8 @@ RUNTIME_CALLS = {
     (STARTED, "init/error"): INIT_ERROR,
     (READY, "next"): READY,
     (READY, "invoke"): RUNNING,
+    # A runtime that has lost the answer asks again and gets the same invocation.
+    (RUNNING, "next"): RUNNING,
     (RUNNING, "response"): RESPONSE_SENT,
     (RUNNING, "error"): RESPONSE_SENT,
     (RESPONSE_SENT, "next"): READY,
@@ -140,5 +142,5 @@ def validate_events(events: object, *, external: bool) -> tuple[str, ...]:
             raise RefusedError("Extension.InvalidEventType", f"{event}: ErrorInvalidEventType")
         if event == SHUTDOWN and not external:
             message = "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
-            raise RefusedError("ShutdownEventNotSupportedForInternalExtension", message)
+            raise RefusedError("Extension.InvalidEventType", message)
     return tuple(dict.fromkeys(events))

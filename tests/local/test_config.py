@@ -18,13 +18,23 @@ from serverless_instrument.local.config import (
 PLACE = Place(
     api_address="127.0.0.1:9001",
     opt=Path("/scratch/opt"),
-    runtime_directory=Path("/package/runtime"),
     socket_path="/scratch/socket",
-    exec_wrapper="/scratch/opt/serverless-instrument",
-    python_version="3.12",
     log_stream="2025/01/01/[$LATEST]0123",
     metadata_token="secret",
 )
+
+
+def environment_of(
+    config: LocalConfig, base_env: dict[str, str], wrapper: str | None = "/scratch/opt/wrapper"
+) -> dict[str, str]:
+    return runtime_environment(
+        config,
+        PLACE,
+        base_env,
+        runtime_directory="/package/runtime",
+        exec_wrapper=wrapper,
+        python_version="3.12",
+    )
 
 
 def config(**more: object) -> LocalConfig:
@@ -32,7 +42,7 @@ def config(**more: object) -> LocalConfig:
 
 
 def test_lambdas_own_variables() -> None:
-    environment = runtime_environment(config(memory_mb=512), PLACE, {})
+    environment = environment_of(config(memory_mb=512), {})
     assert environment["_HANDLER"] == "app.handler"
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "shop"
     assert environment["AWS_LAMBDA_FUNCTION_VERSION"] == "$LATEST"
@@ -40,7 +50,7 @@ def test_lambdas_own_variables() -> None:
     assert environment["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/shop"
     assert environment["AWS_LAMBDA_LOG_STREAM_NAME"] == "2025/01/01/[$LATEST]0123"
     assert environment["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
-    assert environment["AWS_LAMBDA_EXEC_WRAPPER"] == "/scratch/opt/serverless-instrument"
+    assert environment["AWS_LAMBDA_EXEC_WRAPPER"] == "/scratch/opt/wrapper"
     assert environment["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.12"
     assert environment["LAMBDA_TASK_ROOT"] == "/code/shop"
     assert environment["SERVERLESS_INSTRUMENT_SOCKET"] == "/scratch/socket"
@@ -48,7 +58,7 @@ def test_lambdas_own_variables() -> None:
 
 def test_the_developers_variables_are_below_lambdas_and_the_given_ones_above() -> None:
     base = {"HOME": "/home/me", "TZ": "Europe/Berlin", "LEVEL": "base"}
-    environment = runtime_environment(config(env={"LEVEL": "given", "_X": "y"}), PLACE, base)
+    environment = environment_of(config(env={"LEVEL": "given", "_X": "y"}), base)
     assert environment["HOME"] == "/home/me"
     assert environment["TZ"] == ":UTC"
     assert environment["LEVEL"] == "given"
@@ -67,13 +77,12 @@ def test_the_developers_variables_are_below_lambdas_and_the_given_ones_above() -
     ],
 )
 def test_what_would_mislead_the_function_is_not_inherited(name: str) -> None:
-    place = Place(**{**PLACE.__dict__, "exec_wrapper": None})
-    assert name not in runtime_environment(config(), place, {name: "from the shell"})
-    assert runtime_environment(config(env={name: "given"}), place, {})[name] == "given"
+    assert name not in environment_of(config(), {name: "from the shell"}, wrapper=None)
+    assert environment_of(config(env={name: "given"}), {}, wrapper=None)[name] == "given"
 
 
 def test_extensions_do_not_get_what_is_the_runtimes_own() -> None:
-    environment = runtime_environment(config(env={"_SECRET": "1", "MINE": "2"}), PLACE, {})
+    environment = environment_of(config(env={"_SECRET": "1", "MINE": "2"}), {})
     seen = extension_environment(environment | {"AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR"})
     assert set(environment) - set(seen) == {
         "_HANDLER",

@@ -509,7 +509,7 @@ def test_internal_extension() -> None:
             seen = json.loads(second.response)
             status, _, document = seen["refused"]
             assert status == 403
-            assert document["errorType"] == "ShutdownEventNotSupportedForInternalExtension"
+            assert document["errorType"] == "Extension.InvalidEventType"
             ours = [event for event in seen["seen"] if event["requestId"] != second.request_id]
             assert [event["eventType"] for event in ours] == ["INVOKE"]
 

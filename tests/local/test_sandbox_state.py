@@ -26,6 +26,7 @@ def test_runtime_steps(state: str, call: str) -> None:
         ("Started", "next"): "Ready",
         ("Started", "init/error"): "InitError",
         ("Ready", "next"): "Ready",
+        ("Running", "next"): "Running",
         ("Running", "response"): "ResponseSent",
         ("Running", "error"): "ResponseSent",
         ("ResponseSent", "next"): "Ready",
@@ -94,7 +95,7 @@ def test_events_of_a_registration() -> None:
     ("events", "external", "error_type"),
     [
         (["BOGUS"], True, "Extension.InvalidEventType"),
-        (["SHUTDOWN"], False, "ShutdownEventNotSupportedForInternalExtension"),
+        (["SHUTDOWN"], False, "Extension.InvalidEventType"),
         ("INVOKE", True, "InvalidRequestFormat"),
         ([1], True, "InvalidRequestFormat"),
     ],

@@ -10,20 +10,17 @@ import sys
 
 
 def _arrange_path() -> None:
-    """Function, then layers, first on sys.path; skipped when PYTHONPATH is set, as on AWS."""
-    if os.environ.get("PYTHONPATH") is not None:
-        return
-    opt = os.environ.get("SERVERLESS_INSTRUMENT_LOCAL_OPT", "/opt")
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    paths = [
-        os.environ["LAMBDA_TASK_ROOT"],
-        f"{opt}/python/lib/{version}/site-packages",
-        f"{opt}/python",
-    ]
-    sys.path[:1] = paths
-    for path in paths[1:]:
+    """Function first, then layers; no layers where PYTHONPATH is set, as on AWS."""
+    paths = [os.environ["LAMBDA_TASK_ROOT"]]
+    if "PYTHONPATH" not in os.environ:
+        opt = os.environ.get("SERVERLESS_INSTRUMENT_LOCAL_OPT", "/opt")
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        paths += [f"{opt}/python/lib/{version}/site-packages", f"{opt}/python"]
+        os.environ["PYTHONPATH"] = os.environ["LAMBDA_RUNTIME_DIR"]
+    # Before this script's own directory, which stays.
+    sys.path[:0] = paths
+    for path in paths:
         site.addsitedir(path)
-    os.environ["PYTHONPATH"] = os.environ["LAMBDA_RUNTIME_DIR"]
 
 
 def main() -> None:
