@@ -254,7 +254,7 @@ def _arn_attributes(context: object) -> Attributes:
 
 def qualified_name(kind: type) -> str:
     """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
-    module = getattr(kind, "__module__", "builtins")  # a class statement can delete it
+    module = kind.__module__
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 

@@ -99,6 +99,8 @@ def test_the_table_names_files_and_triggers_that_exist() -> None:
         {},
         {"requestContext": None},
         {"requestContext": {}},
+        {"version": "2.0", "requestContext": None},
+        {"httpMethod": "GET", "resource": "/", "requestContext": None},
     ],
 )
 def test_an_event_of_no_known_shape_is_a_direct_invocation(event: object) -> None:
