@@ -1,0 +1,3 @@
+from app import look
+
+handler = look

@@ -1,0 +1,3 @@
+"""Found only where PYTHONPATH names its directory."""
+
+WORD = "from PYTHONPATH"
