@@ -11,6 +11,8 @@ from serverless_instrument.local.log_stream import FrameReader, LineReader, LogR
 OnRecord = Callable[[LogRecord], None]
 
 _READ_BYTES = 64 * 1024
+# The default of /proc/sys/fs/pipe-max-size, pipe(7).
+_PIPE_BYTES = 1024 * 1024
 
 
 class OutputPipe:
@@ -22,19 +24,30 @@ class OutputPipe:
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_fd, self.drain)
+        self._loop.add_reader(self._read_fd, self._read)
 
     def drain(self) -> None:
-        """Read all there is now. What a process wrote before it called us is then on record."""
-        while self._read_fd >= 0:
-            try:
-                data = os.read(self._read_fd, _READ_BYTES)
-            except BlockingIOError:
+        """Read what is there now: what a process wrote before it called us is then on record.
+
+        No more than a pipe can hold, for a process may write faster than we read.
+        """
+        for _ in range(_PIPE_BYTES // _READ_BYTES):
+            if not self._read():
                 return
-            if not data:
-                self._close()
-                return
-            self._emit(self._reader.feed(data))
+
+    def _read(self) -> bool:
+        """Read once; False if there was nothing."""
+        if self._read_fd < 0:
+            return False
+        try:
+            data = os.read(self._read_fd, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close()
+            return False
+        self._emit(self._reader.feed(data))
+        return True
 
     def close_write_end(self) -> None:
         """Leave the write end to the child, so that its exit ends the stream."""

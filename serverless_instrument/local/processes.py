@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import time
@@ -73,6 +74,7 @@ class ChildProcess:
                 stderr=output.write_fd,
                 pass_fds=[pipe.write_fd for pipe in pipes[1:]],
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         except OSError:
             for pipe in pipes:
@@ -141,3 +143,17 @@ class ChildProcess:
             os.killpg(self.pid, number)
         for process in below:
             process.signal(number)
+
+
+# Looked up before the fork: between fork and exec as little as possible may happen.
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however that may be.
+
+    One that is frozen could not notice (PR_SET_PDEATHSIG, prctl(2); Linux only).
+    """
+    with contextlib.suppress(AttributeError):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

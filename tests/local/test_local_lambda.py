@@ -75,6 +75,22 @@ def test_event_in_result_out(event: bytes) -> None:
     run(scenario())
 
 
+def test_event_and_answer_are_not_touched(tmp_path: Path) -> None:
+    # A layer may replace the runtime by its exec wrapper.
+    wrapper = tmp_path / "serverless-instrument"
+    script = Path(__file__).with_name("raw_runtime.py")
+    wrapper.write_text(f"#!/bin/sh\nexec {sys.executable} {script}\n", encoding="utf-8")
+    wrapper.chmod(0o755)
+    event = b' {"a": 1.50, "a":\t"\\u00e9 \xc3\xa9"}\r\n'
+
+    async def scenario() -> None:
+        async with LocalLambda(LocalConfig("app.echo", FUNCTIONS, layer=tmp_path)) as sandbox:
+            assert (await sandbox.invoke(event)).response == event
+            assert (await sandbox.invoke(b"2")).response == b"2"
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("handler", "module"),
     [
@@ -314,6 +330,17 @@ def test_timeout_without_extension_kills_at_once() -> None:
             await sandbox.invoke(b"{}")
             await sandbox.settled()
             assert sandbox.log_lines == []
+
+    run(scenario())
+
+
+def test_output_without_end_does_not_hold_up_the_timeout() -> None:
+    async def scenario() -> None:
+        async with LocalLambda(bare("app.flood", timeout_s=1)) as sandbox:
+            result = await sandbox.invoke(b"{}")
+            assert result.status == "timeout"
+            # The noisy process is allowed its share of the machine.
+            assert result.response_ms < 10_000
 
     run(scenario())
 

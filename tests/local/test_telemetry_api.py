@@ -29,10 +29,14 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 def deliver(raw_layer: RawLayer, handler: str, orders: dict[str, Any], event: bytes) -> LocalLambda:
-    """One invocation and an ordinary shutdown."""
+    """One invocation and an ordinary shutdown.
+
+    An extension that left at once would miss what the platform has yet to deliver.
+    """
 
     async def scenario() -> LocalLambda:
-        async with LocalLambda(raw_layer.config(handler, orders, timeout_s=3)) as sandbox:
+        patient = {"shutdown_delay_s": 1, **orders}
+        async with LocalLambda(raw_layer.config(handler, patient, timeout_s=3)) as sandbox:
             await sandbox.invoke(event)
             await sandbox.settled()
             await sandbox.shutdown()
@@ -42,9 +46,7 @@ def deliver(raw_layer: RawLayer, handler: str, orders: dict[str, Any], event: by
 
 
 def test_everything_subscribed_to_arrives_once_and_in_order(raw_layer: RawLayer) -> None:
-    # An extension that leaves at once misses what the platform has yet to deliver.
-    orders = {"subscribe": {}, "shutdown_delay_s": 1}
-    sandbox = deliver(raw_layer, "app.write", orders, b"{}")
+    sandbox = deliver(raw_layer, "app.write", {"subscribe": {}}, b"{}")
     status, _, answer = raw_layer.entries("subscribe")[0]["answer"]
     assert (status, answer) == (200, "OK")
     expected = [event for event in sandbox.telemetry if event["type"] != "extension"]
@@ -81,7 +83,7 @@ def test_only_the_types_subscribed_to(raw_layer: RawLayer) -> None:
 
 
 def test_refused_posts_come_again(raw_layer: RawLayer) -> None:
-    orders = {"subscribe": {}, "refuse_posts": 3, "shutdown_delay_s": 1}
+    orders = {"subscribe": {}, "refuse_posts": 3}
     sandbox = deliver(raw_layer, "app.echo", orders, b"{}")
     posts = raw_layer.entries("post")
     assert [post["refused"] for post in posts[:4]] == [True, True, True, False]
@@ -113,8 +115,10 @@ def test_events_are_held_for_the_buffering_time(raw_layer: RawLayer) -> None:
 def test_report_of_a_frozen_environment_comes_with_the_next_invocation(
     raw_layer: RawLayer,
 ) -> None:
+    config = raw_layer.config("app.echo", {"subscribe": {}, "shutdown_delay_s": 1})
+
     async def scenario() -> None:
-        async with LocalLambda(raw_layer.config("app.echo", {"subscribe": {}})) as sandbox:
+        async with LocalLambda(config) as sandbox:
             first = await sandbox.invoke(b"1")
             await sandbox.settled()
             await asyncio.sleep(0.3)  # many times timeoutMs: nothing may arrive
@@ -138,7 +142,7 @@ def test_report_of_a_frozen_environment_comes_with_the_next_invocation(
 def test_end_of_a_failed_environment_is_told_before_it_ends(
     raw_layer: RawLayer, handler: str, event: bytes, status: str, error_type: str
 ) -> None:
-    orders = {"subscribe": {"buffering": {"timeoutMs": 30000}}, "shutdown_delay_s": 0.5}
+    orders = {"subscribe": {"buffering": {"timeoutMs": 30000}}}
     deliver(raw_layer, handler, orders, event)
     told = {event["type"]: event["record"] for event in raw_layer.posts()}
     assert told["platform.runtimeDone"]["status"] == status

@@ -107,3 +107,8 @@ def sleep_with_pid(event, context):
     with open(os.environ["PID_FILE"], "w") as file:
         file.write(str(os.getpid()))
     time.sleep(25)
+
+
+def flood(event, context):
+    while True:
+        sys.stdout.write("x" * 100 + "\n")
