@@ -23,6 +23,7 @@ def handler(event, context):
         "saved_handler": os.environ.get("SERVERLESS_INSTRUMENT_HANDLER"),
         "opentelemetry": "opentelemetry" in sys.modules,
         "wrapt": "wrapt" in sys.modules,
+        "python": "%d.%d" % sys.version_info[:2],
         "event": event,
     }
     print("served", context.aws_request_id)

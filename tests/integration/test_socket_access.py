@@ -1,0 +1,117 @@
+"""Who may speak to the forwarder: processes of its own user, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from serverless_instrument import wire
+from tests.integration.backend import Backend, serve
+from tests.integration.emulator import ROOT, spans
+from tests.integration.scenario import RECORDING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
+]
+
+NOBODY = 65534
+START_TIMEOUT_S = 30.0
+
+# Becomes user argv[2], connects to argv[1], sends its input, and says how it was treated.
+CLIENT = """
+import os, socket, sys
+frames = sys.stdin.buffer.read()
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[2]))
+connection = socket.socket(socket.AF_UNIX)
+connection.settimeout(20)
+try:
+    connection.connect(sys.argv[1])
+    connection.sendall(frames)
+    connection.shutdown(socket.SHUT_WR)
+    print("answered" if connection.recv(1) else "closed")
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+def frames(name: str) -> bytes:
+    """What a runtime sends that has one finished span, called `name`."""
+    item = wire.field(b"\x12", Span(name=name, span_id=b"12345678").SerializeToString())
+    return wire.frame(wire.HELLO, wire.pack_hello(1, b"", b"")) + wire.frame(
+        wire.SPANS, wire.pack_batch(b"", item, 1)
+    )
+
+
+def speak(socket_path: Path, uid: int, name: str) -> str:
+    command = [sys.executable, "-c", CLIENT, str(socket_path), str(uid)]
+    completed = subprocess.run(command, input=frames(name), capture_output=True, check=True)
+    return completed.stdout.decode().strip()
+
+
+@contextlib.asynccontextmanager
+async def forwarder(socket_path: Path, backend: Backend) -> AsyncIterator[None]:
+    """A real forwarder that is nobody's extension."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S"),
+        str(ROOT / "serverless_instrument" / "forwarder" / "__main__.py"),
+        env={
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": backend.url,
+            "SERVERLESS_INSTRUMENT_SOCKET": str(socket_path),
+        },
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def bound() -> None:
+        while not socket_path.exists():
+            await asyncio.sleep(0.01)
+
+    try:
+        await asyncio.wait_for(bound(), START_TIMEOUT_S)
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def test_another_user_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        # Unlike pytest's own temporary directories, one that others may pass through.
+        os.chmod(name, 0o755)
+        refuses_another_user(Path(name) / "private" / "socket")
+
+
+def refuses_another_user(socket_path: Path) -> None:
+
+    async def scenario() -> list[str]:
+        async with serve(RECORDING) as backend, forwarder(socket_path, backend):
+            # The directory's mode alone keeps others out.
+            outside = await asyncio.to_thread(speak, socket_path, NOBODY, "through the door")
+            assert outside == "PermissionError"
+            # Even with every door open the peer's credentials do not lie.
+            os.chmod(socket_path.parent, 0o755)
+            os.chmod(socket_path, 0o666)
+            inside = await asyncio.to_thread(speak, socket_path, NOBODY, "all doors open")
+            assert inside in ("closed", "BrokenPipeError", "ConnectionResetError")
+            # Sent last and delivered: what came before it would be there by now.
+            own = await asyncio.to_thread(speak, socket_path, os.geteuid(), "of this user")
+            assert own == "closed"
+            await asyncio.wait_for(backend.received(1), START_TIMEOUT_S)
+            return [span.name for _, _, span in spans(backend.exports())]
+
+    assert asyncio.run(scenario()) == ["of this user"]
