@@ -1,16 +1,10 @@
-"""The command line, run as a user runs it."""
+"""The command line: results, the document, layers and endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pty
-import signal
-import site
 import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,52 +12,18 @@ from typing import Any
 import pytest
 
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
+from tests.local.command_line import (
+    FUNCTIONS,
+    PATIENCE_S,
+    ROOT,
+    command,
+    environment,
+    run,
+    run_json,
+    serverless_instrument,
+)
 
 pytestmark = pytest.mark.integration
-
-ROOT = Path(__file__).resolve().parent.parent
-FUNCTIONS = ROOT / "tests" / "functions" / "local"
-MAIN = "from serverless_instrument.cli import main; main()"
-_PATIENCE_S = 60
-
-
-def command(*arguments: str, options: tuple[str, ...] = ()) -> list[str]:
-    return [sys.executable, *options, "-c", MAIN, *arguments]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    # Where the tests run from a checkout that is not installed.
-    return {**os.environ, "PYTHONPATH": str(ROOT), **changes}
-
-
-def serverless_instrument(
-    *arguments: str, event: bytes = b"{}", options: tuple[str, ...] = (), **changes: str
-) -> subprocess.CompletedProcess[str]:
-    finished = subprocess.run(
-        command(*arguments, options=options),
-        input=event,
-        capture_output=True,
-        timeout=_PATIENCE_S,
-        cwd=FUNCTIONS,
-        env=environment(**changes),
-        check=False,
-    )
-    output, errors = finished.stdout.decode(), finished.stderr.decode()
-    return subprocess.CompletedProcess(finished.args, finished.returncode, output, errors)
-
-
-def run(handler: str, *more: str, event: bytes = b"{}") -> subprocess.CompletedProcess[str]:
-    return serverless_instrument("run", handler, "--event", "-", *more, event=event)
-
-
-def run_json(handler: str, *more: str, event: bytes = b"{}", exit_code: int = 0) -> dict[str, Any]:
-    finished = run(handler, "--json", *more, event=event)
-    assert (finished.returncode, finished.stderr) == (exit_code, "")
-    document: dict[str, Any] = json.loads(finished.stdout)
-    return document
-
-
-# Results
 
 
 def test_result_logs_and_trace() -> None:
@@ -125,9 +85,6 @@ def test_env_is_given_to_the_function() -> None:
     assert (seen["ONE"], seen["TWO"]) == ("a=b", "")
 
 
-# The document
-
-
 def test_json_document() -> None:
     document = run_json("app.write", "--invocations", "2", "--timeout", "9")
     assert set(document) == {
@@ -180,207 +137,6 @@ def test_json_document_of_a_failure() -> None:
     assert document["spans"][0]["status"]["code"] == "ERROR"
 
 
-# Mistakes
-
-
-@pytest.mark.parametrize(
-    ("arguments", "names", "remedy"),
-    [
-        (["app.echo"], "--event", "--help"),
-        ([], "MODULE.HANDLER", "--help"),
-        (["app.echo", "--event", "-", "--bogus"], "--bogus", "--help"),
-        (["nope.handler", "--event", "-"], "'nope.handler'", "--directory"),
-        (["app", "--event", "-"], "'app'", "MODULE.FUNCTION"),
-        (["app.echo", "--event", "none.json"], "none.json", "stdin"),
-        (["app.echo", "--event", "pkg"], "pkg", "readable file"),
-        (["app.echo", "--event", "app.py"], "app.py", "JSON document"),
-        (["app.echo", "--event", "-", "--directory", "none"], "none", "function's code"),
-        (["app.echo", "--event", "-", "--env", "NAME"], "'NAME'", "KEY=VALUE"),
-        (["app.echo", "--event", "-", "--env", "=x"], "'=x'", "KEY=VALUE"),
-        (["app.echo", "--event", "-", "--env", "A B=x"], "'A B=x'", "KEY=VALUE"),
-        (["app.echo", "--event", "-", "--layer", "none.zip"], "none.zip", "build-layer"),
-        (["app.echo", "--event", "-", "--layer", "app.py"], "app.py", "layer zip"),
-        (["app.echo", "--event", "-", "--endpoint", "localhost:4318"], "'localhost:4318'", "http"),
-        (["app.echo", "--event", "-", "--endpoint", "http://x:y"], "'http://x:y'", "http"),
-        (["app.echo", "--event", "-", "--timeout", "soon"], "'soon'", "seconds"),
-        (["app.echo", "--event", "-", "--timeout", "0"], "'0'", "900"),
-        (["app.echo", "--event", "-", "--timeout", "nan"], "'nan'", "900"),
-        (["app.echo", "--event", "-", "--timeout", "901"], "'901'", "900"),
-        (["app.echo", "--event", "-", "--invocations", "0"], "'0'", "whole number"),
-        (["app.echo", "--event", "-", "--invocations", "many"], "'many'", "whole number"),
-    ],
-)
-def test_mistake_is_one_line_with_a_remedy(arguments: list[str], names: str, remedy: str) -> None:
-    finished = serverless_instrument("run", *arguments)
-    assert (finished.returncode, finished.stdout) == (2, "")
-    (line,) = finished.stderr.splitlines()
-    assert line.startswith("serverless-instrument: ")
-    assert names in line
-    assert remedy in line
-
-
-@pytest.mark.parametrize("event", [b"", b"{", b"{'a': 1}", b"NaN", b"\xff", b"\xef\xbb\xbf{}"])
-def test_event_that_is_not_json(event: bytes) -> None:
-    finished = run("app.echo", event=event)
-    assert (finished.returncode, finished.stdout) == (2, "")
-    (line,) = finished.stderr.splitlines()
-    assert "--event -: not valid JSON" in line
-
-
-def test_unknown_command() -> None:
-    finished = serverless_instrument("bogus")
-    assert finished.returncode == 2
-    assert finished.stderr.count("\n") == 1
-
-
-# What is installed
-
-
-def packages(directory: Path, *without: str) -> str:
-    """A directory with the installed packages except some, to be used with ``-S``."""
-    for source in map(Path, site.getsitepackages()):
-        for entry in source.iterdir():
-            if not entry.name.startswith(without):
-                (directory / entry.name).symlink_to(entry)
-    (directory / "serverless_instrument").unlink(missing_ok=True)
-    (directory / "serverless_instrument").symlink_to(ROOT / "serverless_instrument")
-    return str(directory)
-
-
-@pytest.mark.parametrize(
-    ("missing", "named"),
-    [
-        ("click", "click"),
-        ("aiohttp", "aiohttp"),
-        ("rich", "rich"),
-        ("google", "google"),
-        ("awslambdaric", "awslambdaric"),
-    ],
-)
-def test_missing_part_of_the_extra(tmp_path: Path, missing: str, named: str) -> None:
-    path = packages(tmp_path, missing)
-    finished = serverless_instrument(
-        "run", "app.echo", "--event", "-", options=("-S",), PYTHONPATH=path
-    )
-    assert (finished.returncode, finished.stdout) == (2, "")
-    (line,) = finished.stderr.splitlines()
-    assert named in line
-    assert "pip install 'serverless-instrument[local]'" in line
-
-
-def test_help_needs_click_alone(tmp_path: Path) -> None:
-    path = packages(tmp_path, "aiohttp", "rich", "google", "opentelemetry", "awslambdaric")
-    finished = serverless_instrument("run", "--help", options=("-S",), PYTHONPATH=path)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert "--invocations" in finished.stdout
-
-
-# Where output goes
-
-
-def test_pipe_gets_no_colour_and_no_padding() -> None:
-    finished = run("app.write")
-    assert "\x1b" not in finished.stdout
-    waterfall = finished.stdout[finished.stdout.index("trace ") :].splitlines()
-    assert all(line == line.rstrip() for line in waterfall)
-
-
-def test_terminal_gets_colour() -> None:
-    master, slave = pty.openpty()
-    arguments = command("run", "app.echo", "--event", "-")
-    changes = {"TERM": "xterm-256color", "COLUMNS": "80"}
-    process = subprocess.Popen(
-        arguments, stdin=subprocess.PIPE, stdout=slave, cwd=FUNCTIONS, env=environment(**changes)
-    )
-    os.close(slave)
-    assert process.stdin is not None
-    process.stdin.write(b'{"a": 1}')
-    process.stdin.close()
-    output = b""
-    while True:
-        try:
-            output += os.read(master, 65536)
-        except OSError:  # EIO: the last writer has closed its end
-            break
-    os.close(master)
-    assert process.wait(_PATIENCE_S) == 0
-    assert b"\x1b[" in output
-    assert b'"a"' in output
-
-
-def test_reader_that_leaves_is_not_a_traceback() -> None:
-    arguments = command("run", "app.write", "--event", "-", "--invocations", "3")
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=FUNCTIONS,
-        env=environment(),
-    )
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    process.stdin.write(b"{}")
-    process.stdin.close()
-    assert process.stdout.readline()
-    process.stdout.close()
-    errors = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(_PATIENCE_S) == 0
-    assert errors == b""
-
-
-def test_full_disk_is_one_line() -> None:
-    with open("/dev/full", "wb") as full:
-        finished = subprocess.run(
-            command("run", "app.echo", "--event", "-"),
-            input=b"{}",
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=_PATIENCE_S,
-            cwd=FUNCTIONS,
-            env=environment(),
-            check=False,
-        )
-    assert finished.returncode == 2
-    assert finished.stderr.decode().count("\n") == 1
-    assert b"No space left" in finished.stderr
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_signal_ends_the_function_too(number: signal.Signals, tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    process = subprocess.Popen(
-        command("run", "app.sleep_with_pid", "--event", "-", "--env", f"PID_FILE={pid_file}"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=FUNCTIONS,
-        env=environment(),
-    )
-    assert process.stdin
-    process.stdin.write(b"{}")
-    process.stdin.close()
-    process.stdin = None
-    deadline_s = time.monotonic() + _PATIENCE_S
-    while not pid_file.exists() or not pid_file.read_text(encoding="ascii"):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=_PATIENCE_S)
-    # No handler is asked on SIGKILL.
-    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    assert errors == b""
-    function = Path(f"/proc/{pid_file.read_text(encoding='ascii')}/stat")
-    while function.exists() and function.read_text(encoding="ascii").split()[2] != "Z":
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
-# Layers and endpoints
-
-
 @pytest.fixture
 def layer(tmp_path: Path) -> Path:
     """A layer with the package alone: enough for a function that imports nothing else."""
@@ -429,7 +185,7 @@ def test_telemetry_to_an_endpoint(option: str) -> None:
                 # A setting for one signal would win over the endpoint for all.
                 env=environment(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://127.0.0.1:1/v1/traces"),
             )
-            output, _ = await asyncio.wait_for(process.communicate(b"{}"), _PATIENCE_S)
+            output, _ = await asyncio.wait_for(process.communicate(b"{}"), PATIENCE_S)
             assert process.returncode == 0
             return json.loads(output), [span.name for _, _, span in receiver.spans()], receiver.url
 
@@ -471,7 +227,7 @@ def test_two_at_once() -> None:
         process.stdin.close()
         process.stdin = None
     for process in both:
-        output, _ = process.communicate(timeout=_PATIENCE_S)
+        output, _ = process.communicate(timeout=PATIENCE_S)
         outputs.append(json.loads(output))
     assert [len(document["spans"]) for document in outputs] == [1, 1]
     assert outputs[0]["spans"][0]["spanId"] != outputs[1]["spans"][0]["spanId"]

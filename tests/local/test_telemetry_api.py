@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serverless_instrument.local.sandbox import LocalLambda
+from tests.local.scenario import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.local.raw_layer import RawLayer
 
 pytestmark = pytest.mark.integration
-
-_PATIENCE_S = 30.0
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, "the condition did not come true"
-        await asyncio.sleep(0.01)
 
 
 def deliver(raw_layer: RawLayer, handler: str, orders: dict[str, Any], event: bytes) -> LocalLambda:
