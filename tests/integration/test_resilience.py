@@ -116,7 +116,9 @@ def troubles(emulators: Emulators) -> dict[str, Outcome]:
         ),
         "dead socket": instrumented(emulators, *steps, extension=False, prepare=DEAD_SOCKET),
         "backend refuses": instrumented(emulators, *steps, backend=REFUSING),
-        "backend hangs": instrumented(emulators, *steps, backend=HANGING),
+        "backend hangs": instrumented(
+            emulators, *steps, backend=HANGING, OTEL_EXPORTER_OTLP_TIMEOUT="500"
+        ),
         "backend answers 503": instrumented(emulators, *steps, backend=UNAVAILABLE),
         "no endpoint": instrumented(emulators, *steps, backend=ABSENT),
     }
