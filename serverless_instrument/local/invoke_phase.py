@@ -94,7 +94,7 @@ class InvokePhase:
         self._emit_runtime_done()
         if not await self._until(lifecycle, environment.extensions_ready):
             return await self._reset(lifecycle)
-        self._emit_report(lifecycle)
+        self._emit_report(lifecycle, invocation.elapsed_ms())
         if self._config.freeze:
             lifecycle.freeze()
         return True
@@ -125,9 +125,10 @@ class InvokePhase:
         self._give_answer()
         if self._runtime_done_s is None:
             self._emit_runtime_done(produced, error_type)
+        duration_ms = invocation.elapsed_ms()
         started_s, started_unix_ns = time.monotonic(), time.time_ns()
         await lifecycle.stop_runtime(started_s)
-        self._emit_report(lifecycle, error_type)
+        self._emit_report(lifecycle, duration_ms, error_type)
         await lifecycle.stop_extensions(reason, started_s, started_unix_ns)
         return False
 
@@ -187,10 +188,11 @@ class InvokePhase:
             platform_events.span("runtimeOverhead", responded_unix_ns, overhead_ms),
         ]
 
-    def _emit_report(self, lifecycle: Lifecycle, error_type: str | None = None) -> None:
+    def _emit_report(
+        self, lifecycle: Lifecycle, duration_ms: float, error_type: str | None = None
+    ) -> None:
         invocation, result = self._invocation, self._result
         assert result is not None
-        duration_ms = invocation.elapsed_ms()
         metrics = platform_events.report_metrics(
             duration_ms, self._init_ms, self._config.memory_mb, lifecycle.max_memory_used_mb()
         )

@@ -71,6 +71,7 @@ class LocalLambda:
         self._last: Lifecycle | None = None
         self._phase: asyncio.Task[None] | None = None
         self._cold = True
+        self._log_stream = ""
 
     async def __aenter__(self) -> LocalLambda:
         config = self.config
@@ -172,7 +173,6 @@ class LocalLambda:
         """Wait until the last invocation has ended and its figures are final."""
         if self._phase is not None:
             await self._phase
-            self._phase = None
 
     async def shutdown(self, reason: str = "spindown") -> None:
         """End the execution environment, if there is one, as the platform does."""
@@ -210,6 +210,9 @@ class LocalLambda:
         """
         if self._cold:
             self._cold = False
+            # A reset keeps the execution environment's log stream, as it keeps its /tmp.
+            today = time.strftime("%Y/%m/%d", time.gmtime())
+            self._log_stream = f"{today}/[{FUNCTION_VERSION}]{secrets.token_hex(16)}"
             first = self._new_lifecycle()
             if await phase.initialise(first, "init"):
                 return first
@@ -223,7 +226,7 @@ class LocalLambda:
             opt=self._opt,
             socket_path=str(self._scratch / "socket"),
             metadata_token=self._token,
-            log_stream=f"{time.strftime('%Y/%m/%d')}/[{FUNCTION_VERSION}]{secrets.token_hex(16)}",
+            log_stream=self._log_stream,
         )
         plan = make_plan(config, place, self._base_env, self._on_log)
         function = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -74,12 +75,30 @@ def test_concurrent_invokes_take_turns() -> None:
 
 def test_new_environment_after_shutdown() -> None:
     async def scenario() -> None:
-        async with LocalLambda(bare("app.echo")) as sandbox:
-            first = await sandbox.invoke(b"1")
+        async with LocalLambda(bare("app.log_stream")) as sandbox:
+            first = await sandbox.invoke(b"{}")
             await sandbox.shutdown()
-            second = await sandbox.invoke(b"2")
+            second = await sandbox.invoke(b"{}")
             assert first.init_duration_ms
             assert second.init_duration_ms
+            assert first.response != second.response
+
+    run(scenario())
+
+
+def test_reset_keeps_the_log_stream() -> None:
+    async def scenario() -> None:
+        async with LocalLambda(bare("app.log_stream")) as sandbox:
+            first = await sandbox.invoke(b"{}")
+            await sandbox.settled()
+            assert sandbox.runtime_pid
+            os.kill(sandbox.runtime_pid, 9)
+            await eventually(lambda: sandbox.runtime_exit_code == -9)
+            second = await sandbox.invoke(b"{}")
+            assert first.response == second.response
+            assert re.fullmatch(
+                r'"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}"', first.response.decode()
+            )
 
     run(scenario())
 

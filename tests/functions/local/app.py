@@ -112,3 +112,7 @@ def sleep_with_pid(event, context):
 def flood(event, context):
     while True:
         sys.stdout.write("x" * 100 + "\n")
+
+
+def log_stream(event, context):
+    return context.log_stream_name
