@@ -1,7 +1,29 @@
 from __future__ import annotations
 
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+from serverless_instrument.wrapper import channel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A time limit per example measures the machine's other load, not the code.
 settings.register_profile("serverless_instrument", deadline=None)
 settings.load_profile("serverless_instrument")
+
+
+@pytest.fixture
+def small_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """About as much as Lambda's kernel gives; others hold megabytes, and nothing ever waits."""
+    monkeypatch.setattr(channel, "_SEND_BUFFER_BYTES", 64 * 1024)
+
+
+@pytest.fixture
+def socket_path() -> Iterator[str]:
+    """A path short enough for a unix socket, which tmp_path is not always."""
+    with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as directory:
+        yield f"{directory}/s"

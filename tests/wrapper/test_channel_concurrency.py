@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import threading
+import time
+from collections import defaultdict
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from serverless_instrument import wire
+from serverless_instrument.wrapper.channel import Channel
+from tests.wrapper.peer import Peer, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+
+@pytest.fixture
+def peer(socket_path: str) -> Iterator[Peer]:
+    with Peer(socket_path) as made:
+        yield made
+
+
+def connected(path: str) -> Channel:
+    # The whole of a test may wait, so that every frame must come out.
+    channel = Channel(path, lambda: wire.frame(wire.HELLO, b""), pending_limit_bytes=1 << 30)
+    channel.connect()
+    return channel
+
+
+def frame(thread: int, number: int, size: int) -> bytes:
+    payload = bytes([thread]) + number.to_bytes(4, "big") + bytes([thread]) * size
+    return wire.frame(wire.SPANS, payload)
+
+
+def by_thread(frames: list[tuple[int, bytes]]) -> dict[int, list[int]]:
+    found = defaultdict(list)
+    for kind, payload in frames:
+        if kind == wire.SPANS:
+            assert payload[5:] == payload[:1] * (len(payload) - 5)
+            found[payload[0]].append(int.from_bytes(payload[1:5], "big"))
+    return found
+
+
+@pytest.mark.usefixtures("small_buffer")
+@pytest.mark.parametrize("size", [20, 3000])
+def test_frames_of_ten_threads_do_not_mix(socket_path: str, peer: Peer, size: int) -> None:
+    threads, each = 10, 1000
+    channel = connected(socket_path)
+    connection = peer.accept()
+    ready = threading.Barrier(threads)
+
+    def send(thread: int) -> None:
+        ready.wait()
+        for number in range(each):
+            channel.send(frame(thread, number, size))
+
+    senders = [threading.Thread(target=send, args=(n,)) for n in range(threads)]
+    for sender in senders:
+        sender.start()
+    frames = connection.read(threads * each + 1)
+    for sender in senders:
+        sender.join()
+    assert channel.dropped_frames == 0
+    assert by_thread(frames) == {n: list(range(each)) for n in range(threads)}
+    assert channel._queued_bytes == 0  # the sum of many threads is exact
+    channel.after_fork()
+
+
+@pytest.mark.usefixtures("small_buffer")
+def test_a_signal_handler_may_send_while_its_own_thread_does(socket_path: str, peer: Peer) -> None:
+    channel = connected(socket_path)
+    connection = peer.accept()
+    own, numbers = 20_000, count()
+
+    def handler(_signal: int, _frame: FrameType | None) -> None:
+        channel.send(frame(1, next(numbers), 30))  # and may be interrupted itself
+
+    reader = threading.Thread(target=connection.read, args=(own + 1,))
+    previous = signal.signal(signal.SIGUSR1, handler)
+    sender = os.fork()
+    if sender == 0:  # signals from outside come at any point of the code
+        try:
+            while os.getppid() == PARENT:
+                os.kill(PARENT, signal.SIGUSR1)
+                time.sleep(0.0002)
+        finally:
+            os._exit(0)
+    try:
+        reader.start()
+        for number in range(own):
+            channel.send(frame(0, number, 30))
+    finally:
+        os.kill(sender, signal.SIGKILL)
+        os.waitpid(sender, 0)
+        signal.signal(signal.SIGUSR1, previous)
+    reader.join()
+    handled = next(numbers)
+    assert handled > 10
+    found = by_thread(connection.read(own + handled + 1))
+    assert found[0] == list(range(own))
+    assert sorted(found[1]) == list(range(handled))
+    channel.after_fork()
+
+
+PARENT = os.getpid()
+
+
+@pytest.mark.usefixtures("small_buffer")
+def test_the_draining_thread_ends_when_nothing_waits(socket_path: str, peer: Peer) -> None:
+    before = _thread._count()
+    channel = connected(socket_path)
+    connection = peer.accept()
+    for number in range(20):
+        channel.send(frame(0, number, 200_000))
+    assert channel._draining
+    connection.read(21)
+    until(lambda: not channel._draining and _thread._count() <= before)
+    channel.after_fork()
+
+
+@pytest.mark.usefixtures("small_buffer")
+def test_a_draining_thread_waits_without_working(socket_path: str, peer: Peer) -> None:
+    channel = connected(socket_path)
+    peer.accept()
+    for number in range(20):
+        channel.send(frame(0, number, 200_000))
+    cpu_s, start_s = time.process_time(), time.monotonic()
+    while time.monotonic() < start_s + 1.5:  # longer than its wait for the socket
+        time.sleep(0.1)
+    assert time.process_time() - cpu_s < 0.5
+    channel.after_fork()
+
+
+@pytest.mark.usefixtures("small_buffer")
+def test_a_draining_thread_survives_its_peer_and_is_gone_with_it(
+    socket_path: str, peer: Peer
+) -> None:
+    before = _thread._count()
+    channel = connected(socket_path)
+    connection = peer.accept()
+    for number in range(20):
+        channel.send(frame(0, number, 200_000))
+    peer.listener.close()
+    connection.close()
+    until(lambda: not channel._draining and _thread._count() <= before)
+    channel.send(frame(0, 20, 10))  # with nobody there, little of it is kept
+    assert channel._queued_bytes <= 256 * 1024
+    assert channel.dropped_frames > 10
+    channel.after_fork()
