@@ -6,8 +6,10 @@ import os
 import pty
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +20,9 @@ from tests.local.command_line import (
     environment,
     run,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.integration
 
@@ -92,8 +97,17 @@ def test_full_disk_is_one_line() -> None:
     assert b"No space left" in finished.stderr
 
 
+@pytest.fixture
+def temporary() -> Iterator[str]:
+    """A directory for temporary files, its path short; SIGKILL leaves them behind."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield directory
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_signal_ends_the_function_too(number: signal.Signals, tmp_path: Path) -> None:
+def test_signal_ends_the_function_too(
+    number: signal.Signals, tmp_path: Path, temporary: str
+) -> None:
     pid_file = tmp_path / "pid"
     process = subprocess.Popen(
         command("run", "app.sleep_with_pid", "--event", "-", "--env", f"PID_FILE={pid_file}"),
@@ -101,7 +115,7 @@ def test_signal_ends_the_function_too(number: signal.Signals, tmp_path: Path) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=FUNCTIONS,
-        env=environment(),
+        env=environment(TMPDIR=temporary),
     )
     assert process.stdin
     process.stdin.write(b"{}")
