@@ -91,7 +91,7 @@ class ResponseParser:
         del self._buffer[: end + 4]
         version, _, rest = lines[0].partition(" ")
         code, after = rest[:3], rest[3:4]
-        known = version in ("HTTP/1.1", "HTTP/1.0") and after in ("", " ")
+        known = version in ("HTTP/1.1", "HTTP/1.0") and len(code) == 3 and after in ("", " ")
         if not known or not (code.isascii() and code.isdigit() and code >= "100"):
             raise BadResponseError(f"not an HTTP/1 status line: {lines[0][:60]!r}")
         self.status = int(code)

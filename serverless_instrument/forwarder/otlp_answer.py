@@ -23,9 +23,10 @@ def partial_success(content_type: str, body: bytes) -> tuple[int, str]:
         rejected, message = _from_json(body)
     else:
         rejected, message = _from_protobuf(body)
+    rejected = max(rejected, 0)
     if rejected and not message:
         message = "no reason given"
-    return max(rejected, 0), message
+    return rejected, message
 
 
 def _from_json(body: bytes) -> tuple[int, str]:

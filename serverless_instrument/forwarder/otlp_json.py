@@ -241,7 +241,7 @@ def _message(name: str, data: bytes) -> dict[str, object]:
                 assert isinstance(before, list)
                 before += elements
         elif _wire_type(kind) == wire_type and key:
-            for other in one_of:
+            for other in one_of if key in one_of else ():
                 if other != key:
                     out.pop(other, None)
                     parts.pop(other, None)

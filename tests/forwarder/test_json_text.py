@@ -1,0 +1,77 @@
+"""Reads what the json package reads."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serverless_instrument.forwarder import json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES, st.sampled_from([{}, {"indent": 1}, {"ensure_ascii": False}]))
+def test_reads_what_the_json_package_writes(value: object, style: dict[str, Any]) -> None:
+    text = json.dumps(value, **style)
+    assert json_text.loads(f"\r\n\t {text} \n") == value
+
+
+@given(st.text() | st.text('{}[]",:0123456789.eE+-truefalsn \\u'))
+def test_takes_and_refuses_what_the_json_package_does(text: str) -> None:
+    try:
+        expected = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            json_text.loads(text)
+    else:
+        assert repr(json_text.loads(text)) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", "[1", '{"a":}', "1 2", "{} x", '"\n"', "'a'", "[" * 100_000, "9" * 5000]
+)
+def test_anything_else_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        json_text.loads(text)
+
+
+def test_numbers_that_are_none() -> None:
+    found = json_text.loads("[NaN, Infinity, -Infinity, 1e999]")
+    assert isinstance(found, list)
+    assert math.isnan(found[0])
+    assert found[1:] == [math.inf, -math.inf, math.inf]
+
+
+def test_without_the_c_scanner_the_json_package_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(
+        name: str,
+        globals: Mapping[str, object] | None = None,  # noqa: A002 # as __import__ names them
+        locals: Mapping[str, object] | None = None,  # noqa: A002 # as above
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> object:
+        if name == "_json":
+            raise ImportError(name)
+        return real(name, globals, locals, fromlist, level)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    importlib.reload(json_text)
+    assert json_text.loads is json.loads
+    monkeypatch.undo()
+    importlib.reload(json_text)
+    assert json_text.loads is not json.loads
