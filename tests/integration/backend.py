@@ -37,9 +37,9 @@ class Backend:
             for path, headers, body in self._receiver.raw
         )
 
-    async def received(self, count: int) -> None:
-        """Wait for `count` spans."""
-        while len(self._receiver.spans()) < count:
+    async def received(self, count: int, name: str = "") -> None:
+        """Wait for `count` spans, or so many of one name."""
+        while sum(name in ("", span.name) for _, _, span in self._receiver.spans()) < count:
             await asyncio.sleep(_POLL_S)
 
     def cut_connections(self) -> None:

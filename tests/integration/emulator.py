@@ -61,7 +61,7 @@ def namespace_problem() -> str:
         return "/opt does not exist, so nothing can be mounted there"
     try:
         subprocess.run(
-            [*namespace_command(), "mount", "--bind", "/", "/opt"],
+            [*namespace_command(), "mount", "-t", "tmpfs", "tmpfs", "/opt"],
             check=True,
             capture_output=True,
             timeout=30,

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import json
 import os
 import signal
-import socket
-import struct
 import sys
 import tempfile
 from dataclasses import asdict
@@ -26,19 +23,16 @@ import aiohttp
 from serverless_instrument import wire
 from tests.integration import scenario
 from tests.integration.backend import Backend, serve
+from tests.integration.collector import Collector
+from tests.integration.loopback import free_port, listening, loopback_up
 from tests.integration.scenario import Answer, Environment, Outcome, Scenario, Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
 _SPANS_TIMEOUT_S = 20.0
-_POLL_S = 0.005
-
-# Interface flags: https://man7.org/linux/man-pages/man7/netdevice.7.html
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 # /opt and the forwarder's directory are private to each environment; the mount point is what the
 # forwarder itself would make. Lambda's /opt is read-only, and so is this one.
@@ -60,39 +54,6 @@ status=$?
 echo "$status" >> "{scratch}/runtime-exits"
 exit "$status"
 """
-
-
-def loopback_up() -> None:
-    """Bring up lo, which is down in a new network namespace."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sh14x", b"lo", 0)
-        answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
-        flags = struct.unpack("16sh14x", answer)[1]
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
-
-
-def free_port() -> int:
-    """A port that nobody uses; in this network namespace nobody else will take it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def listening(port: int) -> None:
-    """Wait until something accepts connections on `port`. Raises asyncio.TimeoutError."""
-
-    async def accepted() -> None:
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(_POLL_S)
-            else:
-                writer.close()
-                return
-
-    await asyncio.wait_for(accepted(), _START_TIMEOUT_S)
 
 
 class Emulator:
@@ -149,7 +110,8 @@ class Emulator:
             self._backend.cut_connections()
         elif step.action == scenario.AWAIT_SPANS:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._backend.received(step.count), _SPANS_TIMEOUT_S)
+                arrived = self._backend.received(step.count, step.payload)
+                await asyncio.wait_for(arrived, _SPANS_TIMEOUT_S)
         elif step.action == scenario.SIGNAL_FORWARDER:
             os.kill(self._numbers("forwarder-pids")[-1], step.signal)
         else:
@@ -193,34 +155,6 @@ class Emulator:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-class Collector:
-    """A rotel collector that exports to `onward`."""
-
-    def __init__(self, binary: str, onward: str, scratch: Path) -> None:
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        self._command = [
-            *(binary, "start", "--pid-file", str(scratch / "collector-pid")),
-            *("--otlp-http-endpoint", f"127.0.0.1:{self._port}"),
-            *("--otlp-grpc-endpoint", f"127.0.0.1:{free_port()}"),
-            *("--exporter", "otlp", "--otlp-exporter-protocol", "http"),
-            *("--otlp-exporter-endpoint", onward),
-        ]
-
-    async def start(self) -> None:
-        """Start it and wait until it listens."""
-        quiet = asyncio.subprocess.DEVNULL
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdout=quiet, stderr=quiet
-        )
-        await listening(self._port)
-
-    async def stop(self) -> None:
-        """End it; it sends on what it holds before it exits."""
-        self._process.terminate()
-        await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT_S)
 
 
 @contextlib.asynccontextmanager

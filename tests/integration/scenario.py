@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 INVOKE = "invoke"  # POST `payload` to the emulator, `count` times
 SIGNAL_FORWARDER = "signal forwarder"  # send it `signal`
 CUT_CONNECTIONS = "cut connections"  # the backend closes all of its connections, unannounced
-AWAIT_SPANS = "await spans"  # wait until the backend has had `count` of them, or long enough
+AWAIT_SPANS = "await spans"  # until the backend has had `count`, of name `payload`; or long enough
 
 # How the backend treats the forwarder.
 RECORDING = "recording"  # accepts and keeps everything

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.emulator import FUNCTIONS, WRAPPER, Emulators, invoke, spans
+from tests.integration.events import event
 from tests.integration.scenario import COLLECTOR, RECORDING, Environment, Outcome
-from tests.integration.test_emulator import event
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,19 +19,14 @@ from tests.integration.emulator import (
     invoke,
     spans,
 )
+from tests.integration.events import event
 from tests.integration.scenario import Environment, Outcome
 
 pytestmark = pytest.mark.integration
 
-EVENTS = Path(__file__).parent / "events"
 APP = FUNCTIONS / "web" / "app.py"
 # What the emulator says of the function it runs.
 ARN = "arn:aws:lambda:us-east-1:012345678912:function:test_function"
-
-
-def event(name: str, **wanted: object) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    return {**document, "wanted": wanted} if wanted else document
 
 
 INVOCATIONS = {

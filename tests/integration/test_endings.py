@@ -21,8 +21,8 @@ from tests.integration.emulator import (
     invoke,
     spans,
 )
+from tests.integration.events import event
 from tests.integration.scenario import RECORDING, Environment, Outcome
-from tests.integration.test_emulator import event
 
 if TYPE_CHECKING:
     from pathlib import Path

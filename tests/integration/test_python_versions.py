@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.emulator import FUNCTIONS, ROOT, WRAPPER, Emulators, invoke, spans
+from tests.integration.events import event
 from tests.integration.scenario import Environment
-from tests.integration.test_emulator import event
 from tests.integration.test_error_documents import comparable
 
 pytestmark = pytest.mark.integration
@@ -28,10 +28,11 @@ RUNTIME_CLIENT = "awslambdaric>=3"
 
 def interpreter(version: str) -> str:
     """Path of a Python of `version`; "" where there is none that runs."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = shutil.which(f"python{version}")
     candidates = [found] if found else []
-    candidates += [str(path) for path in pyenv.glob(f"versions/{version}.*/bin/python")]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    if os.access(pyenv, os.R_OK):
+        candidates += [str(path) for path in pyenv.glob(f"{version}.*/bin/python")]
     for candidate in candidates:
         probe = [candidate, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
         completed = subprocess.run(probe, capture_output=True, text=True, check=False)
