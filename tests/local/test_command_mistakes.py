@@ -68,7 +68,8 @@ def test_unknown_command() -> None:
 
 def packages(directory: Path, *without: str) -> str:
     """A directory with the installed packages except some, to be used with ``-S``."""
-    for source in map(Path, site.getsitepackages()):
+    # Some distributions name directories that do not exist.
+    for source in filter(Path.is_dir, map(Path, site.getsitepackages())):
         for entry in source.iterdir():
             if not entry.name.startswith(without):
                 (directory / entry.name).symlink_to(entry)
