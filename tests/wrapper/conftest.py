@@ -7,9 +7,12 @@ import pytest
 from hypothesis import settings
 
 from serverless_instrument.wrapper import channel
+from tests.wrapper.peer import Peer
+from tests.wrapper.runtime import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # A time limit per example measures the machine's other load, not the code.
 settings.register_profile("serverless_instrument", deadline=None)
@@ -27,3 +30,19 @@ def socket_path() -> Iterator[str]:
     """A path short enough for a unix socket, which tmp_path is not always."""
     with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as directory:
         yield f"{directory}/s"
+
+
+@pytest.fixture
+def peer(socket_path: str) -> Iterator[Peer]:
+    with Peer(socket_path) as made:
+        yield made
+
+
+@pytest.fixture
+def function(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, socket_path: str
+) -> Iterator[Function]:
+    with monkeypatch.context() as patched:
+        made = Function(patched, tmp_path, socket_path)
+        yield made
+        made.close()

@@ -49,12 +49,6 @@ def channel(socket_path: str) -> Iterator[Ours]:
     made.after_fork()  # closes what is open
 
 
-@pytest.fixture
-def peer(socket_path: str) -> Iterator[Peer]:
-    with Peer(socket_path) as made:
-        yield made
-
-
 def spans(number: int, size: int = 100) -> bytes:
     return wire.frame(wire.SPANS, number.to_bytes(4, "big") + b"x" * size)
 

@@ -16,14 +16,7 @@ from serverless_instrument.wrapper.channel import Channel
 from tests.wrapper.peer import Peer, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
-
-
-@pytest.fixture
-def peer(socket_path: str) -> Iterator[Peer]:
-    with Peer(socket_path) as made:
-        yield made
 
 
 def connected(path: str) -> Channel:
