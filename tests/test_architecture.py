@@ -96,7 +96,7 @@ TABLE: dict[str, Row] = {
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row("forwarder.http1"),
     "forwarder/main.py": row(
-        "forwarder.delivery forwarder.http1 forwarder.intake forwarder.lifecycle",
+        "forwarder.delivery forwarder.intake forwarder.lifecycle",
         "forwarder.receiver forwarder.runtime_api forwarder.settings",
     ),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
@@ -110,6 +110,23 @@ TABLE: dict[str, Row] = {
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
+    "local/extensions_api.py": row(
+        "local.api_server local.runtime_api local.telemetry_subscription"
+    ),
+    "local/init_phase.py": row("local.platform_events local.sandbox_state"),
+    "local/invoke_phase.py": row(
+        "local.config local.init_phase local.invocation local.platform_events local.sandbox_state"
+    ),
+    "local/launch_plan.py": row("local.config local.interpreter local.layer local.log_stream"),
+    "local/output_pipe.py": row("local.log_stream"),
+    "local/process_tree.py": row(),
+    "local/processes.py": row("local.log_stream local.output_pipe local.process_tree"),
+    "local/runtime_api.py": row("local.api_server"),
+    "local/sandbox.py": row(
+        "local.api_server local.changes local.config local.environment local.extensions_api",
+        "local.invocation local.invoke_phase local.launch_plan local.layer local.lifecycle",
+        "local.runtime_api local.sandbox_state local.telemetry",
+    ),
     "local/__init__.py": row(),
     "local/api_server.py": row("local.sandbox_state"),
     "local/changes.py": row(),
@@ -119,33 +136,20 @@ TABLE: dict[str, Row] = {
     ),
     "local/config.py": row(),
     "local/environment.py": row("local.layer local.platform_events local.sandbox_state"),
-    "local/extensions_api.py": row("local.runtime_api local.telemetry_subscription"),
     "local/handler_file.py": row(),
     "local/interpreter.py": row(),
     "local/invocation.py": row(),
-    "local/invoke_phase.py": row(
-        "local.config local.invocation local.lifecycle local.platform_events",
-        "local.sandbox_state",
-    ),
     "local/layer.py": row("."),
     "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
     "local/log_stream.py": row(),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row(),
     "local/platform_events.py": row(),
-    "local/processes.py": row("local.log_stream"),
     "local/report.py": row("local.config"),
     "local/run.py": row(
         "local.otlp_data local.otlp_receiver local.report local.sandbox local.terminal",
     ),
     "local/runtime/bootstrap.py": row(),
-    "local/runtime_api.py": row(),
-    "local/sandbox.py": row(
-        "local.api_server local.changes local.config local.environment",
-        "local.extensions_api local.interpreter local.invocation local.invoke_phase",
-        "local.layer local.lifecycle local.runtime_api local.sandbox_state",
-        "local.telemetry",
-    ),
     "local/sandbox_state.py": row(),
     "local/telemetry.py": row("local.platform_events local.sandbox_state local.telemetry_delivery"),
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
@@ -197,7 +201,8 @@ PURE = (
     "local/telemetry_subscription.py",
 )
 IMPURE = words(
-    "os posix sys time _socket socket select selectors ssl subprocess signal _thread threading asyncio",
+    "os posix sys time _socket socket select selectors ssl subprocess signal _thread",
+    "threading asyncio",
     "aiohttp tempfile random secrets uuid http urllib.request shutil pathlib io contextlib",
 )
 
