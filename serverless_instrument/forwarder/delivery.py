@@ -28,7 +28,8 @@ class Delivery:
     Args:
         destinations: by signal; items of others are discarded.
         wake: called, from the thread, when there is something to settle.
-        report: says one line, given a subject and a message; not twice the same of one subject.
+        report: says one line, given a subject and a message, but no second one of a subject before
+            "" has been its message.
     """
 
     def __init__(
@@ -89,18 +90,20 @@ class Delivery:
                 self._keep(export, verdict)
             elif verdict.kind == otlp_http.DELIVERED:
                 self._queue.delivered(export)
-                self._partly(export, verdict.rejected, verdict.reason)
+                self._answered(export, verdict.rejected, verdict.reason)
             else:
-                self._partly(export, export.count, verdict.reason)
+                self._answered(export, export.count, verdict.reason)
         # A drain that is in trouble waits before it tries again; see `may_try_again`.
         if not (failed and self._drain_until_s):
             self._pump()
 
-    def _partly(self, export: Export, rejected: int, reason: str) -> None:
-        """Count and report `rejected` items; without a reason, all is well again."""
+    def _answered(self, export: Export, rejected: int, reason: str) -> None:
+        """Count and report `rejected` items; without a reason, all is well."""
+        signal = export.signal
         self._queue.dropped += rejected
-        text = f"{rejected} {export.signal} items were refused: {reason}" if reason else ""
-        self._report(export.signal, text)
+        self._report(f"{signal} kept", "")
+        text = f"{rejected} {signal} items were refused: {reason}" if reason else ""
+        self._report(f"{signal} refused", text)
 
     def _keep(self, export: Export, verdict: Verdict) -> None:
         now_s = monotonic()
@@ -109,7 +112,7 @@ class Delivery:
         if verdict.retry_after_s is not None:
             self._asked_to_wait_until_s = now_s + verdict.retry_after_s
         self._report(
-            export.signal,
+            f"{export.signal} kept",
             f"the backend is out of reach, {export.signal} are kept: {verdict.reason}",
         )
 

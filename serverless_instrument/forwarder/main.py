@@ -15,7 +15,6 @@ from time import monotonic, sleep, time, time_ns
 
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.delivery import Delivery
-from serverless_instrument.forwarder.http1 import BadResponseError
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.receiver import Connection, accept
 from serverless_instrument.forwarder.runtime_api import NextPoll
@@ -76,16 +75,13 @@ def run(
         try:
             forwarder.turn()
         except Exception as error:  # whatever it is, the next /next must still be asked for
-            forwarder.report("internal", f"internal error, going on: {_text(error)}")
+            kind = type(error).__name__
+            forwarder.report(kind, f"internal error, going on: {kind}: {error}")
             sleep(_RETRY_S)
             forwarder.recover()
     # Threads may wait for a backend that never answers: leave without them.
     sys.stderr.flush()
     posix._exit(0)
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 class Forwarder:
@@ -98,7 +94,7 @@ class Forwarder:
         self._listener = listener
         self._registered = bool(registration.identifier)
         self._lifecycle = lifecycle.Lifecycle()
-        self._reported: dict[str, str] = {}
+        self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._delivery = Delivery(settings.destinations, self._wake, self.report)
         self._intake = Intake(self._delivery.batch)
@@ -127,10 +123,12 @@ class Forwarder:
         self._interrupted = True
 
     def report(self, subject: str, message: str) -> None:
-        """Say `message` unless it is what was said last of `subject`; "" forgets that."""
-        if message and message != self._reported.get(subject):
+        """Say `message`, the first of `subject` since "" said that all is well with it."""
+        if not message:
+            self._reported.discard(subject)
+        elif subject not in self._reported:
+            self._reported.add(subject)
             say(message)
-        self._reported[subject] = message
 
     def start(self) -> None:
         """Ask for the first event, which ends this extension's share of init."""
@@ -231,15 +229,15 @@ class Forwarder:
     def _event(self) -> None:
         try:
             event = self._next.receive()
-        except (OSError, ValueError, BadResponseError) as error:
+        except Exception as error:  # whatever it is, this answer is of no use
             self._forget_next()
             self._next_failed(error)
             return
         if event is None:
             return
         self._forget_next(keep=True)
-        self.report("next", "")
         if event.kind == "INVOKE":
+            self.report("next", "")
             self._invoke(event)
         elif event.kind == "SHUTDOWN":
             left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _FLUSH_BUDGET_S

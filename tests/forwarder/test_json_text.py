@@ -6,6 +6,9 @@ import builtins
 import importlib
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +49,21 @@ def test_takes_and_refuses_what_the_json_package_does(text: str) -> None:
 def test_anything_else_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         json_text.loads(text)
+
+
+def test_it_is_a_value_error_where_the_json_package_is_not_loaded_too() -> None:
+    root = Path(json_text.__file__).parents[2]
+    code = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from serverless_instrument.forwarder.json_text import loads\n"
+        "assert 'json' not in sys.modules\n"
+        "assert loads('[1, \"a\"]') == [1, 'a']\n"
+        "for text in ('{', '[1', '\"', '{\"a\":}', '[1,]', '\"\\\\x\"', 'x', ''):\n"
+        "    try: loads(text)\n"
+        "    except ValueError: pass\n"
+        "    else: sys.exit(text)\n"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)
 
 
 def test_numbers_that_are_none() -> None:
