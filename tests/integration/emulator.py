@@ -170,6 +170,11 @@ def spans(exports: Sequence[Export]) -> list[tuple[Resource, InstrumentationScop
     return found
 
 
+def billed_ms(outcome: Outcome) -> list[float]:
+    """How long each invocation lasted until the extensions were done with it as well."""
+    return [float(ms) for ms in re.findall(r"\tDuration: ([\d.]+) ms", outcome.emulator_log)]
+
+
 Value = str | bool | int | float | list["Value"] | None
 
 

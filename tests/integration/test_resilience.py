@@ -14,7 +14,7 @@ from tests.integration.comparison import (
     instrumented,
     slowdown_ms,
 )
-from tests.integration.emulator import Emulators, invoke, spans
+from tests.integration.emulator import Emulators, billed_ms, invoke, spans
 from tests.integration.scenario import (
     ABSENT,
     CUT_CONNECTIONS,
@@ -134,6 +134,15 @@ def test_missing_endpoint_is_one_warning_with_the_remedy(troubles: dict[str, Out
     log = troubles["no endpoint"].emulator_log
     (said,) = [line for line in log.splitlines() if "serverless-instrument:" in line]
     assert "set OTEL_EXPORTER_OTLP_ENDPOINT" in said
+
+
+def test_backend_that_hangs_costs_a_bounded_time(emulators: Emulators) -> None:
+    steps = [invoke(REQUEST) for _ in range(20)]
+    (outcome,) = emulators.run(instrumented(emulators, *steps, backend=HANGING))
+    costs_ms = billed_ms(outcome)
+    assert len(costs_ms) == 20
+    # One flush is waited for, and an export's timeout is ten seconds.
+    assert sum(costs_ms) < 5000
 
 
 def test_memory_does_not_grow_without_a_forwarder(emulators: Emulators) -> None:
