@@ -92,7 +92,8 @@ def _state_key(key: str) -> bool:
 
 
 def _state_value(value: str) -> bool:
-    return 0 < len(value) <= 256 and "=" not in value and all(" " <= c <= "~" for c in value)
+    # Of ASCII exactly 0x20 to 0x7E are printable; commas are gone with the members' separation.
+    return 0 < len(value) <= 256 and "=" not in value and value.isascii() and value.isprintable()
 
 
 def format_traceparent(context: SpanContext) -> str:

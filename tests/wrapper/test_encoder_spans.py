@@ -214,3 +214,12 @@ def test_no_text_or_number_makes_a_span_unreadable(
     assert (message.name, message.status.message, message.flags) == (name, status, flags)
     assert message.start_time_unix_nano == time_unix_ns
     assert decoded.attributes(message.attributes) == {key: status}
+
+
+@pytest.mark.parametrize("name_size", [0, 1, 60, 121, 122, 127, 128])
+@pytest.mark.parametrize("size", [0, 1, 59, 60, 61, 62, 121, 122, 125, 126, 127, 128, 20_000])
+def test_lengths_about_one_byte(name_size: int, size: int) -> None:
+    values: dict[str, object] = {"k" * name_size: "v" * size, "é" * (name_size // 2): "é" * size}
+    record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, values)
+    message = decoded.span(encoder.span(record, Limits()))
+    assert decoded.attributes(message.attributes) == values

@@ -123,7 +123,7 @@ def redacted(query: str) -> str:
     pairs = query.split("&")
     for index, pair in enumerate(pairs):
         key, equals, _ = pair.partition("=")
-        if equals and percent_decode(key) in _SENSITIVE_KEYS:
+        if equals and (key if "%" not in key else percent_decode(key)) in _SENSITIVE_KEYS:
             pairs[index] = f"{key}=REDACTED"
     return "&".join(pairs)
 
