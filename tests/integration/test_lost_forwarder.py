@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
 
 BEFORE = 20
 LARGE_BYTES = 100_000
+LOOK = invoke({"resident": True})
 
 # The real forwarder, but not as an extension: the platform ends the whole environment with one.
 # The address is nobody's, so that it does not register.
@@ -39,12 +40,12 @@ while [ ! -S /tmp/.serverless-instrument/forwarder.sock ]; do sleep 0.01; done
 def lost_forwarders(emulators: Emulators) -> dict[str, Outcome]:
     """A forwarder that is killed, or stopped until the socket is full, between two invocations."""
     before = [invoke(REQUEST) for _ in range(BEFORE)]
-    # Their spans hold the message three times: 30 MB, where socket and channel hold 12.
-    large = [invoke({"fail_bytes": LARGE_BYTES}) for _ in range(100)]
+    # Their spans hold the message three times: 60 MB, where channel and socket hold 12.
+    large = [invoke({"fail_bytes": LARGE_BYTES}) for _ in range(200)]
     after = [invoke(REQUEST) for _ in range(INVOCATIONS)]
 
     def steps(first: Step, last: Step) -> list[Step]:
-        return [*before, first, *large, *after, last]
+        return [*before, first, *large, LOOK, *after, last]
 
     environments = {
         "bare": bare(emulators, *steps(pause(), pause())),
@@ -75,7 +76,7 @@ def test_function_outlives_its_forwarder(lost_forwarders: dict[str, Outcome], fa
 
     def documents(outcome: Outcome) -> list[dict[str, object]]:
         found = [json.loads(answer.body) for answer in outcome.answers]
-        return [{**document, "requestId": ""} for document in found]
+        return [{**document, "requestId": ""} for document in found if isinstance(document, dict)]
 
     assert documents(lost) == documents(alone)
     assert lost.stdout == alone.stdout
@@ -88,6 +89,18 @@ def test_function_does_not_wait_for_its_forwarder(
     lost_forwarders: dict[str, Outcome], fate: str
 ) -> None:
     assert slowdown_ms(lost_forwarders[fate], lost_forwarders["bare"]) < ALLOWANCE_MS
+
+
+def test_function_keeps_a_bounded_part_of_what_waits(lost_forwarders: dict[str, Outcome]) -> None:
+    resident_bytes = {
+        fate: json.loads(answer.body)
+        for fate, outcome in lost_forwarders.items()
+        for answer in outcome.answers
+        if answer.body.isdecimal()
+    }
+    # The package itself is 3 MB.
+    assert resident_bytes["killed"] - resident_bytes["bare"] < 12_000_000
+    assert resident_bytes["stopped"] - resident_bytes["bare"] < 24_000_000
 
 
 def test_forwarder_that_goes_on_finds_whole_frames(lost_forwarders: dict[str, Outcome]) -> None:
