@@ -58,6 +58,21 @@ def test_every_field_of_a_span() -> None:
     assert bare == Span.Link(trace_id=TRACE_ID, span_id=SPAN_ID)
 
 
+def test_limits_are_the_specifications_by_default() -> None:
+    found = {name: getattr(Limits(), name) for name in Limits.__slots__}
+    assert found.pop("attribute_value_length") is None
+    assert set(found.values()) == {128}
+
+
+def test_the_bytes_are_those_of_the_official_messages() -> None:
+    record = full_span()
+    record.events[1] = records.Event("e", 1, {})
+    record.links = record.links[:1]
+    for limits in (Limits(), Limits(attribute_count=1, event_count=1, link_count=0)):
+        encoded = encoder.span(record, limits)
+        assert encoded == decoded.span(encoded).SerializeToString()
+
+
 def test_a_span_at_its_least() -> None:
     record = records.Span("", records.KIND_INTERNAL, TRACE_ID, SPAN_ID, 1, {})
     message = decoded.span(encoder.span(record, Limits()))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from serverless_instrument.wrapper import encoder
 from serverless_instrument.wrapper.records import Event, Span
@@ -296,6 +297,12 @@ def test_a_container_that_changes_while_it_is_read_is_text() -> None:
 @given(JSON)
 def test_any_json_value_comes_back(value: object) -> None:
     assert decoded.value(encoder.any_value(value)) == value
+
+
+@given(INT64 | st.text() | st.binary() | st.lists(INT64))
+def test_the_bytes_are_those_of_the_official_messages(value: object) -> None:
+    encoded = encoder.any_value(value)
+    assert encoded == AnyValue.FromString(encoded).SerializeToString()
 
 
 @given(JSON, st.integers(0, 5))

@@ -28,6 +28,7 @@ from serverless_instrument.wrapper.propagation import (
         ("user=Am%C3%A9lie,path=%22DF%2028%22", {"user": "Amélie", "path": '"DF 28"'}),
         ("key=%ff", {"key": "\ufffd"}),
         ("key=100%,key2=%zz,key3=%4", {"key": "100%", "key2": "%zz", "key3": "%4"}),
+        ("a=%g1,b=%1g,c=%41%g", {"a": "%g1", "b": "%1g", "c": "A%g"}),
         ("a!#$%&'*+-.^_`|~1=1", {"a!#$%&'*+-.^_`|~1": "1"}),
         ("key=1,key=2", {"key": "2"}),
         # members that break the grammar do not cost the others

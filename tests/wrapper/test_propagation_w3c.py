@@ -107,6 +107,7 @@ def test_an_invalid_traceparent_gives_no_parent(traceparent: str) -> None:
         (" foo=1 ", "foo=1"),
         ("foo= inner space !", "foo= inner space !"),
         ("foo@bar=1,fo_-*/0=2", "foo@bar=1,fo_-*/0=2"),
+        ("a@b=1", "a@b=1"),
         ("0digit=1", "0digit=1"),
         ("0digit@sys=1", "0digit@sys=1"),
         ("z" * 256 + "=1", "z" * 256 + "=1"),
