@@ -304,7 +304,7 @@ def test_handler_finds_the_environment_as_the_user_set_it(run: Run) -> None:
         assert seen(run, name)["saved_handler"] is None
 
 
-def test_no_library_of_ours_is_imported_unasked(run: Run) -> None:
+def test_no_dependency_of_ours_is_imported_unasked(run: Run) -> None:
     assert not seen(run, "after the exception")["opentelemetry"]
     assert not seen(run, "after the exception")["wrapt"]
 
