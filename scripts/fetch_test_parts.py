@@ -1,8 +1,7 @@
 """Fetch the real programs the end-to-end tests run, and print where they are as shell exports.
 
 Usage: fetch_test_parts.py CACHE. AWS's Runtime Interface Emulator comes out of the aws-sam-cli
-wheel, the OpenTelemetry collector out of rotel's. Neither is a Python program: what Python its
-wheel is tagged with does not matter, the processor does.
+wheel, the OpenTelemetry collector out of rotel's. Neither needs a Python to run.
 """
 
 from __future__ import annotations
@@ -25,19 +24,14 @@ class Part(NamedTuple):
     variable: str
     requirement: str
     member: str
-    pip_options: tuple[str, ...]
 
 
 class FetchError(Exception):
     """A part cannot be had; the message says which and what to do."""
 
 
-# platform.machine() → (the emulator's suffix, the wheel's)
-_MACHINES = {
-    "x86_64": ("x86_64", "x86_64"),
-    "aarch64": ("arm64", "aarch64"),
-    "arm64": ("arm64", "aarch64"),
-}
+# The emulator's names for platform.machine().
+_EMULATOR_SUFFIXES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def parts(machine: str) -> list[Part]:
@@ -46,26 +40,21 @@ def parts(machine: str) -> list[Part]:
     Raises:
         FetchError: there are none for it.
     """
-    if machine not in _MACHINES:
+    suffix = _EMULATOR_SUFFIXES.get(machine)
+    if suffix is None:
         raise FetchError(f"no emulator for a {machine}; run the tests on x86_64 or arm64")
-    emulator_suffix, wheel_suffix = _MACHINES[machine]
-    any_linux = [f"manylinux_2_{minor}_{wheel_suffix}" for minor in (17, 28, 34)]
     return [
         Part(
             "SERVERLESS_INSTRUMENT_TEST_RIE",
             "aws-sam-cli==1.170.0",
-            f"samcli/local/rapid/aws-lambda-rie-{emulator_suffix}",
-            (),
+            f"samcli/local/rapid/aws-lambda-rie-{suffix}",
         ),
         Part(
             "SERVERLESS_INSTRUMENT_TEST_ROTEL",
-            "rotel==0.0.1a15",  # every release so far is a pre-release
+            # The last that stands alone: 0.0.1a9 and a10 need glibc 2.38, later ones the shared
+            # libpython of one minor version. Every release so far is a pre-release.
+            "rotel==0.0.1a8",
             "rotel/rotel-agent",
-            (
-                "--only-binary=:all:",
-                "--python-version=3.13",
-                *(f"--platform={tag}" for tag in any_linux),
-            ),
         ),
     ]
 
@@ -83,7 +72,7 @@ def fetch(part: Part, cache: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-        command += ["--quiet", "--no-deps", "--dest", scratch, *part.pip_options, part.requirement]
+        command += ["--quiet", "--no-deps", "--dest", scratch, part.requirement]
         if subprocess.run(command, check=False).returncode:
             raise FetchError(
                 f"pip could not download {part.requirement} (its message is above); "
