@@ -8,11 +8,11 @@ from tests.integration.emulator import FUNCTIONS, WRAPPER, Emulators, durations_
 from tests.integration.events import event
 from tests.integration.scenario import ABSENT, AWAIT_SPANS, RECORDING, Environment, Outcome, Step
 
-# Medians over INVOCATIONS, taken in turn with the bare function's, differ by 0.4 to 0.7 ms on an
-# idle machine of two processors, on which platform, forwarder and backend run as well, and by twice
-# that on a busy one. A runtime that waited for anything would be far above.
+# Medians over INVOCATIONS, taken in turn with the bare function's, differ by 0.4 to 0.8 ms on an
+# idle machine of two processors, on which platform, forwarder and backend run as well, and by up to
+# three times that on a busy one. A runtime that waited for anything would be far above.
 INVOCATIONS = 200
-ALLOWANCE_MS = 2.0
+ALLOWANCE_MS = 3.0
 
 REQUEST = event("http_api_v2")
 REQUEST_SPAN = "GET /items/{id}"
