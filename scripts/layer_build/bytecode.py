@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 # Up to Python 3.10 the bytes of a frozenset constant follow the hash seed.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
-# Tables of names for subjects that nothing in the layer imports (browsers, Kubernetes, pipelines…),
-# a third of all bytecode: they stay importable, as source.
+# Nothing in the layer imports these at its top: tables of names for other subjects (browsers,
+# Kubernetes, pipelines…), commands, set-up from a file. A third of all bytecode; they stay
+# importable, as source.
 _SOURCE_ONLY = (
-    r"/semconv/_incubating/"
-    r"(metrics/(?!__init__|gen_ai_|otel_)"
+    r"/(packaging/ranges\.py"
+    r"|opentelemetry/(instrumentation/auto_instrumentation"
+    r"|sdk/_configuration|sdk/trace/_sampling_experimental"
+    r"|semconv/_incubating/(metrics/(?!__init__|gen_ai_|otel_)"
     r"|attributes/(?!__init__"
-    r"|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))"
+    r"|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))))"
 )
 
 
