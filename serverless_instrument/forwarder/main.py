@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _FLUSH_BUDGET_S = 1.0
 # Lambda kills an extension at the SHUTDOWN deadline: leave before it. Two seconds are all that
 # Lambda gives; a deadline further off is a defect.
-_EXIT_MARGIN_S = 0.15
+_EXIT_MARGIN_S = 0.25
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
 _EARLY_FLUSH_BYTES = 1024 * 1024
@@ -138,6 +138,7 @@ class Forwarder:
         # A signal may come in the backend's thread, which would not end the loop's waiting.
         set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._do(self._lifecycle.ready())
+        self._next.prepare()
         self._delivery.warm_up()
 
     def recover(self) -> None:

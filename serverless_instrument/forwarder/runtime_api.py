@@ -115,6 +115,10 @@ class NextPoll:
         self._parser = ResponseParser()
         self._connection: _socket.socket | None = None
 
+    def prepare(self) -> None:
+        """Load what reading an event needs, while there is none and descriptors are left."""
+        from serverless_instrument.forwarder import json_text  # noqa: F401 # loading is the point
+
     def begin(self) -> int:
         """Send the request; the descriptor to watch.
 

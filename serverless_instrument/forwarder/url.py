@@ -39,8 +39,8 @@ def split(url: str) -> tuple[bool, str, int, str] | None:
 def without_secrets(url: str) -> str:
     """`url` for a message: neither ``user:password@`` nor the query, in which tokens may stand."""
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
+    if not separator or not scheme.isalnum():
+        scheme, separator, rest = "", "", url
     shown, _, hidden = rest.replace("#", "?").partition("?")
     # An @ so late may end a password that holds a question mark: then nothing is safe to show.
     return f"{scheme}{separator}" + ("..." if "@" in hidden else shown.rpartition("@")[2])

@@ -71,7 +71,7 @@ def test_more_connections_than_there_are_descriptors_for(tmp_path: Path) -> None
         parts.backend.wait_for(1)
         assert parts.backend.names() == ["after"]
         eventually(lambda: parts.forwarder.descriptors() < 15, "the crowd is gone")
-        assert parts.forwarder.lines() == [line]
+        assert parts.forwarder.lines().count(line) == 1
 
 
 def test_more_connections_than_a_function_can_need_are_refused(tmp_path: Path) -> None:

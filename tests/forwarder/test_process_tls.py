@@ -40,12 +40,15 @@ class Authority:
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
         self._directory = directory
-        self.pair = self._make("authority", "-x509", "-addext", "basicConstraints=critical,CA:TRUE")
+        # Python 3.13 and later want what RFC 5280 asks for.
+        extensions = ("-addext", "keyUsage=critical,keyCertSign")
+        self.pair = self._make("authority", "-x509", *extensions)
 
     def issue(self, name: str, *, host: str) -> Pair:
         """A certificate of ours for `host`."""
         signer = ("-CA", str(self.pair.certificate), "-CAkey", str(self.pair.key))
-        return self._make(name, "-x509", *signer, "-addext", f"subjectAltName=DNS:{host}")
+        extensions = ("-addext", f"subjectAltName=DNS:{host}", "-addext")
+        return self._make(name, "-x509", *signer, *extensions, "basicConstraints=CA:FALSE")
 
     def _make(self, name: str, *options: str) -> Pair:
         pair = Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")

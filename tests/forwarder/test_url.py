@@ -109,6 +109,7 @@ def test_any_text_is_split_or_refused(text: str) -> None:
         ("http://user:s3?cret@host", "http://..."),
         ("http://user:s3#cret@host", "http://..."),
         ("http://host:x/?key=s3@cret", "http://..."),
+        ("user:s3cret://@host", "host"),
     ],
 )
 def test_secrets_are_left_out_of_what_is_shown(text: str, shown: str) -> None:
