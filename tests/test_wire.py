@@ -94,6 +94,17 @@ def test_any_bytes_raise_protocol_errors_only(parts: list[bytes]) -> None:
     assert reader.pending_bytes <= sum(map(len, parts))
 
 
+def test_the_bytes_on_the_wire() -> None:
+    # A change of these is a change of wire.VERSION.
+    assert wire.frame(wire.HELLO, wire.pack_hello(7, b"t", b"r")) == (
+        b"SI\x01\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
+    )
+    assert wire.pack_request("id", 1, 2, b"b") == bytes(7) + b"\1" + bytes(7) + b"\2" + b"\2idb"
+    assert wire.pack_batch(b"s", b"i", 3) == b"\0\0\0\x03\0\x01si"
+    kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END, wire.DEADLINE]
+    assert kinds == [1, 2, 3, 4, 5, 6, 0x81]
+
+
 def test_an_unfinished_frame_is_pending() -> None:
     reader = wire.FrameReader()
     data = wire.frame(wire.SPANS, b"abc")

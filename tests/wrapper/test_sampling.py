@@ -50,6 +50,12 @@ def test_a_ratio_decides_as_the_sdk_does(trace_id: bytes, ratio: float) -> None:
     assert sampling.sampled("parentbased_traceidratio", ratio, trace_id, None) == ours
 
 
+@pytest.mark.parametrize(("low", "kept"), [(0, True), (2**63 - 1, True), (2**63, False)])
+def test_half_of_all_trace_ids_by_their_low_half(low: int, kept: bool) -> None:
+    trace_id = b"\xff" * 8 + low.to_bytes(8, "big")
+    assert sampling.sampled("traceidratio", 0.5, trace_id, None) is kept
+
+
 def test_the_ratios_ends() -> None:
     assert sampling.sampled("traceidratio", 1.0, b"\xff" * 16, None)
     assert not sampling.sampled("traceidratio", 0.0, bytes(15) + b"\x01", None)

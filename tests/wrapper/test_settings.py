@@ -151,6 +151,7 @@ def test_xrays_decision_counts_where_xray_is_the_destination(
         ("parentbased_traceidratio", " 0 ", ("parentbased_traceidratio", 0.0)),
         ("parentbased_traceidratio", "1e-3", ("parentbased_traceidratio", 0.001)),
         ("traceidratio", "", ("traceidratio", 1.0)),
+        ("traceidratio", "1", ("traceidratio", 1.0)),
         ("", "0.5", ("parentbased_always_on", 1.0)),
     ],
 )

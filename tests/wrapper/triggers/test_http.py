@@ -32,6 +32,7 @@ def attributes(headers: dict[str, str], **changes: Any) -> dict[str, object]:
         ({"host": "2001:db8::1"}, "2001:db8::1", None),
         ({"host": "h", "x-forwarded-port": "443, 80"}, "h", 443),
         ({"host": "h:0"}, "h", None),
+        ({"host": "h:1"}, "h", 1),
         ({"host": "h:65535"}, "h", 65535),
         ({"host": "h:65536"}, "h", None),
         ({"host": "h:port"}, "h", None),
@@ -245,6 +246,8 @@ IMPLICIT = {"http_api_v2": 200, "function_url": 200, "rest_v1": None, "alb": Non
     [
         (200, 200),
         (100, 100),
+        (499, 499),
+        (500, 500),
         (599, 599),
         ("200", 200),
         ("404", 404),
