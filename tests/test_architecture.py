@@ -87,6 +87,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
     "forwarder/batch.py": row("wire"),
+    "forwarder/connections.py": row("forwarder.intake forwarder.receiver"),
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
     ),
@@ -96,8 +97,8 @@ TABLE: dict[str, Row] = {
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row("forwarder.http1"),
     "forwarder/main.py": row(
-        "forwarder.delivery forwarder.intake forwarder.lifecycle",
-        "forwarder.receiver forwarder.runtime_api forwarder.settings",
+        "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
+        "forwarder.settings",
     ),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
@@ -365,9 +366,9 @@ FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.delivery forwarder.intake forwarder.lifecycle",
-    "forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue forwarder.settings",
-    "forwarder.url",
+    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery forwarder.intake",
+    "forwarder.lifecycle forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue",
+    "forwarder.settings forwarder.url",
 )
 
 

@@ -11,12 +11,11 @@ from _signal import (  # type: ignore[import-not-found] # what signal wraps; tha
     signal,
 )
 from select import POLLIN, poll
-from time import monotonic, sleep, time, time_ns
+from time import monotonic, sleep, time
 
 from serverless_instrument.forwarder import lifecycle
+from serverless_instrument.forwarder.connections import RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
-from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.receiver import Connection, accept
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import Settings
 
@@ -34,14 +33,7 @@ _FLUSH_BUDGET_S = 1.0
 _EXIT_MARGIN_S = 0.25
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
-_EARLY_FLUSH_BYTES = 1024 * 1024
 _RETRY_S = 0.2
-_LISTEN_AGAIN_S = 1.0
-# More than a socket's buffer holds: all that was written before the platform spoke.
-_READ_PER_TURN_BYTES = 4 * 1024 * 1024
-_ACCEPT_PER_TURN = 64
-# Lambda allows an environment 1,024 descriptors.
-_CONNECTIONS_LIMIT = 512
 _IDLE_S = 3600.0
 _NEVER = float("inf")
 
@@ -91,25 +83,20 @@ class Forwarder:
         self, settings: Settings, listener: socket | None, registration: Registration
     ) -> None:
         self.finished = False
-        self._listener = listener
         self._registered = bool(registration.identifier)
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._delivery = Delivery(settings.destinations, self._wake, self.report)
-        self._intake = Intake(self._delivery.batch)
-        self._connections: dict[int, Connection] = {}
         self._next = NextPoll(registration)
         self._next_descriptor = -1
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
-        if listener is not None:
-            self._poller.register(listener.fileno(), POLLIN)
+        self._connections = Connections(listener, self._poller, self._delivery, self.report)
         # When the invocation is overdue, or the flush or the drain has had its time.
         self._act_at_s = _NEVER
         # When to ask for /next once more, or to repeat what a drain could not deliver.
         self._retry_at_s = _NEVER
-        self._listen_at_s = _NEVER
         self._overran = False
         self._interrupted = False
 
@@ -150,11 +137,11 @@ class Forwarder:
 
     def turn(self) -> None:
         """Wait for something to happen and carry out what follows from it."""
-        wait_s = min(self._act_at_s, self._retry_at_s, self._listen_at_s) - monotonic()
+        wait_s = min(self._act_at_s, self._retry_at_s, self._connections.listen_at_s) - monotonic()
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
-        self._receive(ready)
+        self._do_all(self._connections.receive(ready))
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
             self._delivery.settle()
@@ -165,67 +152,6 @@ class Forwarder:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
         self._look_at_the_clock()
-
-    def _receive(self, ready: set[int]) -> None:
-        if self._listener is not None and self._listener.fileno() in ready:
-            ready |= self._accept(self._listener)
-        for descriptor in ready & self._connections.keys():
-            self._read(descriptor, self._connections[descriptor])
-
-    def _accept(self, listener: socket) -> set[int]:
-        """Let in who waits; their descriptors."""
-        accepted = set()
-        for _ in range(_ACCEPT_PER_TURN):
-            try:
-                incoming = accept(listener)
-            except OSError as error:
-                self.report("listener", f"cannot accept a connection: {error.strerror}")
-                self._poller.unregister(listener.fileno())
-                self._listen_at_s = monotonic() + _LISTEN_AGAIN_S
-                break
-            if incoming is None:
-                break
-            if len(self._connections) >= _CONNECTIONS_LIMIT:
-                self.report("listener", f"more than {_CONNECTIONS_LIMIT} connections: one refused")
-                incoming.close()
-                continue
-            connection = Connection(incoming, Session())
-            descriptor = connection.fileno()
-            self._connections[descriptor] = connection
-            self._poller.register(descriptor, POLLIN)
-            accepted.add(descriptor)
-        return accepted
-
-    def _read(self, descriptor: int, connection: Connection) -> None:
-        room_bytes = _READ_PER_TURN_BYTES
-        while room_bytes > 0:
-            data = connection.read()
-            if data is None:
-                return
-            room_bytes -= len(data)
-            defect = ""
-            if data:
-                ended, defect = self._intake.feed(connection.session, data)
-                for request_id in ended:
-                    self._do(self._lifecycle.ended(request_id))
-                if self._delivery.batch.size_bytes >= _EARLY_FLUSH_BYTES:
-                    self._delivery.submit()
-            if defect:
-                say(f"closed a connection: {defect}")
-            if defect or not data:
-                self._drop(descriptor, connection)
-                return
-
-    def _drop(self, descriptor: int, connection: Connection) -> None:
-        self._poller.unregister(descriptor)
-        del self._connections[descriptor]
-        connection.close()
-        unfinished = self._intake.closed(connection.session, time_ns())
-        if unfinished or not self._runtime_connected():
-            self._do(self._lifecycle.runtime_gone())
-
-    def _runtime_connected(self) -> bool:
-        return any(connection.session.greeted for connection in self._connections.values())
 
     def _event(self) -> None:
         try:
@@ -258,7 +184,7 @@ class Forwarder:
         self._retry_at_s = monotonic() + _RETRY_S
 
     def _invoke(self, event: NextEvent) -> None:
-        connected = self._runtime_connected()
+        connected = self._connections.runtime_connected()
         action = self._lifecycle.invoke(event.request_id, runtime_connected=connected)
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
@@ -268,14 +194,18 @@ class Forwarder:
     def _shutdown(self, budget_s: float) -> None:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
             return
-        listening = set() if self._listener is None else {self._listener.fileno()}
-        self._receive(set(self._connections) | listening)
-        # Lambda has ended the runtime; a child of it may still hold its connection open.
-        for connection in self._connections.values():
-            self._intake.closed(connection.session, time_ns())
+        self._connections.receive_last()
         self._act_at_s = monotonic() + min(max(0.05, budget_s), _LONGEST_DRAIN_S)
         self._delivery.drain(self._act_at_s)
         self._flush_ended()
+
+    def _do_all(self, happened: list[str]) -> None:
+        """What follows from frames: ended request ids, and `RUNTIME_GONE`."""
+        for what in happened:
+            if what is RUNTIME_GONE:
+                self._do(self._lifecycle.runtime_gone())
+            else:
+                self._do(self._lifecycle.ended(what))
 
     def _do(self, action: str) -> None:
         if action == lifecycle.NEXT:
@@ -307,9 +237,7 @@ class Forwarder:
 
     def _look_at_the_clock(self) -> None:
         now_s = monotonic()
-        if now_s >= self._listen_at_s and self._listener is not None:
-            self._listen_at_s = _NEVER
-            self._poller.register(self._listener.fileno(), POLLIN)
+        self._connections.listen_again(now_s)
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER
             self._try_again()

@@ -1,0 +1,136 @@
+"""Every runtime's connection: lets them in, and brings what they send to the batch."""
+
+from __future__ import annotations
+
+from select import POLLIN
+from time import monotonic, time_ns
+
+from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.receiver import Connection, accept
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
+    from collections.abc import Callable
+    from select import poll
+
+    from serverless_instrument.forwarder.delivery import Delivery
+
+# Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
+RUNTIME_GONE = "(runtime gone)"
+
+_EARLY_FLUSH_BYTES = 1024 * 1024
+_LISTEN_AGAIN_S = 1.0
+# More than a socket's buffer holds: all that was written before the platform spoke.
+_READ_PER_TURN_BYTES = 4 * 1024 * 1024
+_ACCEPT_PER_TURN = 64
+# Lambda allows an environment 1,024 descriptors.
+_LIMIT = 512
+_NEVER = float("inf")
+
+
+class Connections:
+    """Connections by descriptor, all watched by `poller`.
+
+    Args:
+        listener: non-blocking, or None where there is none.
+        poller: its owner waits, and hands what is ready to `receive`.
+        delivery: takes the telemetry.
+        report: see `Delivery`.
+    """
+
+    def __init__(
+        self,
+        listener: socket | None,
+        poller: poll,
+        delivery: Delivery,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._listener = listener
+        self._poller = poller
+        self._delivery = delivery
+        self._report = report
+        self._intake = Intake(delivery.batch)
+        self._open: dict[int, Connection] = {}
+        # When to call `listen_again` (monotonic).
+        self.listen_at_s = _NEVER
+        if listener is not None:
+            poller.register(listener.fileno(), POLLIN)
+
+    def runtime_connected(self) -> bool:
+        """Whether anybody is there to say END."""
+        return any(connection.session.greeted for connection in self._open.values())
+
+    def receive(self, ready: set[int]) -> list[str]:
+        """Read from the descriptors in `ready`; request ids that ended and `RUNTIME_GONE`."""
+        if self._listener is not None and self._listener.fileno() in ready:
+            ready = ready | self._accept(self._listener)
+        happened: list[str] = []
+        for descriptor in ready & self._open.keys():
+            happened += self._read(descriptor, self._open[descriptor])
+        return happened
+
+    def receive_last(self) -> None:
+        """Read what there is, and close every invocation: nothing more will come.
+
+        Lambda has ended the runtime; a child of it may still hold its connection open.
+        """
+        listening = set() if self._listener is None else {self._listener.fileno()}
+        self.receive(set(self._open) | listening)
+        for connection in self._open.values():
+            self._intake.closed(connection.session, time_ns())
+
+    def _accept(self, listener: socket) -> set[int]:
+        """Let in who waits; their descriptors."""
+        accepted = set()
+        for _ in range(_ACCEPT_PER_TURN):
+            try:
+                incoming = accept(listener)
+            except OSError as error:
+                self._report("listener", f"cannot accept a connection: {error.strerror}")
+                self._poller.unregister(listener.fileno())
+                self.listen_at_s = monotonic() + _LISTEN_AGAIN_S
+                break
+            if incoming is None:
+                break
+            if len(self._open) >= _LIMIT:
+                self._report("listener", f"more than {_LIMIT} connections: one refused")
+                incoming.close()
+                continue
+            connection = Connection(incoming, Session())
+            self._open[connection.fileno()] = connection
+            self._poller.register(connection.fileno(), POLLIN)
+            accepted.add(connection.fileno())
+        return accepted
+
+    def listen_again(self, now_s: float) -> None:
+        """Watch the listener again if it is time."""
+        if now_s >= self.listen_at_s and self._listener is not None:
+            self.listen_at_s = _NEVER
+            self._poller.register(self._listener.fileno(), POLLIN)
+
+    def _read(self, descriptor: int, connection: Connection) -> list[str]:
+        happened: list[str] = []
+        room_bytes = _READ_PER_TURN_BYTES
+        while room_bytes > 0:
+            data = connection.read()
+            if data is None:
+                break
+            room_bytes -= len(data)
+            ended, defect = self._intake.feed(connection.session, data)
+            happened += ended
+            if self._delivery.batch.size_bytes >= _EARLY_FLUSH_BYTES:
+                self._delivery.submit()
+            if defect:
+                self._report("frames", f"closed a connection: {defect}")
+            if defect or not data:
+                happened += self._drop(descriptor, connection)
+                break
+        return happened
+
+    def _drop(self, descriptor: int, connection: Connection) -> list[str]:
+        self._poller.unregister(descriptor)
+        del self._open[descriptor]
+        connection.close()
+        unfinished = self._intake.closed(connection.session, time_ns())
+        return [RUNTIME_GONE] if unfinished or not self.runtime_connected() else []
