@@ -198,6 +198,7 @@ def test_any_payload_raises_protocol_errors_only(payload: bytes) -> None:
         (0, b"\x00"),
         (127, b"\x7f"),
         (128, b"\x80\x01"),
+        (16383, b"\xff\x7f"),
         (300, b"\xac\x02"),  # the example of protobuf.dev/programming-guides/encoding
         (2**64 - 1, b"\xff" * 9 + b"\x01"),
     ],
