@@ -370,6 +370,8 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.lifecycle forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue",
     "forwarder.settings forwarder.url",
 )
+# Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
+FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text")
 
 
 @pytest.fixture(scope="module")
@@ -399,12 +401,12 @@ def test_modules_of_the_forwarder_before_it_registers_and_before_its_first_next(
 ) -> None:
     bare = set(modules.loaded(sandbox.bare_extension, [REGISTER], tmp_path)[REGISTER])
     seen = modules.loaded(sandbox.forwarder_directly, [REGISTER, EXTENSION_NEXT], tmp_path)
-    for target, expected, others_limit in (
-        (REGISTER, FORWARDER_AT_REGISTER, 10),
-        (EXTENSION_NEXT, FORWARDER_AT_NEXT, 15),
+    for target, expected, perhaps, others_limit in (
+        (REGISTER, FORWARDER_AT_REGISTER, set(), 10),
+        (EXTENSION_NEXT, FORWARDER_AT_NEXT, FORWARDER_WHILE_IT_WAITS, 15),
     ):
         added = set(seen[target]) - bare
-        assert ours(added) == expected
+        assert ours(added) - perhaps == expected
         assert not [name for name in added if within(name, BANNED_AT_TOP)]
         others = {name for name in added if not within(name, [NAME])}
         assert len(others) <= others_limit, others

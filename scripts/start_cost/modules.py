@@ -37,7 +37,7 @@ def loaded(
     seen: dict[str, list[str]] = {}
 
     def note(request: Request) -> None:
-        # The stub has not answered yet: the process waits, and nothing more is written.
+        # The stub has not answered yet; what the process loads while it waits may be seen, too.
         if request.target in targets:
             seen.setdefault(request.target, _IMPORT_LINE.findall(output.read_text()))
 
