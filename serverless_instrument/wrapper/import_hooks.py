@@ -1,0 +1,106 @@
+"""Runs a function after a module's first import, without wrapt (27 M instructions to import).
+
+PEP 451 finders: ours asks the others for the module's spec and puts its own loader around theirs for
+the one import that it watches.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    Hook = Callable[[ModuleType], None]
+
+
+class PostImportHooks:
+    """A meta path finder that calls `fault` where a hook fails, and never fails an import.
+
+    Args:
+        fault: told the module's name and the exception.
+    """
+
+    def __init__(self, fault: Callable[[str, Exception], None]) -> None:
+        self._hooks: dict[str, Hook] = {}
+        self._fault = fault
+
+    def install(self) -> None:
+        """Go first on ``sys.meta_path``, once."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)  # type: ignore[arg-type] # the protocol asks for no more
+
+    def watch(self, module_name: str, hook: Hook) -> None:
+        """Call ``hook(module)`` once `module_name` has been imported; now, if it has been."""
+        module = sys.modules.get(module_name)
+        if module is None:
+            self._hooks[module_name] = hook
+        else:
+            self._call(module_name, hook, module)
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """The import system's question; None for every module that is not watched."""
+        hook = self._hooks.pop(name, None)
+        if hook is None:
+            return None
+        for finder in sys.meta_path:
+            find_spec = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(self, spec.loader, hook)  # type: ignore[assignment] # as above
+                return spec
+        # Not to be found now; it may be once the user has arranged sys.path.
+        self._hooks.setdefault(name, hook)
+        return None
+
+    def _call(self, name: str, hook: Hook, module: ModuleType) -> None:
+        try:
+            hook(module)
+        except Exception as error:  # a hook is ours, the import is the user's
+            self._fault(name, error)
+
+    def loaded(self, hook: Hook, module: ModuleType) -> None:
+        """A watched module has been executed."""
+        self._call(module.__name__, hook, module)
+
+    def failed(self, name: str, hook: Hook) -> None:
+        """A watched module raised while it was executed: watch its next import."""
+        self._hooks.setdefault(name, hook)
+
+
+class _Loader:
+    """The module's own loader, for the length of one import."""
+
+    def __init__(self, hooks: PostImportHooks, loader: object, hook: Hook) -> None:
+        self._hooks = hooks
+        self._loader = loader
+        self._hook = hook
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)  # type: ignore[attr-defined] # PEP 451
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module must look, to inspect and pkgutil, as if we had not been here.
+        spec = module.__spec__
+        if spec is not None:
+            spec.loader = self._loader  # type: ignore[assignment] # what it was
+        module.__loader__ = self._loader  # type: ignore[assignment] # what it was
+        try:
+            self._loader.exec_module(module)  # type: ignore[attr-defined] # PEP 451
+        except BaseException:
+            self._hooks.failed(module.__name__, self._hook)
+            raise
+        self._hooks.loaded(self._hook, module)

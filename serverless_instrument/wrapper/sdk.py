@@ -1,0 +1,279 @@
+"""OpenTelemetry in the function: set up when the function imports it, and not before.
+
+With the API alone (``opentelemetry.trace``) our own provider makes the spans; once the function imports
+``opentelemetry.sdk.trace``, the SDK's does, with our processor; and a provider that the user sets
+takes the place of either, with our processor added to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from serverless_instrument import __version__, wire
+from serverless_instrument.wrapper import encoder, records
+from serverless_instrument.wrapper.invocation import SCOPE, bounded_item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import TracerProvider as SdkProvider
+    from opentelemetry.trace import Span, TracerProvider
+
+    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.settings import Settings
+    from serverless_instrument.wrapper.tracer import Provider
+
+_SDK = "opentelemetry.sdk.trace"
+_OLDEST = (1, 25)
+
+
+class UnusableError(Exception):
+    """The OpenTelemetry packages at hand cannot be used together; the text says why and what to do."""
+
+
+class Bridge:
+    """Between the invocation and whatever OpenTelemetry the function has loaded.
+
+    Args:
+        settings: the runtime side's.
+        resource: attributes of the function's resource.
+        send: takes whole frames.
+        hello: the HELLO frame of an encoded resource.
+        running: the invocation that is running now, if any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        resource: Mapping[str, object],
+        send: Callable[[bytes], None],
+        hello: Callable[[bytes], bytes],
+        running: Callable[[], Invocation | None],
+    ) -> None:
+        self._settings = settings
+        self._resource = dict(resource)
+        self._send = send
+        self._hello = hello
+        self._running = running
+        self._provider: Provider | None = None
+        self._own_resource: object = None
+        self._resources: dict[int, tuple[object, bytes]] = {}
+        self._scopes: dict[object, bytes] = {}
+        self._root: records.Span | None = None
+        self._root_id = b""
+
+    # The function imports the API.
+
+    def api_imported(self, trace: ModuleType) -> None:
+        """Make our provider the global one; the running invocation becomes the current span."""
+        check_version("opentelemetry-api", "opentelemetry.version")
+        from serverless_instrument.wrapper.tracer import Provider
+
+        self._provider = Provider(
+            self._sampled, self._settings.limits, self.sink, self._sdk_provider
+        )
+        original = trace.set_tracer_provider
+        original(self._provider)
+
+        def set_tracer_provider(tracer_provider: TracerProvider) -> None:
+            if self._take_users(trace, tracer_provider):
+                return
+            original(tracer_provider)
+
+        set_tracer_provider.__doc__ = original.__doc__
+        trace.set_tracer_provider = set_tracer_provider  # type: ignore[attr-defined] # a module
+        if _SDK in sys.modules or self._settings.needs_sdk:
+            self._sdk_provider()
+        invocation = self._running()
+        if invocation is not None:
+            self.begin(invocation, {})
+
+    def _sampled(self, trace_id: bytes, parent: object) -> bool:
+        from serverless_instrument.wrapper import sampling
+
+        if not self._settings.traces_exported:
+            return False
+        flags = getattr(parent, "trace_flags", None)
+        return sampling.sampled(
+            self._settings.sampler,
+            self._settings.sampler_ratio,
+            trace_id,
+            None if flags is None else bool(flags & 1),
+        )
+
+    def _take_users(self, trace: ModuleType, tracer_provider: TracerProvider) -> bool:
+        """Let the first provider that the user sets take our provider's place."""
+        provider = self._provider
+        if provider is None or tracer_provider is provider or provider.users:
+            return False
+        provider.users = True
+        if hasattr(tracer_provider, "add_span_processor"):
+            tracer_provider.add_span_processor(self._processor())
+        provider.delegate = tracer_provider
+        trace._TRACER_PROVIDER = tracer_provider  # type: ignore[attr-defined] # what its setter sets
+        return True
+
+    # The function imports the SDK.
+
+    def sdk_imported(self, module: ModuleType) -> None:
+        """Make the SDK's provider the global one, unless the user has set one."""
+        if self._provider is not None and self._provider.delegate is None:
+            self._sdk_provider()
+
+    def _sdk_provider(self) -> TracerProvider:
+        provider = self._provider
+        if provider is None:
+            raise UnusableError("opentelemetry.trace is not set up")
+        if provider.delegate is not None:
+            return provider.delegate
+        check_version("opentelemetry-sdk", "opentelemetry.sdk.version")
+        from opentelemetry import trace
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from serverless_instrument.wrapper.sdk_options import id_generator, sampler, span_limits
+
+        resource = Resource(self._resource)  # type: ignore[arg-type] # plain values
+        made = TracerProvider(
+            sampler=sampler(self._settings),
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=id_generator(),
+            span_limits=span_limits(self._settings.limits),
+        )
+        made.add_span_processor(self._processor())
+        self._own_resource = made.resource
+        provider.delegate = made
+        trace._TRACER_PROVIDER = made  # what its setter sets, once
+        return made
+
+    def _processor(self) -> SpanProcessor:
+        from serverless_instrument.wrapper.sdk_processor import processor
+
+        return processor(self._ended)
+
+    # Spans that have ended.
+
+    def sink(self, scope: bytes, record: records.Span) -> None:
+        """Send a finished span of ours."""
+        self._send(self._frame(scope, record))
+
+    def _frame(self, scope: bytes, record: records.Span) -> bytes:
+        item = bounded_item(record, self._settings.limits)
+        return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
+
+    def _ended(self, span: ReadableSpan) -> None:
+        from serverless_instrument.wrapper.sdk_processor import record_of, scope_of
+
+        context = span.get_span_context()
+        if context is None or not context.trace_flags.sampled:
+            return
+        record = record_of(span)
+        if record.span_id == self._root_id:
+            self._root = record
+            return
+        scope = span.instrumentation_scope
+        encoded = self._scopes.get(scope)
+        if encoded is None:
+            encoded = self._scopes[scope] = scope_of(scope)
+        frame = self._frame(encoded, record)
+        if self._own_resource is None or span.resource is self._own_resource:
+            self._send(frame)
+        else:
+            # A provider of the user's own has a resource of its own: HELLO says whose follows.
+            own = self._hello(encoder.resource(self._resource))
+            self._send(self._hello(self._encoded(span.resource)) + frame + own)
+
+    def _encoded(self, resource: object) -> bytes:
+        kept = self._resources.get(id(resource))
+        if kept is None:
+            attributes: Mapping[str, object] = getattr(resource, "attributes", {})
+            kept = self._resources[id(resource)] = (resource, encoder.resource(attributes))
+        return kept[1]
+
+    # The invocation.
+
+    def begin(self, invocation: Invocation, baggage: Mapping[str, str]) -> None:
+        """Make the invocation's span the current one; does nothing before the API is imported."""
+        if self._provider is None:
+            return
+        from serverless_instrument.wrapper import tracer
+
+        delegate = self._provider.delegate
+        root: Span
+        if delegate is not None and invocation.state != "running" and hasattr(delegate, "sampler"):
+            root = self._sdk_root(delegate, invocation)  # type: ignore[arg-type] # has a sampler
+        elif invocation.sampled:
+            root = tracer.LiveSpan(invocation.span, self._settings.limits, None)
+        else:
+            root = tracer.unsampled(invocation.span)
+        token = tracer.attach(root, baggage)
+        invocation.live = _Live(self, root, token)
+
+    def _sdk_root(self, delegate: SdkProvider, invocation: Invocation) -> Span:
+        """A span of the SDK's with the invocation's ids, so that the user's processors see it."""
+        from serverless_instrument.wrapper.sdk_options import start_root
+
+        span = start_root(delegate, invocation.span, SCOPE_NAME, __version__)
+        invocation.sampled = span.is_recording()
+        self._root_id = invocation.span.span_id
+        return span
+
+    def take_root(self) -> records.Span | None:
+        """The finished invocation span, as the SDK gave it to our processor."""
+        root, self._root, self._root_id = self._root, None, b""
+        return root
+
+
+SCOPE_NAME = "serverless_instrument"
+
+
+class _Live:
+    """The invocation's span while it is the current one."""
+
+    def __init__(self, bridge: Bridge, span: Span, token: object) -> None:
+        self._bridge = bridge
+        self._span = span
+        self._token = token
+
+    def close(self, record: records.Span) -> records.Span:
+        """End the span; the record to send, with what the user has put on it."""
+        from serverless_instrument.wrapper import tracer
+
+        tracer.detach(self._token)
+        span = self._span
+        if isinstance(span, tracer.LiveSpan):
+            span.end(record.end_unix_ns)
+            return record
+        if not span.is_recording():
+            return record
+        from serverless_instrument.wrapper.sdk_options import finish_root
+
+        finish_root(span, record)
+        return self._bridge.take_root() or record
+
+
+def check_version(package: str, module_name: str) -> None:
+    """Raise `UnusableError`, with the remedy, for a package that is older than 1.25 or broken."""
+    from importlib import import_module
+
+    try:
+        version = str(import_module(module_name).__version__)
+        numbers = tuple(int(part) for part in version.split(".")[:2])
+    except Exception as error:
+        raise UnusableError(
+            f"{package} is not complete ({type(error).__name__}: {error}); install it whole, or "
+            "remove it from the function to use the layer's"
+        ) from None
+    if numbers < _OLDEST:
+        oldest = ".".join(str(number) for number in _OLDEST)
+        raise UnusableError(
+            f"{package} {version} is older than {oldest}; update it, or remove it from the function "
+            "to use the layer's"
+        )
+
+
+__all__ = ["SCOPE", "Bridge", "UnusableError", "check_version"]
