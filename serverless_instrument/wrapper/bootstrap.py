@@ -103,13 +103,15 @@ class Instrumentation:
         from serverless_instrument import wire
         from serverless_instrument.wrapper import encoder, invocation, resource
         from serverless_instrument.wrapper.channel import Channel
+        from serverless_instrument.wrapper.on_import import OnImport
         from serverless_instrument.wrapper.settings import Settings
 
         self.settings = Settings(os.environ)
         if self.settings.disabled:
             return
         warnings = self.settings.warnings
-        resource_bytes = encoder.resource(resource.attributes(os.environ, warnings))
+        attributes = resource.attributes(os.environ, warnings)
+        resource_bytes = encoder.resource(attributes)
         self._invocation_type = invocation.Invocation
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._failed = False
@@ -123,6 +125,11 @@ class Instrumentation:
         self._channel.connect()
         for warning in warnings:
             warn(warning)
+        self._running: Invocation | None = None
+        self._on_import = OnImport(
+            self.settings, attributes, self._channel.send, lambda: self._running, warn
+        )
+        self._on_import.install()
 
     def _after_fork(self) -> None:
         self._inherited = True
@@ -141,8 +148,11 @@ class Instrumentation:
                 time_ns(),
                 os.urandom,
                 coldstart=coldstart,
+                extract_foreign=self._on_import.extract,
             )
+            self._on_import.begin(invocation)
             self._channel.send(invocation.start())
+            self._running = invocation
         except Exception as error:  # never in the way of the function
             self._fault(error)
             return None
@@ -150,6 +160,7 @@ class Instrumentation:
 
     def succeed(self, invocation: Invocation, response: object) -> None:
         """Send END for a handler that returned."""
+        self._running = None
         if self._inherited:
             return
         try:
@@ -159,12 +170,15 @@ class Instrumentation:
 
     def fail(self, invocation: Invocation, error: BaseException) -> None:
         """Send END for a handler that raised."""
+        self._running = None
         if self._inherited:
             return
         try:
             now_unix_ns = time_ns()
-            stacktrace = _stacktrace(error)
-            self._channel.send(invocation.fail(error, stacktrace, now_unix_ns))
+            from serverless_instrument.wrapper.errors import stacktrace
+
+            trace = stacktrace(error, _user_frames(error))
+            self._channel.send(invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:  # as above
             self._fault(fault)
 
@@ -193,19 +207,14 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
     return handler
 
 
-def _stacktrace(error: BaseException) -> str:
-    traceback: TracebackType | None = error.__traceback__
+def _user_frames(error: BaseException) -> TracebackType | None:
+    traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
-        traceback = traceback.tb_next
-    try:
-        from traceback import format_exception
-
-        return "".join(format_exception(type(error), error, traceback))
-    except Exception:  # an exception of the user's own making; the span must not be lost with it
-        return ""
+        return traceback.tb_next
+    return traceback
 
 
-_OWN_FILE = _stacktrace.__code__.co_filename
+_OWN_FILE = _user_frames.__code__.co_filename
 
 
 def _leave_no_frame(error: BaseException) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     Hook = Callable[[ModuleType], None]
+    Before = Callable[[], Callable[[], None]]
 
 
 class PostImportHooks:
@@ -26,18 +27,24 @@ class PostImportHooks:
 
     def __init__(self, fault: Callable[[str, Exception], None]) -> None:
         self._hooks: dict[str, Hook] = {}
+        self._before: dict[str, Before] = {}
         self._fault = fault
 
     def install(self) -> None:
         """Go first on ``sys.meta_path``, once."""
         if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type] # the protocol asks for no more
+            sys.meta_path.insert(0, self)
 
-    def watch(self, module_name: str, hook: Hook) -> None:
-        """Call ``hook(module)`` once `module_name` has been imported; now, if it has been."""
+    def watch(self, module_name: str, hook: Hook, before: Before | None = None) -> None:
+        """Call ``hook(module)`` once `module_name` has been imported; now, if it has been.
+
+        `before` is called before the module is executed; what it returns, after.
+        """
         module = sys.modules.get(module_name)
         if module is None:
             self._hooks[module_name] = hook
+            if before is not None:
+                self._before[module_name] = before
         else:
             self._call(module_name, hook, module)
 
@@ -68,6 +75,11 @@ class PostImportHooks:
         except Exception as error:  # a hook is ours, the import is the user's
             self._fault(name, error)
 
+    def before(self, name: str) -> Callable[[], None]:
+        """A watched module is about to be executed; call what this returns afterwards."""
+        before = self._before.get(name)
+        return before() if before is not None else _nothing
+
     def loaded(self, hook: Hook, module: ModuleType) -> None:
         """A watched module has been executed."""
         self._call(module.__name__, hook, module)
@@ -75,6 +87,10 @@ class PostImportHooks:
     def failed(self, name: str, hook: Hook) -> None:
         """A watched module raised while it was executed: watch its next import."""
         self._hooks.setdefault(name, hook)
+
+
+def _nothing() -> None:
+    return
 
 
 class _Loader:
@@ -98,9 +114,12 @@ class _Loader:
         if spec is not None:
             spec.loader = self._loader  # type: ignore[assignment] # what it was
         module.__loader__ = self._loader  # type: ignore[assignment] # what it was
+        after = self._hooks.before(module.__name__)
         try:
             self._loader.exec_module(module)  # type: ignore[attr-defined] # PEP 451
         except BaseException:
             self._hooks.failed(module.__name__, self._hook)
             raise
+        finally:
+            after()
         self._hooks.loaded(self._hook, module)

@@ -84,7 +84,7 @@ class _Constants(_Lean):
         code = self._loader.get_code(module.__name__)  # type: ignore[attr-defined] # importlib's
         namespace = module.__dict__
         namespace["__builtins__"] = {**_builtins(), "__import__": _import_without_enum}
-        exec(code, namespace)  # noqa: S102 - the module's own code
+        exec(code, namespace)  # the module's own code
         namespace["__builtins__"] = _builtins()
         enumerations = [
             name

@@ -56,6 +56,9 @@ class Span:
 
     __slots__ = (
         "attributes",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
         "end_unix_ns",
         "events",
         "flags",
@@ -95,6 +98,10 @@ class Span:
         self.attributes = attributes
         self.events: list[Event] = []
         self.links: list[Link] = []
+        # Dropped before they came here; the encoder adds what it drops itself.
+        self.dropped_attributes = 0
+        self.dropped_events = 0
+        self.dropped_links = 0
         self.status_code = STATUS_UNSET
         self.status_message = ""
 

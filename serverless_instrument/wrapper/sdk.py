@@ -1,8 +1,8 @@
 """OpenTelemetry in the function: set up when the function imports it, and not before.
 
-With the API alone (``opentelemetry.trace``) our own provider makes the spans; once the function imports
-``opentelemetry.sdk.trace``, the SDK's does, with our processor; and a provider that the user sets
-takes the place of either, with our processor added to it.
+With the API alone (``opentelemetry.trace``) our own provider makes the spans; once the function
+imports ``opentelemetry.sdk.trace``, the SDK's does, with our processor; and a provider that the user
+sets takes the place of either, with our processor added to it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from serverless_instrument import __version__, wire
-from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.invocation import SCOPE, bounded_item
+from serverless_instrument.wrapper import encoder, propagation, records
+from serverless_instrument.wrapper.invocation import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import Span, SpanContext, TracerProvider
 
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.settings import Settings
@@ -31,7 +31,7 @@ _OLDEST = (1, 25)
 
 
 class UnusableError(Exception):
-    """The OpenTelemetry packages at hand cannot be used together; the text says why and what to do."""
+    """The OpenTelemetry packages at hand cannot be used; the text says why and what to do."""
 
 
 class Bridge:
@@ -91,18 +91,16 @@ class Bridge:
         if invocation is not None:
             self.begin(invocation, {})
 
-    def _sampled(self, trace_id: bytes, parent: object) -> bool:
+    def _sampled(self, trace_id: bytes, parent: SpanContext | None) -> bool:
         from serverless_instrument.wrapper import sampling
 
         if not self._settings.traces_exported:
             return False
-        flags = getattr(parent, "trace_flags", None)
-        return sampling.sampled(
-            self._settings.sampler,
-            self._settings.sampler_ratio,
-            trace_id,
-            None if flags is None else bool(flags & 1),
-        )
+        settings = self._settings
+        remote = None
+        if parent is not None:
+            remote = propagation.SpanContext(trace_id, b"", int(parent.trace_flags))
+        return sampling.sampled(settings.sampler, settings.sampler_ratio, trace_id, remote)
 
     def _take_users(self, trace: ModuleType, tracer_provider: TracerProvider) -> bool:
         """Let the first provider that the user sets take our provider's place."""
@@ -118,7 +116,7 @@ class Bridge:
 
     # The function imports the SDK.
 
-    def sdk_imported(self, module: ModuleType) -> None:
+    def sdk_imported(self) -> None:
         """Make the SDK's provider the global one, unless the user has set one."""
         if self._provider is not None and self._provider.delegate is None:
             self._sdk_provider()
@@ -162,7 +160,7 @@ class Bridge:
         self._send(self._frame(scope, record))
 
     def _frame(self, scope: bytes, record: records.Span) -> bytes:
-        item = bounded_item(record, self._settings.limits)
+        item = encoder.item(bounded(record, self._settings.limits))
         return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
 
     def _ended(self, span: ReadableSpan) -> None:
@@ -271,9 +269,6 @@ def check_version(package: str, module_name: str) -> None:
     if numbers < _OLDEST:
         oldest = ".".join(str(number) for number in _OLDEST)
         raise UnusableError(
-            f"{package} {version} is older than {oldest}; update it, or remove it from the function "
-            "to use the layer's"
+            f"{package} {version} is older than {oldest}; update it, or remove it from the "
+            "function to use the layer's"
         )
-
-
-__all__ = ["SCOPE", "Bridge", "UnusableError", "check_version"]

@@ -1,8 +1,8 @@
 """Tracer provider on the OpenTelemetry API alone: what runs until something imports the SDK.
 
 Everything the SDK's own does for a span, on our records and encoder: sampler, limits, links, status
-and exception rules, one lock a span. ``opentelemetry.sdk.trace`` costs 45 M instructions more (18 ms); once
-the function imports it, `Provider.delegate` is the SDK's provider and makes every new span.
+and exception rules, one lock a span. ``opentelemetry.sdk.trace`` costs 45 M instructions more
+(18 ms); once the function imports it, `Provider.delegate` is the SDK's and makes every new span.
 
 https://opentelemetry.io/docs/specs/otel/trace/sdk/
 """
@@ -10,22 +10,17 @@ https://opentelemetry.io/docs/specs/otel/trace/sdk/
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager as plain_contextmanager
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.errors import details, qualified_name
-
-try:
-    # Works as a decorator of coroutines too; private, and not in every release.
-    from opentelemetry.util._decorator import _agnosticcontextmanager as contextmanager
-except ImportError:
-    from contextlib import contextmanager
+from serverless_instrument.wrapper.errors import details, qualified_name, stacktrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +35,9 @@ if TYPE_CHECKING:
     Sampler = Callable[[bytes, SpanContext | None], bool]
     Sink = Callable[[bytes, records.Span], None]
 
-_NANOSECONDS = (int, float)
+# The API's own works as a decorator of coroutines too; private, and not in every release.
+contextmanager: Any = getattr(trace, "_agnosticcontextmanager", plain_contextmanager)
+
 _VALUES = (str, bool, int, float, bytes)
 
 
@@ -110,10 +107,10 @@ class LiveSpan(trace.Span):
             if not self._ended:
                 self.record.events.append(event)
 
-    def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
+    def addlink(self, context: SpanContext, attributes: Attributes = None) -> None:
         with self._lock:
-            if not self._ended and context is not None and context.is_valid:
-                self.record.links.append(_link(context, attributes))
+            if not self._ended and context.is_valid:
+                self.record.links.append(link(context, attributes))
 
     def update_name(self, name: str) -> None:
         with self._lock:
@@ -138,9 +135,12 @@ class LiveSpan(trace.Span):
         exception: BaseException,
         attributes: Attributes = None,
         timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002, ARG002 - the API's signature
+        escaped: bool = False,  # noqa: ARG002 - the API's signatureAPI's signature
     ) -> None:
-        told = {**details(exception, exception.__traceback__), **copied(attributes)}
+        told = {
+            **details(exception, stacktrace(exception, exception.__traceback__)),
+            **copied(attributes),
+        }
         self.add_event("exception", told, timestamp)  # type: ignore[arg-type] # plain values
 
     def end(self, end_time: int | None = None) -> None:
@@ -165,13 +165,13 @@ class LiveSpan(trace.Span):
 
 
 def copied(attributes: Attributes) -> dict[str, object]:
-    """`attributes` with what a caller could change later copied; keys that are no text are left out."""
+    """`attributes` with what a caller could change later copied; keys that are no text left out."""
     if not attributes:
         return {}
     return {
         key: value if isinstance(value, _VALUES) else _frozen(value)
         for key, value in attributes.items()
-        if isinstance(key, str) and key and value is not None
+        if isinstance(key, str) and value is not None
     }
 
 
@@ -191,7 +191,8 @@ def put(record: records.Span, attributes: Attributes, limit: int | None) -> None
             record.dropped_attributes += 1
 
 
-def _link(context: SpanContext, attributes: Attributes) -> records.Link:
+def link(context: SpanContext, attributes: Attributes) -> records.Link:
+    """Our record of a link."""
     return records.Link(
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
@@ -225,8 +226,8 @@ class Tracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002 - the API's signature
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002 - as above
+        record_exception: bool = True,API's signature
+        set_status_on_exception: bool = True,
     ) -> trace.Span:
         other = self._other()
         if other is not None:
@@ -247,7 +248,7 @@ class Tracer(trace.Tracer):
         if not self._provider.sampler(record.trace_id, parent):
             return trace.NonRecordingSpan(span_context(record, sampled=False))
         put(record, attributes, self._provider.limits.attribute_count)
-        record.links += [_link(link.context, link.attributes) for link in links or ()]
+        record.links += [link(each.context, each.attributes) for each in links or ()]
         return LiveSpan(
             record,
             self._provider.limits,
@@ -265,9 +266,9 @@ class Tracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002 - the API's signature
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002 - as above
-        end_on_exit: bool = True,  # noqa: FBT001, FBT002 - as above
+        record_exception: bool = True,API's signature
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
     ) -> Iterator[trace.Span]:
         span = self.start_span(
             name,
@@ -333,6 +334,8 @@ class Provider(trace.TracerProvider):
         self.limits = limits
         self.sink = sink
         self.delegate: trace.TracerProvider | None = None
+        # Whether the user has set a provider; the API allows it once.
+        self.users = False
         self._sdk_provider = sdk_provider
         self._tracers: dict[tuple[object, ...], Tracer] = {}
 
@@ -351,7 +354,9 @@ class Provider(trace.TracerProvider):
             tracer = Tracer(
                 self,
                 scope,
-                lambda: (self.delegate or self._sdk_provider()).get_tracer(name, version, schema_url),
+                lambda: (self.delegate or self._sdk_provider()).get_tracer(
+                    name, version, schema_url
+                ),
             )
             self._tracers[key] = tracer
         return tracer
@@ -375,5 +380,16 @@ def attach(span: trace.Span, baggage: Mapping[str, str]) -> object:
 
 
 def detach(token: object) -> None:
-    """Undo `attach`."""
-    context_api.detach(token)  # type: ignore[arg-type] # from attach
+    """Undo `attach`; where another context has been entered since, there is nothing to undo.
+
+    The API's own detach would log that as an error, in the user's log.
+    """
+    try:
+        token.var.reset(token)  # type: ignore[attr-defined] # a contextvars.Token
+    except (AttributeError, ValueError, RuntimeError):
+        return
+
+
+def unsampled(record: records.Span) -> trace.Span:
+    """The span of an invocation that is not sampled: its context goes on, nothing is recorded."""
+    return trace.NonRecordingSpan(span_context(record, sampled=False))

@@ -1,0 +1,85 @@
+"""Sets one instrumentation going; loaded with the first library that has one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from serverless_instrument.wrapper.hooks.table import OWN_FILES
+from serverless_instrument.wrapper.lean_imports import LeanFinder
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_PACKAGE = "opentelemetry.instrumentation"
+# Instrumentations that live in another's package.
+_PACKAGES = {"aiobotocore": "botocore"}
+_OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
+_lean = LeanFinder()
+
+
+def run(name: str, class_name: str, module: ModuleType) -> None:
+    """Instrument the library of the imported `module`, if the instrumentation is installed.
+
+    Raises:
+        Exception: whatever an instrumentation that does not fit raises.
+    """
+
+    def load(**options: object) -> None:
+        _load(name, class_name, options)
+
+    if name in OWN_FILES:
+        import_module(f"serverless_instrument.wrapper.hooks.{name}").hook(module, load)
+    else:
+        load()
+
+
+def _load(name: str, class_name: str, options: dict[str, object]) -> None:
+    """Import the instrumentation and switch it on.
+
+    The garbage collector rests meanwhile: with boto3 loaded it would go over all of it again and
+    again for the classes that are made here (32 M instructions, 13 ms). The check of installed
+    versions is left out, which imports ``packaging``: what does not fit raises, and is said.
+    """
+    package = f"{_PACKAGE}.{_PACKAGES.get(name, name)}"
+    collecting = gc.isenabled()
+    gc.disable()
+    sys.meta_path.insert(0, _lean)
+    try:
+        if not _installed(package):
+            return
+        instrumentor = getattr(import_module(package), class_name)()
+        _stable_conventions()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(skip_dep_check=True, **options)
+    finally:
+        sys.meta_path.remove(_lean)
+        if collecting:
+            gc.enable()
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _stable_conventions() -> None:
+    """Have instrumentations follow the stable HTTP and database conventions.
+
+    They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once; a value of the user's own stands.
+    """
+    from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability
+
+    if os.environ.get(_OPT_IN):
+        return
+    os.environ[_OPT_IN] = "http,database"
+    try:
+        _OpenTelemetrySemanticConventionStability._initialize()
+    finally:
+        del os.environ[_OPT_IN]

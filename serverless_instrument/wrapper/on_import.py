@@ -1,0 +1,148 @@
+"""What the function's imports set going: OpenTelemetry itself, and instrumentations of libraries."""
+
+from __future__ import annotations
+
+import os
+
+from serverless_instrument import wire
+from serverless_instrument.wrapper.hooks.table import INSTRUMENTATIONS
+from serverless_instrument.wrapper.import_hooks import PostImportHooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.propagation import SpanContext
+    from serverless_instrument.wrapper.sdk import Bridge
+    from serverless_instrument.wrapper.settings import Settings
+
+_LAMBDA_EXTENSION = "opentelemetry.instrumentation.botocore.extensions.lmbd"
+_PROPAGATORS = "OTEL_PROPAGATORS"
+_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+
+
+class OnImport:
+    """Nothing of OpenTelemetry is imported here before the function, or a library of its, asks.
+
+    Args:
+        settings: the runtime side's.
+        resource: attributes of the function's resource.
+        send: takes whole frames.
+        running: the invocation that is running now, if any.
+        warn: says one line.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        resource: Mapping[str, object],
+        send: Callable[[bytes], None],
+        running: Callable[[], Invocation | None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._resource = resource
+        self._send = send
+        self._running = running
+        self._warn = warn
+        self._bridge: Bridge | None = None
+        self._usable = True
+        self._hooks = PostImportHooks(self._failed)
+
+    def install(self) -> None:
+        """Watch for the imports; import the SDK now if a setting needs it."""
+        self._hooks.watch("opentelemetry.trace", self._api_imported)
+        self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
+        self._hooks.watch(_LAMBDA_EXTENSION, self._lambda_extension_imported)
+        if os.environ.get(_PROPAGATORS):
+            self._hooks.watch(
+                "opentelemetry.propagate", self._propagate_imported, self._without_propagators
+            )
+        disabled = {name.strip() for name in os.environ.get(_DISABLED, "").split(",")}
+        if "*" not in disabled:
+            for module_name, (name, class_name) in INSTRUMENTATIONS.items():
+                if name not in disabled:
+                    self._hooks.watch(module_name, self._instrument(name, class_name))
+        self._hooks.install()
+        if self._settings.needs_sdk:
+            self._import_sdk()
+
+    def _import_sdk(self) -> None:
+        try:
+            import opentelemetry.sdk.trace  # noqa: F401 - for the hook on it
+        except Exception as error:  # the function's own packages, in whatever state
+            self._failed("opentelemetry.sdk.trace", error)
+
+    def _failed(self, module_name: str, error: Exception) -> None:
+        text = " ".join(str(error).split())
+        if type(error).__name__ == "UnusableError":
+            self._usable = False
+            self._warn(f"OpenTelemetry in the function is not used: {text}")
+        else:
+            self._warn(f"{module_name} is not instrumented: {type(error).__name__}: {text}")
+
+    def _instrument(self, name: str, class_name: str) -> Callable[[ModuleType], None]:
+        def hook(module: ModuleType) -> None:
+            from serverless_instrument.wrapper.hooks.run import run
+
+            if self._usable:
+                run(name, class_name, module)
+
+        return hook
+
+    def _api_imported(self, module: ModuleType) -> None:
+        from serverless_instrument.wrapper.sdk import Bridge
+
+        bridge = Bridge(
+            self._settings,
+            self._resource,
+            self._send,
+            lambda resource: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource)),
+            self._running,
+        )
+        bridge.api_imported(module)
+        self._bridge = bridge
+
+    def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - as every hook
+        if self._bridge is not None:
+            self._bridge.sdk_imported()
+
+    def _lambda_extension_imported(self, module: ModuleType) -> None:
+        from serverless_instrument.wrapper.hooks.botocore import keep_payload
+
+        keep_payload(module)
+
+    def _without_propagators(self) -> Callable[[], None]:
+        """Import the API's module without the setting: it fails where a package is missing."""
+        value = os.environ.pop(_PROPAGATORS, None)
+
+        def restore() -> None:
+            if value is not None:
+                os.environ[_PROPAGATORS] = value
+
+        return restore
+
+    def _propagate_imported(self, module: ModuleType) -> None:
+        from serverless_instrument.wrapper.propagators import composite
+
+        module.set_global_textmap(composite(self._settings.propagators, self._warn))
+
+    def begin(self, invocation: Invocation) -> None:
+        """Make the invocation's span the current one, for OpenTelemetry code if there is any."""
+        if self._bridge is None:
+            return
+        baggage = {}
+        header = invocation.carrier.get("baggage")
+        if header and "baggage" in self._settings.propagators:
+            from serverless_instrument.wrapper.propagation import parse_baggage
+
+            baggage = parse_baggage(header)
+        self._bridge.begin(invocation, baggage)
+
+    def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
+        """The remote parent that a propagator which is not ours finds."""
+        from serverless_instrument.wrapper.propagators import extract
+
+        return extract(headers)
