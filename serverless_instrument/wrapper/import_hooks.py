@@ -1,7 +1,7 @@
 """Runs a function after a module's first import, without wrapt (27 M instructions to import).
 
-PEP 451 finders: ours asks the others for the module's spec and puts its own loader around theirs for
-the one import that it watches.
+A PEP 451 finder: it asks the others for the module's spec and puts its own loader around theirs
+for the one import that it watches.
 """
 
 from __future__ import annotations

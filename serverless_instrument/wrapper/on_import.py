@@ -1,4 +1,4 @@
-"""What the function's imports set going: OpenTelemetry itself, and instrumentations of libraries."""
+"""What the function's imports set going: OpenTelemetry, and instrumentations of libraries."""
 
 from __future__ import annotations
 

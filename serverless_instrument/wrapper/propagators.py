@@ -105,7 +105,8 @@ def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropa
         propagator = _made(name)
         if propagator is None:
             warn(
-                f'OTEL_PROPAGATORS names "{name}", which no installed package provides; it is left out'
+                f'OTEL_PROPAGATORS names "{name}", which no installed package provides; install '
+                "the package, or take the name out"
             )
         else:
             made.append(propagator)

@@ -1,8 +1,8 @@
 """OpenTelemetry in the function: set up when the function imports it, and not before.
 
 With the API alone (``opentelemetry.trace``) our own provider makes the spans; once the function
-imports ``opentelemetry.sdk.trace``, the SDK's does, with our processor; and a provider that the user
-sets takes the place of either, with our processor added to it.
+imports ``opentelemetry.sdk.trace``, the SDK's does, with our processor; and a provider that the
+user sets takes the place of either, with our processor added to it.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class LiveSpan(trace.Span):
         exception: BaseException,
         attributes: Attributes = None,
         timestamp: int | None = None,
-        escaped: bool = False,  # noqa: ARG002 - the API's signatureAPI's signature
+        escaped: bool = False,  # noqa: ARG002 - the API's signature
     ) -> None:
         told = {
             **details(exception, stacktrace(exception, exception.__traceback__)),
@@ -171,7 +171,7 @@ def copied(attributes: Attributes) -> dict[str, object]:
     return {
         key: value if isinstance(value, _VALUES) else _frozen(value)
         for key, value in attributes.items()
-        if isinstance(key, str) and value is not None
+        if isinstance(key, str) and value is not None  # type: ignore[redundant-expr] # callers are untyped
     }
 
 
@@ -226,7 +226,7 @@ class Tracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,API's signature
+        record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
         other = self._other()
@@ -257,7 +257,7 @@ class Tracer(trace.Tracer):
             set_status_on_exception=set_status_on_exception,
         )
 
-    @contextmanager
+    @contextmanager  # type: ignore[untyped-decorator] # found at run time
     def start_as_current_span(
         self,
         name: str,
@@ -266,7 +266,7 @@ class Tracer(trace.Tracer):
         attributes: Attributes = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,API's signature
+        record_exception: bool = True,
         set_status_on_exception: bool = True,
         end_on_exit: bool = True,
     ) -> Iterator[trace.Span]:

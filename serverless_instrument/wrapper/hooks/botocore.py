@@ -1,8 +1,8 @@
 """botocore: AWS calls as spans, and their context onward.
 
-The instrumentation puts the X-Ray header on every request. What it leaves out, or does to the user's
-payload, is done here: SQS and SNS messages get W3C headers as message attributes where there is
-room, EventBridge entries their trace header, Lambda invocations a client context.
+The instrumentation puts the X-Ray header on every request. What it leaves out, or does to the
+user's payload, is done here: SQS and SNS messages get W3C headers as message attributes where there
+is room, EventBridge entries their trace header, Lambda invocations a client context.
 """
 
 from __future__ import annotations

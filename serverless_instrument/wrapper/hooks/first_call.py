@@ -1,7 +1,7 @@
 """Instruments a library at its first call instead of its import.
 
-urllib3 comes along with botocore and requests, urllib.request with nearly everything. Their calls on
-behalf of those are no spans (the AWS or requests span stands for them), so an instrumentation
+urllib3 comes along with botocore and requests, urllib.request with nearly everything. Their calls
+on behalf of those are no spans (the AWS or requests span stands for them), so an instrumentation
 loaded at import would mostly be paid for nothing.
 """
 

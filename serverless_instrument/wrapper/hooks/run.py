@@ -80,6 +80,6 @@ def _stable_conventions() -> None:
         return
     os.environ[_OPT_IN] = "http,database"
     try:
-        _OpenTelemetrySemanticConventionStability._initialize()
+        _OpenTelemetrySemanticConventionStability._initialize()  # type: ignore[no-untyped-call] # untyped there
     finally:
         del os.environ[_OPT_IN]
