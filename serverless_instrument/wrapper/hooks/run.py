@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
-from serverless_instrument.wrapper.lean_imports import LeanFinder
+from serverless_instrument.wrapper.lean_imports import import_lean
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -19,7 +18,6 @@ _PACKAGE = "opentelemetry.instrumentation"
 # Instrumentations that live in another's package.
 _PACKAGES = {"aiobotocore": "botocore"}
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
-_lean = LeanFinder()
 
 
 def run(name: str, class_name: str, module: ModuleType) -> None:
@@ -48,16 +46,18 @@ def _load(name: str, class_name: str, options: dict[str, object]) -> None:
     package = f"{_PACKAGE}.{_PACKAGES.get(name, name)}"
     collecting = gc.isenabled()
     gc.disable()
-    sys.meta_path.insert(0, _lean)
     try:
         if not _installed(package):
             return
-        instrumentor = getattr(import_module(package), class_name)()
-        _stable_conventions()
+        if name == "botocore":
+            module = import_lean(package)
+        else:
+            module = import_module(package)
+            _stable_conventions()
+        instrumentor = getattr(module, class_name)()
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument(skip_dep_check=True, **options)
     finally:
-        sys.meta_path.remove(_lean)
         if collecting:
             gc.enable()
 
