@@ -14,13 +14,15 @@ from time import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.records import Span
 
     Handler = Callable[[object, object], object]
 
+_MARK = "__serverless_instrument__"
 _USER_HANDLER = "SERVERLESS_INSTRUMENT_HANDLER"
 # Types of start in which the environment was ready before its first invocation came.
 _INITIALIZED_AHEAD = frozenset(("provisioned-concurrency", "lambda-managed-instances"))
@@ -41,7 +43,7 @@ def __getattr__(name: str) -> Handler:
         msg = f'_HANDLER="{user_handler_name}" names no function; set {_USER_HANDLER} to yours'
         raise ValueError(msg)
     os.environ["_HANDLER"] = user_handler_name
-    instrumentation = _set_up()
+    instrumentation = shared()
     try:
         user_handler = _load(user_handler_name)
     except AttributeError as error:
@@ -85,6 +87,37 @@ def _described(error: Exception) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:  # a user's object may be the cause, and its exception may raise again
         return type(error).__name__
+
+
+_shared: list[Instrumentation | None] = []
+
+
+def shared() -> Instrumentation | None:
+    """The process's instrumentation, made by who asks first; None where there is none."""
+    if not _shared:
+        _shared.append(_set_up())
+    return _shared[0]
+
+
+def decorated(user_handler: Handler, attributes: Mapping[str, object] | None) -> Handler:
+    """`user_handler`, instrumented unless it is already; `attributes` go on its spans."""
+    instrumentation = shared()
+    if instrumentation is None or _is_marked(user_handler):
+        return user_handler
+    return instrument(user_handler, instrumentation, attributes)
+
+
+def open_span() -> Span | None:
+    """The running invocation's span, None where there is none or it is not sampled."""
+    instrumentation = _shared[0] if _shared else None
+    return instrumentation.open_span() if instrumentation else None
+
+
+def send_span(span: Span) -> None:
+    """Send a finished span of ours."""
+    instrumentation = _shared[0] if _shared else None
+    if instrumentation is not None:
+        instrumentation.send_span(span)
 
 
 def _set_up() -> Instrumentation | None:
@@ -135,7 +168,9 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
 
-    def start(self, event: object, context: object) -> Invocation | None:
+    def start(
+        self, event: object, context: object, attributes: Mapping[str, object] | None = None
+    ) -> Invocation | None:
         """Send START; None where telemetry of this invocation failed."""
         try:
             coldstart, self._coldstart = self._coldstart, False
@@ -150,6 +185,8 @@ class Instrumentation:
                 coldstart=coldstart,
                 extract_foreign=self._on_import.extract,
             )
+            if attributes:
+                invocation.span.attributes.update(attributes)
             self._on_import.begin(invocation)
             self._channel.send(invocation.start())
             self._running = invocation
@@ -182,17 +219,34 @@ class Instrumentation:
         except Exception as fault:  # as above
             self._fault(fault)
 
+    def open_span(self) -> Span | None:
+        """The running invocation's span, None where there is none or it is not sampled."""
+        invocation = self._running
+        return invocation.span if invocation is not None and invocation.sampled else None
+
+    def send_span(self, span: Span) -> None:
+        """Send a finished span of ours."""
+        from serverless_instrument.wrapper.invocation import span_frame
+
+        self._channel.send(span_frame(span, self.settings.limits))
+
     def _fault(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
             warn(f"telemetry of an invocation was lost: {_described(error)}")
 
 
-def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handler:
+def instrument(
+    user_handler: Handler,
+    instrumentation: Instrumentation,
+    attributes: Mapping[str, object] | None = None,
+) -> Handler:
     """`user_handler` between START and END; same result, same exception, same stack trace."""
+    if _is_marked(user_handler):
+        return user_handler
 
     def handler(event: object, context: object) -> object:
-        invocation = instrumentation.start(event, context)
+        invocation = instrumentation.start(event, context, attributes)
         try:
             response = user_handler(event, context)
         except BaseException as error:
@@ -204,7 +258,23 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
             instrumentation.succeed(invocation, response)
         return response
 
+    _dress(handler, user_handler)
     return handler
+
+
+def _is_marked(user_handler: Handler) -> bool:
+    return getattr(user_handler, _MARK, None) is True
+
+
+def _dress(handler: Handler, user_handler: Handler) -> None:
+    """What functools.wraps does, for handlers that may be any object."""
+    setattr(handler, _MARK, True)
+    handler.__wrapped__ = user_handler  # type: ignore[attr-defined] # a function
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        try:
+            setattr(handler, name, getattr(user_handler, name))
+        except Exception:  # it has none, or a strange one
+            continue
 
 
 def _user_frames(error: BaseException) -> TracebackType | None:

@@ -217,6 +217,12 @@ def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
     return message
 
 
+def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:
+    """The SPANS frame of one finished span."""
+    item = encoder.item(bounded(span, limits))
+    return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
+
+
 def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:
     try:
         trigger = registry.select(event)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from serverless_instrument import __version__, wire
+from serverless_instrument import __version__
 from serverless_instrument.wrapper import encoder, propagation, records
-from serverless_instrument.wrapper.invocation import bounded
+from serverless_instrument.wrapper.invocation import span_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,11 +157,7 @@ class Bridge:
 
     def sink(self, scope: bytes, record: records.Span) -> None:
         """Send a finished span of ours."""
-        self._send(self._frame(scope, record))
-
-    def _frame(self, scope: bytes, record: records.Span) -> bytes:
-        item = encoder.item(bounded(record, self._settings.limits))
-        return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
+        self._send(span_frame(record, self._settings.limits, scope))
 
     def _ended(self, span: ReadableSpan) -> None:
         from serverless_instrument.wrapper.sdk_processor import record_of, scope_of
@@ -177,7 +173,7 @@ class Bridge:
         encoded = self._scopes.get(scope)
         if encoded is None:
             encoded = self._scopes[scope] = scope_of(scope)
-        frame = self._frame(encoded, record)
+        frame = span_frame(record, self._settings.limits, encoded)
         if self._own_resource is None or span.resource is self._own_resource:
             self._send(frame)
         else:
