@@ -17,7 +17,7 @@ from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.delivery import Delivery
 from serverless_instrument.forwarder.http1 import BadResponseError
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.receiver import Connection, accept
+from serverless_instrument.forwarder.receiver import Connection, accept, adopted
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import Settings
 
@@ -109,6 +109,9 @@ class Forwarder:
         self._poller.register(self._wake_read, POLLIN)
         if listener is not None:
             self._poller.register(listener.fileno(), POLLIN)
+        self._parent_descriptor = registration.runtime_descriptor
+        if self._parent_descriptor >= 0:
+            self._add(adopted(self._parent_descriptor))
         # When the invocation is overdue, or the flush or the drain has had its time.
         self._act_at_s = _NEVER
         # When to ask for /next once more, or to repeat what a drain could not deliver.
@@ -190,12 +193,15 @@ class Forwarder:
                 self.report("listener", f"more than {_CONNECTIONS_LIMIT} connections: one refused")
                 incoming.close()
                 continue
-            connection = Connection(incoming, Session())
-            descriptor = connection.fileno()
-            self._connections[descriptor] = connection
-            self._poller.register(descriptor, POLLIN)
-            accepted.add(descriptor)
+            accepted.add(self._add(incoming))
         return accepted
+
+    def _add(self, incoming: socket) -> int:
+        connection = Connection(incoming, Session())
+        descriptor = connection.fileno()
+        self._connections[descriptor] = connection
+        self._poller.register(descriptor, POLLIN)
+        return descriptor
 
     def _read(self, descriptor: int, connection: Connection) -> None:
         room_bytes = _READ_PER_TURN_BYTES
@@ -224,6 +230,10 @@ class Forwarder:
         unfinished = self._intake.closed(connection.session, time_ns())
         if unfinished or not self._runtime_connected():
             self._do(self._lifecycle.runtime_gone())
+        if descriptor == self._parent_descriptor:
+            # An internal extension is told no SHUTDOWN; it is over with its runtime.
+            self._parent_descriptor = -1
+            self._shutdown(_FLUSH_BUDGET_S)
 
     def _runtime_connected(self) -> bool:
         return any(connection.session.greeted for connection in self._connections.values())

@@ -148,14 +148,16 @@ class Instrumentation:
         self._invocation_type = invocation.Invocation
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._failed = False
+        self._socket_path = wire.socket_path(os.environ)
         self._channel = Channel(
-            wire.socket_path(os.environ),
+            self._socket_path,
             lambda: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource_bytes)),
         )
         # Set in a forked child that runs the rest of an invocation: its END is the parent's.
         self._inherited = False
         os.register_at_fork(after_in_child=self._after_fork)
-        self._channel.connect()
+        if not self._channel.connect() and os.environ.get("AWS_LAMBDA_RUNTIME_API"):
+            self._start_forwarder()
         for warning in warnings:
             warn(warning)
         self._running: Invocation | None = None
@@ -163,6 +165,16 @@ class Instrumentation:
             self.settings, attributes, self._channel.send, lambda: self._running, warn
         )
         self._on_import.install()
+
+    def _start_forwarder(self) -> None:
+        """Without the layer: an internal extension of our own."""
+        from serverless_instrument.wrapper import internal_extension
+
+        path = f"{self._socket_path}.{os.getpid()}"
+        try:
+            self._channel.adopt(internal_extension.start(os.environ, path), path)
+        except internal_extension.UnavailableError as error:
+            warn(f"no forwarder, telemetry is discarded: {error}")
 
     def _after_fork(self) -> None:
         self._inherited = True

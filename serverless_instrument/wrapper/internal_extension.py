@@ -26,8 +26,10 @@ class UnavailableError(Exception):
     """There is no forwarder and none can be started; the text says why."""
 
 
-def start(environ: Mapping[str, str]) -> _socket.socket:
-    """Start a forwarder; our end of the connection to it.
+def start(environ: Mapping[str, str], path: str) -> _socket.socket:
+    """Start a forwarder, which listens on `path`; our end of the connection to it.
+
+    The path is this process's own: a forwarder of an earlier runtime may not have ended yet.
 
     Raises:
         UnavailableError: Lambda refused the extension, or no process could be started.
@@ -39,7 +41,7 @@ def start(environ: Mapping[str, str]) -> _socket.socket:
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         os.set_inheritable(theirs.fileno(), True)
-        _spawn(environ, identifier, theirs.fileno())
+        _spawn(environ, path, identifier, theirs.fileno())
     except OSError as error:
         ours.close()
         raise UnavailableError(f"the forwarder did not start: {error}") from None
@@ -80,7 +82,7 @@ def _register(api: str) -> str:
     raise UnavailableError(f"Lambda refused an internal extension: {head[0]}")
 
 
-def _spawn(environ: Mapping[str, str], identifier: str, descriptor: int) -> None:
+def _spawn(environ: Mapping[str, str], path: str, identifier: str, descriptor: int) -> None:
     """Start the forwarder as nobody's child: a function that waits for its own finds none of ours.
 
     The shell ends at once, and the forwarder goes on under init.
@@ -89,6 +91,7 @@ def _spawn(environ: Mapping[str, str], identifier: str, descriptor: int) -> None
     main = os.path.join(directory, "forwarder", "__main__.py")
     environment = {
         **environ,
+        "SERVERLESS_INSTRUMENT_SOCKET": path,
         "SERVERLESS_INSTRUMENT_EXTENSION_ID": identifier,
         "SERVERLESS_INSTRUMENT_SOCKET_FD": str(descriptor),
     }
