@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration import emulator
+from tests.integration import emulator, installed
+from tests.integration.interpreters import with_runtime_client
 
 EMULATOR = "SERVERLESS_INSTRUMENT_TEST_RIE"
 COLLECTOR = "SERVERLESS_INSTRUMENT_TEST_ROTEL"
@@ -64,3 +66,15 @@ def emulators(layer: emulator.Layer) -> emulator.Emulators:
 def emulators_with_collector(emulators: emulator.Emulators) -> emulator.Emulators:
     """The same with a real collector."""
     return emulator.Emulators(emulators.binary, emulators.layer, program(COLLECTOR))
+
+
+@pytest.fixture(scope="session")
+def installed_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A function's directory into which the package is pip-installed."""
+    return installed.install(tmp_path_factory.mktemp("installed") / "task")
+
+
+@pytest.fixture(scope="session")
+def clean_python() -> str:
+    """A Python that has awslambdaric, as the managed runtime's, and nothing of OpenTelemetry."""
+    return with_runtime_client(f"{sys.version_info[0]}.{sys.version_info[1]}")
