@@ -144,15 +144,12 @@ class Instrumentation:
             return
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)
-        resource_bytes = encoder.resource(attributes)
+        self._resource_bytes = encoder.resource(attributes)
         self._invocation_type = invocation.Invocation
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._failed = False
         self._socket_path = wire.socket_path(os.environ)
-        self._channel = Channel(
-            self._socket_path,
-            lambda: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource_bytes)),
-        )
+        self._channel = Channel(self._socket_path, self._hello)
         # Set in a forked child that runs the rest of an invocation: its END is the parent's.
         self._inherited = False
         os.register_at_fork(after_in_child=self._after_fork)
@@ -162,9 +159,24 @@ class Instrumentation:
             warn(warning)
         self._running: Invocation | None = None
         self._on_import = OnImport(
-            self.settings, attributes, self._channel.send, lambda: self._running, warn
+            self.settings,
+            attributes,
+            self._channel.send,
+            self._adopt_resource,
+            lambda: self._running,
+            warn,
         )
         self._on_import.install()
+
+    def _hello(self) -> bytes:
+        from serverless_instrument import wire
+
+        return wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", self._resource_bytes))
+
+    def _adopt_resource(self, resource_bytes: bytes) -> None:
+        """What is sent from now on is of this resource."""
+        self._resource_bytes = resource_bytes
+        self._channel.send(self._hello())
 
     def _start_forwarder(self) -> None:
         """Without the layer: an internal extension of our own."""
@@ -183,7 +195,11 @@ class Instrumentation:
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None
     ) -> Invocation | None:
-        """Send START; None where telemetry of this invocation failed."""
+        """Send START; None where telemetry of this invocation failed, or it has begun already."""
+        if self._running is not None and not self._inherited:
+            # A decorated handler inside an instrumented one.
+            self._running.span.attributes.update(attributes or {})
+            return None
         try:
             coldstart, self._coldstart = self._coldstart, False
             self._inherited = False

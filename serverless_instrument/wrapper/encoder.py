@@ -234,6 +234,7 @@ def _event(event: Event, limits: Limits) -> bytes:
             event.attributes,
             limits.event_attribute_count,
             limits.attribute_value_length,
+            event.dropped_attributes,
         )
     )
 
@@ -249,6 +250,7 @@ def _link(link: Link, limits: Limits) -> bytes:
             link.attributes,
             limits.link_attribute_count,
             limits.attribute_value_length,
+            link.dropped_attributes,
         )
         + b"\x35"
         + _FIXED32(link.flags)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from serverless_instrument import __version__, wire
 from serverless_instrument.wrapper import encoder, records
 from serverless_instrument.wrapper.propagation import extract
-from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
+from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 from serverless_instrument.wrapper.triggers import registry
 
 TYPE_CHECKING = False
@@ -64,6 +64,7 @@ class Invocation:
         "carrier",
         "deadline_unix_ms",
         "live",
+        "parent_flags",
         "request_id",
         "sampled",
         "span",
@@ -96,7 +97,12 @@ class Invocation:
             ignore_xray_decision=settings.ignore_xray_decision,
         )
         if settings.needs_sdk and extract_foreign is not None:
-            parent = extract_foreign(facts.carrier) or parent
+            foreign = extract_foreign(facts.carrier)
+            # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
+            if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
+                parent = foreign
+        # The parent's own, for the sampler of the SDK.
+        self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
         self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
         attributes: Attributes = {
@@ -118,7 +124,7 @@ class Invocation:
             attributes,
             parent.span_id if parent else b"",
             parent.trace_state if parent else "",
-            (parent.flags & ~1 if parent else 0)
+            (parent.flags & ~1 if parent else records.FLAG_RANDOM)
             | self.sampled
             | records.FLAG_HAS_IS_REMOTE
             | (records.FLAG_IS_REMOTE if parent else 0),
@@ -168,8 +174,9 @@ class Invocation:
         return frames + self._end(now_unix_ns)
 
     def _error(self, error_type: str, message: str) -> None:
-        self.span.status_code = records.STATUS_ERROR
-        self.span.status_message = message[:_SHORTENED_CHARACTERS]
+        if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
+            self.span.status_code = records.STATUS_ERROR
+            self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
@@ -233,7 +240,8 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
 
 
 def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:
-    if settings.sampler == DEFAULT_SAMPLER:
+    # A sampler that only a package knows is asked once the SDK is loaded.
+    if settings.sampler == DEFAULT_SAMPLER or settings.sampler not in STANDARD_SAMPLERS:
         return parent is None or parent.sampled
     from serverless_instrument.wrapper import sampling
 

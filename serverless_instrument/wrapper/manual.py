@@ -11,12 +11,15 @@ from contextvars import ContextVar
 from functools import wraps
 from time import time_ns
 
+from serverless_instrument import __version__
 from serverless_instrument.wrapper import bootstrap, errors, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    from serverless_instrument.wrapper.encoder import Limits
 
 _SCOPE_NAME = "serverless_instrument"
 _current: ContextVar[RecordSpan | None] = ContextVar("serverless_instrument_span", default=None)
@@ -25,10 +28,12 @@ _current: ContextVar[RecordSpan | None] = ContextVar("serverless_instrument_span
 class RecordSpan:
     """A span over a record; without one it records nothing."""
 
-    __slots__ = ("record",)
+    __slots__ = ("record", "token")
 
     def __init__(self, record: records.Span | None) -> None:
         self.record = record
+        # Of OpenTelemetry's context, where that came while the span was open.
+        self.token: object = None
 
     def set_attribute(self, key: str, value: object) -> None:
         """Set one attribute."""
@@ -46,7 +51,8 @@ class RecordSpan:
         """Add an ``exception`` event."""
         if self.record is not None:
             trace = errors.stacktrace(exception, exception.__traceback__)
-            self.add_event("exception", {**errors.details(exception, trace), **(attributes or {})})
+            told = {**errors.details(exception, trace), "exception.escaped": "False"}
+            self.add_event("exception", {**told, **(attributes or {})})
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""
@@ -67,6 +73,16 @@ def current() -> RecordSpan:
     return RecordSpan(invocation)
 
 
+def otel_imported(limits: Limits) -> None:
+    """Make the innermost span that is open here OpenTelemetry's current one, too."""
+    span = _current.get()
+    if span is not None and span.record is not None and span.is_recording():
+        from serverless_instrument.wrapper import tracer
+
+        live = tracer.LiveSpan(span.record, limits, None)
+        span.token = tracer.attach(tracer.context_of(live, {}))
+
+
 class SpanScope:
     """A span for the length of a block, or of every call of the function that it decorates."""
 
@@ -78,7 +94,7 @@ class SpanScope:
     def __enter__(self) -> Any:
         trace = sys.modules.get("opentelemetry.trace")
         if trace is not None and hasattr(trace, "get_tracer"):
-            scope = trace.get_tracer(_SCOPE_NAME).start_as_current_span(
+            scope = trace.get_tracer(_SCOPE_NAME, __version__).start_as_current_span(
                 self._name, attributes=self._attributes
             )
         else:
@@ -141,13 +157,17 @@ class _RecordScope:
             _current.reset(self._token)
         except ValueError:  # left in another context than it was entered in
             _current.set(None)
+        if self._span.token is not None:
+            from serverless_instrument.wrapper import tracer
+
+            tracer.detach(self._span.token)
         record = self._span.record
         if record is None:
             return
         if isinstance(error, Exception):
             self._span.record_exception(error)
             record.status_code = records.STATUS_ERROR
-            record.status_message = errors.message(error)
+            record.status_message = f"{type(error).__name__}: {errors.message(error)}"
         record.end_unix_ns = max(time_ns(), record.start_unix_ns)
         try:
             bootstrap.send_span(record)

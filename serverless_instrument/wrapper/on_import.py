@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import INSTRUMENTATIONS
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.late_context import LateContext
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.sdk import Bridge
     from serverless_instrument.wrapper.settings import Settings
 
-_LAMBDA_EXTENSION = "opentelemetry.instrumentation.botocore.extensions.lmbd"
+_EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
 _PROPAGATORS = "OTEL_PROPAGATORS"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
@@ -30,6 +32,7 @@ class OnImport:
         settings: the runtime side's.
         resource: attributes of the function's resource.
         send: takes whole frames.
+        adopt: takes an encoded resource that is the function's from now on.
         running: the invocation that is running now, if any.
         warn: says one line.
     """
@@ -39,15 +42,18 @@ class OnImport:
         settings: Settings,
         resource: Mapping[str, object],
         send: Callable[[bytes], None],
+        adopt: Callable[[bytes], None],
         running: Callable[[], Invocation | None],
         warn: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._resource = resource
         self._send = send
+        self._adopt = adopt
         self._running = running
         self._warn = warn
         self._bridge: Bridge | None = None
+        self._late: LateContext | None = None
         self._usable = True
         self._hooks = PostImportHooks(self._failed)
 
@@ -55,7 +61,8 @@ class OnImport:
         """Watch for the imports; import the SDK now if a setting needs it."""
         self._hooks.watch("opentelemetry.trace", self._api_imported)
         self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
-        self._hooks.watch(_LAMBDA_EXTENSION, self._lambda_extension_imported)
+        self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
+        self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if os.environ.get(_PROPAGATORS):
             self._hooks.watch(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
@@ -73,7 +80,10 @@ class OnImport:
         try:
             import opentelemetry.sdk.trace  # noqa: F401 - for the hook on it
         except Exception as error:  # the function's own packages, in whatever state
-            self._failed("opentelemetry.sdk.trace", error)
+            self._warn(
+                "OTEL_TRACES_SAMPLER or OTEL_PROPAGATORS names what needs opentelemetry-sdk, which "
+                f"cannot be imported ({type(error).__name__}: {error}); the defaults decide"
+            )
 
     def _failed(self, module_name: str, error: Exception) -> None:
         text = " ".join(str(error).split())
@@ -100,10 +110,18 @@ class OnImport:
             self._resource,
             self._send,
             lambda resource: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource)),
-            self._running,
+            self._adopt,
+            self._warn,
         )
         bridge.api_imported(module)
         self._bridge = bridge
+        invocation = self._running()
+        if invocation is not None:
+            bridge.begin(invocation, self._baggage(invocation), self._late)
+        if "serverless_instrument.wrapper.manual" in sys.modules:
+            from serverless_instrument.wrapper.manual import otel_imported
+
+            otel_imported(self._settings.limits)
 
     def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - as every hook
         if self._bridge is not None:
@@ -113,6 +131,11 @@ class OnImport:
         from serverless_instrument.wrapper.hooks.botocore import keep_payload
 
         keep_payload(module)
+
+    def _sns_extension_imported(self, module: ModuleType) -> None:
+        from serverless_instrument.wrapper.hooks.botocore import keep_entries
+
+        keep_entries(module)
 
     def _without_propagators(self) -> Callable[[], None]:
         """Import the API's module without the setting: it fails where a package is missing."""
@@ -131,18 +154,26 @@ class OnImport:
 
     def begin(self, invocation: Invocation) -> None:
         """Make the invocation's span the current one, for OpenTelemetry code if there is any."""
-        if self._bridge is None:
+        if self._bridge is not None:
+            self._bridge.begin(invocation, self._baggage(invocation))
             return
-        baggage = {}
-        header = invocation.carrier.get("baggage")
-        if header and "baggage" in self._settings.propagators:
-            from serverless_instrument.wrapper.propagation import parse_baggage
+        from serverless_instrument.wrapper.late_context import LateContext
 
-            baggage = parse_baggage(header)
-        self._bridge.begin(invocation, baggage)
+        self._late = LateContext()
+
+    def _baggage(self, invocation: Invocation) -> Mapping[str, str]:
+        header = invocation.carrier.get("baggage")
+        if not header or "baggage" not in self._settings.propagators:
+            return {}
+        from serverless_instrument.wrapper.propagation import parse_baggage
+
+        return parse_baggage(header)
 
     def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
         """The remote parent that a propagator which is not ours finds."""
-        from serverless_instrument.wrapper.propagators import extract
+        try:
+            from serverless_instrument.wrapper.propagators import extract
 
-        return extract(headers)
+            return extract(headers)
+        except Exception:  # a package's propagator, or no OpenTelemetry at all: said at its import
+            return None

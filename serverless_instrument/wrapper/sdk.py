@@ -8,7 +8,7 @@ user sets takes the place of either, with our processor added to it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serverless_instrument import __version__
 from serverless_instrument.wrapper import encoder, propagation, records
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext, TracerProvider
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.late_context import LateContext
     from serverless_instrument.wrapper.settings import Settings
     from serverless_instrument.wrapper.tracer import Provider
 
 _SDK = "opentelemetry.sdk.trace"
 _OLDEST = (1, 25)
+_UNKNOWN_SERVICE = "unknown_service"
 
 
 class UnusableError(Exception):
@@ -42,7 +44,8 @@ class Bridge:
         resource: attributes of the function's resource.
         send: takes whole frames.
         hello: the HELLO frame of an encoded resource.
-        running: the invocation that is running now, if any.
+        adopt: takes an encoded resource that is the function's from now on.
+        warn: says one line.
     """
 
     def __init__(
@@ -51,15 +54,17 @@ class Bridge:
         resource: Mapping[str, object],
         send: Callable[[bytes], None],
         hello: Callable[[bytes], bytes],
-        running: Callable[[], Invocation | None],
+        adopt: Callable[[bytes], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._resource = dict(resource)
         self._send = send
         self._hello = hello
-        self._running = running
+        self._adopt = adopt
+        self._warn = warn
         self._provider: Provider | None = None
-        self._own_resource: object = None
+        self._encoded_resource = encoder.resource(self._resource)
         self._resources: dict[int, tuple[object, bytes]] = {}
         self._scopes: dict[object, bytes] = {}
         self._root: records.Span | None = None
@@ -68,7 +73,7 @@ class Bridge:
     # The function imports the API.
 
     def api_imported(self, trace: ModuleType) -> None:
-        """Make our provider the global one; the running invocation becomes the current span."""
+        """Make our provider the global one, or the SDK's if that is loaded."""
         check_version("opentelemetry-api", "opentelemetry.version")
         from serverless_instrument.wrapper.tracer import Provider
 
@@ -85,11 +90,9 @@ class Bridge:
 
         set_tracer_provider.__doc__ = original.__doc__
         trace.set_tracer_provider = set_tracer_provider  # type: ignore[attr-defined] # a module
-        if _SDK in sys.modules or self._settings.needs_sdk:
+        # While the SDK's own import brings the API, it is not complete: `sdk_imported` follows.
+        if hasattr(sys.modules.get(_SDK), "TracerProvider"):
             self._sdk_provider()
-        invocation = self._running()
-        if invocation is not None:
-            self.begin(invocation, {})
 
     def _sampled(self, trace_id: bytes, parent: SpanContext | None) -> bool:
         from serverless_instrument.wrapper import sampling
@@ -110,6 +113,8 @@ class Bridge:
         provider.users = True
         if hasattr(tracer_provider, "add_span_processor"):
             tracer_provider.add_span_processor(self._processor())
+            self._encoded_resource = self._encoded(getattr(tracer_provider, "resource", None))
+            self._adopt(self._encoded_resource)
         provider.delegate = tracer_provider
         trace._TRACER_PROVIDER = tracer_provider  # type: ignore[attr-defined] # what its setter sets
         return True
@@ -136,14 +141,13 @@ class Bridge:
 
         resource = Resource(self._resource)  # type: ignore[arg-type] # plain values
         made = TracerProvider(
-            sampler=sampler(self._settings),
+            sampler=sampler(self._settings, self._warn),
             resource=resource,
             shutdown_on_exit=False,
-            id_generator=id_generator(),
+            id_generator=id_generator(self._warn),
             span_limits=span_limits(self._settings.limits),
         )
         made.add_span_processor(self._processor())
-        self._own_resource = made.resource
         provider.delegate = made
         trace._TRACER_PROVIDER = made  # what its setter sets, once
         return made
@@ -157,7 +161,14 @@ class Bridge:
 
     def sink(self, scope: bytes, record: records.Span) -> None:
         """Send a finished span of ours."""
-        self._send(span_frame(record, self._settings.limits, scope))
+        self._send(self._frame(record, scope))
+
+    def _frame(self, record: records.Span, scope: bytes) -> bytes:
+        if record.kind == records.KIND_CLIENT:
+            from serverless_instrument.wrapper.client_urls import cleaned
+
+            record.attributes = cleaned(record.attributes)
+        return span_frame(record, self._settings.limits, scope)
 
     def _ended(self, span: ReadableSpan) -> None:
         from serverless_instrument.wrapper.sdk_processor import record_of, scope_of
@@ -169,52 +180,91 @@ class Bridge:
         if record.span_id == self._root_id:
             self._root = record
             return
+        if not self._settings.traces_exported:
+            return
         scope = span.instrumentation_scope
         encoded = self._scopes.get(scope)
         if encoded is None:
             encoded = self._scopes[scope] = scope_of(scope)
-        frame = span_frame(record, self._settings.limits, encoded)
-        if self._own_resource is None or span.resource is self._own_resource:
-            self._send(frame)
-        else:
-            # A provider of the user's own has a resource of its own: HELLO says whose follows.
-            own = self._hello(encoder.resource(self._resource))
-            self._send(self._hello(self._encoded(span.resource)) + frame + own)
+        frame = self._frame(record, encoded)
+        resource = self._encoded(span.resource)
+        if resource != self._encoded_resource:
+            # Of another provider than the one in use: HELLO says whose follows.
+            frame = self._hello(resource) + frame + self._hello(self._encoded_resource)
+        self._send(frame)
 
     def _encoded(self, resource: object) -> bytes:
+        """The function's attributes under those of a provider's resource, encoded."""
         kept = self._resources.get(id(resource))
         if kept is None:
-            attributes: Mapping[str, object] = getattr(resource, "attributes", {})
-            kept = self._resources[id(resource)] = (resource, encoder.resource(attributes))
+            attributes = dict(getattr(resource, "attributes", {}))
+            if str(attributes.get("service.name", "")).startswith(_UNKNOWN_SERVICE):
+                del attributes["service.name"]  # the SDK's default, where none was given
+            encoded = encoder.resource({**self._resource, **attributes})
+            kept = self._resources[id(resource)] = (resource, encoded)
         return kept[1]
 
     # The invocation.
 
-    def begin(self, invocation: Invocation, baggage: Mapping[str, str]) -> None:
-        """Make the invocation's span the current one; does nothing before the API is imported."""
-        if self._provider is None:
-            return
+    def begin(
+        self,
+        invocation: Invocation,
+        baggage: Mapping[str, str],
+        late: LateContext | None = None,
+    ) -> None:
+        """Make the invocation's span the current one.
+
+        `late` is the context of an invocation that is running already.
+        """
         from serverless_instrument.wrapper import tracer
 
-        delegate = self._provider.delegate
-        root: Span
-        if delegate is not None and invocation.state != "running" and hasattr(delegate, "sampler"):
-            root = self._sdk_root(delegate, invocation)  # type: ignore[arg-type] # has a sampler
-        elif invocation.sampled:
+        root: Span | None = None
+        if late is None:
+            root = self._sdk_root(invocation)
+        if root is None and invocation.sampled:
             root = tracer.LiveSpan(invocation.span, self._settings.limits, None)
-        else:
+        elif root is None:
             root = tracer.unsampled(invocation.span)
-        token = tracer.attach(root, baggage)
-        invocation.live = _Live(self, root, token)
+        context = tracer.context_of(root, baggage)
+        if late is not None and late.fill(context):
+            token: object = late.token
+        else:
+            token = tracer.attach(context)
+        invocation.live = _Live(self, root, token, invocation.parent_flags)
 
-    def _sdk_root(self, delegate: SdkProvider, invocation: Invocation) -> Span:
+    def _sdk_root(self, invocation: Invocation) -> Span | None:
         """A span of the SDK's with the invocation's ids, so that the user's processors see it."""
+        provider = self._sdk()
+        if provider is None:
+            return None
+        try:
+            span = self.start_root(provider, invocation.span, invocation.parent_flags)
+        except Exception:  # of a sampler or processor of the user's
+            return None
+        invocation.sampled = span.is_recording() and self._settings.traces_exported
+        return span
+
+    def _sdk(self) -> SdkProvider | None:
+        """The SDK's provider that makes the spans, if one does."""
+        delegate: Any = self._provider.delegate if self._provider is not None else None
+        return delegate if hasattr(delegate, "sampler") else None
+
+    def start_root(self, provider: SdkProvider, record: records.Span, parent_flags: int) -> Span:
+        """Start a span of the SDK's with the ids of `record`, which `take_root` gives back."""
         from serverless_instrument.wrapper.sdk_options import start_root
 
-        span = start_root(delegate, invocation.span, SCOPE_NAME, __version__)
-        invocation.sampled = span.is_recording()
-        self._root_id = invocation.span.span_id
-        return span
+        self._root_id = record.span_id
+        return start_root(provider, record, parent_flags, SCOPE_NAME, __version__)
+
+    def show(self, record: records.Span, parent_flags: int) -> None:
+        """Show an invocation that was running when the SDK came to the processors of the user's."""
+        provider = self._sdk()
+        if provider is None:
+            return
+        from serverless_instrument.wrapper.sdk_options import finish_root
+
+        finish_root(self.start_root(provider, record, parent_flags), record)
+        self.take_root()
 
     def take_root(self) -> records.Span | None:
         """The finished invocation span, as the SDK gave it to our processor."""
@@ -228,10 +278,11 @@ SCOPE_NAME = "serverless_instrument"
 class _Live:
     """The invocation's span while it is the current one."""
 
-    def __init__(self, bridge: Bridge, span: Span, token: object) -> None:
+    def __init__(self, bridge: Bridge, span: Span, token: object, parent_flags: int) -> None:
         self._bridge = bridge
         self._span = span
         self._token = token
+        self._parent_flags = parent_flags
 
     def close(self, record: records.Span) -> records.Span:
         """End the span; the record to send, with what the user has put on it."""
@@ -239,15 +290,31 @@ class _Live:
 
         tracer.detach(self._token)
         span = self._span
-        if isinstance(span, tracer.LiveSpan):
-            span.end(record.end_unix_ns)
-            return record
-        if not span.is_recording():
-            return record
+        try:
+            if isinstance(span, tracer.LiveSpan):
+                span.end(record.end_unix_ns)
+                self._bridge.show(record, self._parent_flags)
+                return record
+            return self._ended(span, record)
+        except Exception:  # of a processor of the user's
+            return self._bridge.take_root() or record
+
+    def _ended(self, span: Span, record: records.Span) -> records.Span:
         from serverless_instrument.wrapper.sdk_options import finish_root
 
-        finish_root(span, record)
-        return self._bridge.take_root() or record
+        if span.is_recording():
+            finish_root(span, record)
+            return self._bridge.take_root() or record
+        ended_by_user = self._bridge.take_root()
+        if ended_by_user is None:
+            return record
+        ended_by_user.attributes.update(record.attributes)
+        ended_by_user.events += record.events
+        ended_by_user.end_unix_ns = record.end_unix_ns
+        if record.status_code and ended_by_user.status_code != records.STATUS_OK:
+            ended_by_user.status_code = record.status_code
+            ended_by_user.status_message = record.status_message
+        return ended_by_user
 
 
 def check_version(package: str, module_name: str) -> None:

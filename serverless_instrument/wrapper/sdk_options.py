@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.status import Status, StatusCode
 
-from serverless_instrument.wrapper.tracer import trace_state
+from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
+from serverless_instrument.wrapper.tracer import api_link, trace_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.settings import Settings
 
 
-def sampler(settings: Settings) -> Sampler:
-    """The standard sampler of that name, or the one that a package registers under it."""
+def sampler(settings: Settings, warn: Callable[[str], None]) -> Sampler:
+    """The standard sampler of that name, or the one that a package registers under it.
+
+    What cannot be had is said in one line, and the default sampler decides.
+    """
     from opentelemetry.sdk.trace import sampling
 
     ratio = sampling.TraceIdRatioBased(settings.sampler_ratio)
@@ -38,18 +44,33 @@ def sampler(settings: Settings) -> Sampler:
     }
     if settings.sampler in standard:
         return standard[settings.sampler]
-    made = _registered("opentelemetry_traces_sampler", settings.sampler)
-    chosen: Sampler = made(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))  # type: ignore[operator] # a factory
+    try:
+        made = _registered("opentelemetry_traces_sampler", settings.sampler)
+        chosen: Sampler = made(os.environ.get("OTEL_TRACES_SAMPLER_ARG", ""))  # type: ignore[operator] # a factory
+    except Exception as error:  # a package's code
+        warn(
+            f'OTEL_TRACES_SAMPLER="{settings.sampler}" cannot be used: {_reason(error)}; '
+            f"using {DEFAULT_SAMPLER}"
+        )
+        return standard[DEFAULT_SAMPLER]
     return chosen
 
 
-def id_generator() -> IdGenerator:
+def id_generator(warn: Callable[[str], None]) -> IdGenerator:
     """``OTEL_PYTHON_ID_GENERATOR``, by entry point; the SDK's random one by default."""
     name = os.environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip()
     if name in ("", "random"):
         return RandomIdGenerator()
-    made: IdGenerator = _registered("opentelemetry_id_generator", name)()  # type: ignore[operator] # a class
+    try:
+        made: IdGenerator = _registered("opentelemetry_id_generator", name)()  # type: ignore[operator] # a class
+    except Exception as error:  # a package's code
+        warn(f'OTEL_PYTHON_ID_GENERATOR="{name}" cannot be used: {_reason(error)}; using "random"')
+        return RandomIdGenerator()
     return made
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, LookupError) else f"{type(error).__name__}: {error}"
 
 
 def _registered(group: str, name: str) -> object:
@@ -57,7 +78,7 @@ def _registered(group: str, name: str) -> object:
 
     for entry_point in entry_points(group=group, name=name):
         return entry_point.load()
-    raise LookupError(f'no installed package registers "{name}" under {group}')
+    raise LookupError(f"no installed package provides it ({group})")
 
 
 def span_limits(limits: Limits) -> SpanLimits:
@@ -78,43 +99,49 @@ def span_limits(limits: Limits) -> SpanLimits:
 
 
 class _ForcedIds(RandomIdGenerator):
-    """Gives the ids that it was told to; the tracer that it serves makes invocation spans only."""
+    """Gives the ids that it was told to."""
 
-    def __init__(self) -> None:
-        self.trace_id = 0
-        self.span_id = 0
+    def __init__(self, record: records.Span) -> None:
+        self._trace_id = int.from_bytes(record.trace_id, "big")
+        self._span_id = int.from_bytes(record.span_id, "big")
 
     def generate_trace_id(self) -> int:
-        return self.trace_id
+        return self._trace_id
 
     def generate_span_id(self) -> int:
-        return self.span_id
+        return self._span_id
 
 
-def start_root(provider: TracerProvider, record: records.Span, name: str, version: str) -> Span:
+def start_root(
+    provider: TracerProvider, record: records.Span, parent_flags: int, name: str, version: str
+) -> Span:
     """The invocation's span, made by the SDK with the ids of `record`."""
-    tracer = provider.get_tracer(name, version)
-    ids = _ForcedIds()
-    ids.trace_id = int.from_bytes(record.trace_id, "big")
-    ids.span_id = int.from_bytes(record.span_id, "big")
-    tracer.id_generator = ids  # type: ignore[attr-defined] # this scope's tracer is ours alone
     context = trace.set_span_in_context(trace.INVALID_SPAN)
     if record.parent_span_id:
         parent = trace.SpanContext(
-            ids.trace_id,
+            int.from_bytes(record.trace_id, "big"),
             int.from_bytes(record.parent_span_id, "big"),
             is_remote=True,
-            trace_flags=trace.TraceFlags(record.flags & 0xFF),
+            trace_flags=trace.TraceFlags(parent_flags & 0xFF),
             trace_state=trace_state(record.trace_state),
         )
         context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
-    return tracer.start_span(
-        record.name,
-        context=context,
-        kind=trace.SpanKind(record.kind - 1),
-        attributes=record.attributes,  # type: ignore[arg-type] # plain values
-        start_time=record.start_unix_ns,
-    )
+    tracer: Any = provider.get_tracer(name, version)
+    own_generator = tracer.id_generator
+    tracer.id_generator = _ForcedIds(record)
+    try:
+        span: Span = tracer.start_span(
+            record.name,
+            context=context,
+            kind=trace.SpanKind(record.kind - 1),
+            attributes=record.attributes,
+            links=[api_link(each) for each in record.links],
+            start_time=record.start_unix_ns,
+        )
+    finally:
+        # The SDK gives the same tracer to whoever asks for this scope.
+        tracer.id_generator = own_generator
+    return span
 
 
 def finish_root(span: Span, record: records.Span) -> None:

@@ -66,10 +66,14 @@ def record_of(span: ReadableSpan) -> records.Span:
     )
     record.end_unix_ns = span.end_time or 0
     record.events = [
-        records.Event(event.name, event.timestamp, _plain(event.attributes))
+        records.Event(
+            event.name, event.timestamp, _plain(event.attributes), _dropped(event.attributes)
+        )
         for event in span.events
     ]
-    record.links = [link(each.context, each.attributes) for each in span.links]
+    record.links = [
+        link(each.context, each.attributes, _dropped(each.attributes)) for each in span.links
+    ]
     record.status_code = span.status.status_code.value
     record.status_message = span.status.description or ""
     record.dropped_attributes = span.dropped_attributes
@@ -80,3 +84,7 @@ def record_of(span: ReadableSpan) -> records.Span:
 
 def _plain(attributes: Mapping[str, object] | None) -> dict[str, object]:
     return dict(attributes) if attributes else {}
+
+
+def _dropped(attributes: object) -> int:
+    return getattr(attributes, "dropped", 0)

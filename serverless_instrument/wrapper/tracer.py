@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.errors import details, qualified_name, stacktrace
+from serverless_instrument.wrapper.errors import details, message, stacktrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.encoder import Limits
 
-    # (16-byte trace id, parent's SpanContext or None, span name, attributes) -> recorded
+    # (16-byte trace id, parent's SpanContext or None) -> recorded
     Sampler = Callable[[bytes, SpanContext | None], bool]
     Sink = Callable[[bytes, records.Span], None]
 
@@ -41,13 +41,13 @@ contextmanager: Any = getattr(trace, "_agnosticcontextmanager", plain_contextman
 _VALUES = (str, bool, int, float, bytes)
 
 
-def span_context(record: records.Span, *, sampled: bool) -> SpanContext:
+def span_context(record: records.Span) -> SpanContext:
     """The API's view of a record's ids."""
     return trace.SpanContext(
         int.from_bytes(record.trace_id, "big"),
         int.from_bytes(record.span_id, "big"),
         is_remote=False,
-        trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED if sampled else 0),
+        trace_flags=trace.TraceFlags(record.flags & 0xFF),
         trace_state=trace_state(record.trace_state),
     )
 
@@ -72,7 +72,7 @@ class LiveSpan(trace.Span):
         self.record = record
         self._limits = limits
         self._on_end = on_end
-        self._context = span_context(record, sampled=True)
+        self._context = span_context(record)
         self._lock = Lock()
         self._ended = False
         self._record_exception = record_exception
@@ -84,6 +84,10 @@ class LiveSpan(trace.Span):
     start_time = property(lambda self: self.record.start_unix_ns)
     context = property(lambda self: self._context)
     kind = property(lambda self: trace.SpanKind(self.record.kind - 1))
+    end_time = property(lambda self: self.record.end_unix_ns or None)
+    status = property(
+        lambda self: Status(StatusCode(self.record.status_code), self.record.status_message or None)
+    )
 
     def get_span_context(self) -> SpanContext:
         return self._context
@@ -102,15 +106,24 @@ class LiveSpan(trace.Span):
     def add_event(
         self, name: str, attributes: Attributes = None, timestamp: int | None = None
     ) -> None:
-        event = records.Event(name, timestamp or time_ns(), copied(attributes))
+        event = records.Event(
+            name, time_ns() if timestamp is None else timestamp, copied(attributes)
+        )
+        limit = self._limits.event_count
+        with self._lock:
+            if self._ended:
+                return
+            events = self.record.events
+            events.append(event)
+            if limit is not None and len(events) > limit:
+                # The latest are the telling ones: an exception is recorded last.
+                del events[0]
+                self.record.dropped_events += 1
+
+    def add_link(self, context: SpanContext, attributes: Attributes = None) -> None:
         with self._lock:
             if not self._ended:
-                self.record.events.append(event)
-
-    def addlink(self, context: SpanContext, attributes: Attributes = None) -> None:
-        with self._lock:
-            if not self._ended and context.is_valid:
-                self.record.links.append(link(context, attributes))
+                add_links(self.record, [trace.Link(context, attributes)], self._limits.link_count)
 
     def update_name(self, name: str) -> None:
         with self._lock:
@@ -135,10 +148,11 @@ class LiveSpan(trace.Span):
         exception: BaseException,
         attributes: Attributes = None,
         timestamp: int | None = None,
-        escaped: bool = False,  # noqa: ARG002 - the API's signature
+        escaped: bool = False,
     ) -> None:
         told = {
             **details(exception, stacktrace(exception, exception.__traceback__)),
+            "exception.escaped": str(escaped),
             **copied(attributes),
         }
         self.add_event("exception", told, timestamp)  # type: ignore[arg-type] # plain values
@@ -149,49 +163,73 @@ class LiveSpan(trace.Span):
                 return
             self._ended = True
             record = self.record
-            record.end_unix_ns = max(end_time or time_ns(), record.start_unix_ns)
+            end_unix_ns = time_ns() if end_time is None else end_time
+            record.end_unix_ns = max(end_unix_ns, record.start_unix_ns)
         if self._on_end is not None:
             self._on_end(record)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
     ) -> None:
-        if isinstance(error, Exception) and self.is_recording():
+        if error is not None and self.is_recording():
             if self._record_exception:
-                self.record_exception(error)
+                self.record_exception(error, escaped=True)
             if self._set_status_on_exception:
-                self.set_status(StatusCode.ERROR, f"{qualified_name(type(error))}: {error}")
+                self.set_status(StatusCode.ERROR, f"{type(error).__name__}: {message(error)}")
         super().__exit__(kind, error, traceback)  # type: ignore[arg-type] # the API's own type
 
 
 def copied(attributes: Attributes) -> dict[str, object]:
-    """`attributes` with what a caller could change later copied; keys that are no text left out."""
+    """`attributes` with what a caller could change later copied; empty keys left out."""
     if not attributes:
         return {}
     return {
-        key: value if isinstance(value, _VALUES) else _frozen(value)
+        key if isinstance(key, str) else str(key): value  # type: ignore[redundant-expr] # callers are untyped
+        if value is None or isinstance(value, _VALUES)
+        else _frozen(value)
         for key, value in attributes.items()
-        if isinstance(key, str) and value is not None  # type: ignore[redundant-expr] # callers are untyped
+        if key
     }
 
 
 def _frozen(value: object) -> object:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return tuple(value)
-    return dict(value) if isinstance(value, dict) else value
+    try:
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return tuple([_frozen(item) for item in value])
+        if isinstance(value, dict):
+            return {key: _frozen(item) for key, item in value.items()}
+        return value if value is None or isinstance(value, _VALUES) else str(value)
+    except Exception:  # it holds itself, or is of the user's own making: the encoder's to sort out
+        return value
 
 
 def put(record: records.Span, attributes: Attributes, limit: int | None) -> None:
     """Set attributes on `record`; over `limit`, new keys are dropped and counted."""
+    if not attributes:
+        return
     target = record.attributes
-    for key, value in copied(attributes).items():
+    taken = copied(attributes)
+    record.dropped_attributes += len(attributes) - len(taken)
+    for key, value in taken.items():
         if key in target or limit is None or len(target) < limit:
             target[key] = value
         else:
             record.dropped_attributes += 1
 
 
-def link(context: SpanContext, attributes: Attributes) -> records.Link:
+def add_links(record: records.Span, links: Sequence[Link], limit: int | None) -> None:
+    """Add links that name a span or say anything else; over `limit` they are counted."""
+    for each in links:
+        context, attributes = each.context, each.attributes
+        if not (context.is_valid or attributes or context.trace_state):
+            continue
+        if limit is None or len(record.links) < limit:
+            record.links.append(link(context, attributes))
+        else:
+            record.dropped_links += 1
+
+
+def link(context: SpanContext, attributes: Attributes, dropped_attributes: int = 0) -> records.Link:
     """Our record of a link."""
     return records.Link(
         context.trace_id.to_bytes(16, "big"),
@@ -201,7 +239,20 @@ def link(context: SpanContext, attributes: Attributes) -> records.Link:
         | records.FLAG_HAS_IS_REMOTE
         | (records.FLAG_IS_REMOTE if context.is_remote else 0),
         copied(attributes),
+        dropped_attributes,
     )
+
+
+def api_link(record: records.Link) -> Link:
+    """The API's view of a link."""
+    context = trace.SpanContext(
+        int.from_bytes(record.trace_id, "big"),
+        int.from_bytes(record.span_id, "big"),
+        is_remote=bool(record.flags & records.FLAG_IS_REMOTE),
+        trace_flags=trace.TraceFlags(record.flags & 0xFF),
+        trace_state=trace_state(record.trace_state),
+    )
+    return trace.Link(context, dict(record.attributes))  # type: ignore[arg-type] # plain values
 
 
 class Tracer(trace.Tracer):
@@ -246,12 +297,13 @@ class Tracer(trace.Tracer):
             parent = None
         record = _record(name, kind, parent, start_time)
         if not self._provider.sampler(record.trace_id, parent):
-            return trace.NonRecordingSpan(span_context(record, sampled=False))
-        put(record, attributes, self._provider.limits.attribute_count)
-        record.links += [link(each.context, each.attributes) for each in links or ()]
+            return unsampled(record)
+        limits = self._provider.limits
+        put(record, attributes, limits.attribute_count)
+        add_links(record, links or (), limits.link_count)
         return LiveSpan(
             record,
-            self._provider.limits,
+            limits,
             lambda ended: self._provider.sink(self._scope, ended),
             record_exception=record_exception,
             set_status_on_exception=set_status_on_exception,
@@ -295,17 +347,19 @@ def _record(
     flags = records.FLAG_SAMPLED | records.FLAG_HAS_IS_REMOTE
     if parent is None:
         trace_id, parent_span_id, state = os.urandom(16), b"", ""
+        flags |= records.FLAG_RANDOM
     else:
         trace_id = parent.trace_id.to_bytes(16, "big")
         parent_span_id = parent.span_id.to_bytes(8, "big")
         state = parent.trace_state.to_header() if parent.trace_state else ""
+        flags |= parent.trace_flags & records.FLAG_RANDOM
         flags |= records.FLAG_IS_REMOTE if parent.is_remote else 0
     return records.Span(
         name,
         kind.value + 1,
         trace_id,
         os.urandom(8),
-        start_time or time_ns(),
+        time_ns() if start_time is None else start_time,
         {},
         parent_span_id,
         state,
@@ -347,16 +401,15 @@ class Provider(trace.TracerProvider):
         attributes: Attributes = None,
     ) -> trace.Tracer:
         name, version = instrumenting_module_name or "", instrumenting_library_version or ""
-        key = (name, version, schema_url, tuple((attributes or {}).items()))
+        told = copied(attributes)
+        key = (name, version, schema_url, repr(told))
         tracer = self._tracers.get(key)
         if tracer is None:
-            scope = encoder.scope(name, version, schema_url or "", copied(attributes))
+            arguments = (name, version, schema_url, *((attributes,) if told else ()))
             tracer = Tracer(
                 self,
-                scope,
-                lambda: (self.delegate or self._sdk_provider()).get_tracer(
-                    name, version, schema_url
-                ),
+                encoder.scope(name, version, schema_url or "", told),
+                lambda: (self.delegate or self._sdk_provider()).get_tracer(*arguments),
             )
             self._tracers[key] = tracer
         return tracer
@@ -365,17 +418,27 @@ class Provider(trace.TracerProvider):
         """What only the SDK's provider has: add_span_processor, resource, force_flush, shutdown."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(self.delegate or self._sdk_provider(), name)
+        try:
+            provider = self.delegate or self._sdk_provider()
+        except Exception as error:  # hasattr is a question, to which no is an answer
+            msg = f"{name} needs opentelemetry-sdk: {error}"
+            raise AttributeError(msg) from None
+        return getattr(provider, name)
 
 
-def attach(span: trace.Span, baggage: Mapping[str, str]) -> object:
-    """Make `span` the current one, with `baggage`; what `detach` takes."""
+def context_of(span: trace.Span, baggage: Mapping[str, str]) -> Context:
+    """The current context with `span` as the current one, and with `baggage`."""
     context = trace.set_span_in_context(span)
     if baggage:
         from opentelemetry.baggage import set_baggage
 
         for key, value in baggage.items():
             context = set_baggage(key, value, context)
+    return context
+
+
+def attach(context: Context) -> object:
+    """Enter `context`; what `detach` takes."""
     return context_api.attach(context)
 
 
@@ -391,5 +454,6 @@ def detach(token: object) -> None:
 
 
 def unsampled(record: records.Span) -> trace.Span:
-    """The span of an invocation that is not sampled: its context goes on, nothing is recorded."""
-    return trace.NonRecordingSpan(span_context(record, sampled=False))
+    """A span that is not sampled: its context goes on, nothing is recorded."""
+    record.flags &= ~records.FLAG_SAMPLED
+    return trace.NonRecordingSpan(span_context(record))

@@ -124,7 +124,7 @@ def test_end_of_an_http_request() -> None:
 def test_end_of_a_direct_invocation() -> None:
     span = end_span(started({"a": 1}).succeed(object(), END_UNIX_NS))
     assert (span.name, span.kind) == ("shop", Span.SPAN_KIND_SERVER)
-    assert (span.trace_id, span.parent_span_id, span.flags) == (ids(16), b"", 0x101)
+    assert (span.trace_id, span.parent_span_id, span.flags) == (ids(16), b"", 0x103)
     assert not span.HasField("status")
     assert decoded.attributes(span.attributes) == {"faas.trigger": "other", "faas.coldstart": False}
 

@@ -56,6 +56,11 @@ def keep_payload(lambda_extension: ModuleType) -> None:
     lambda_extension._OpInvoke._inject_current_span = staticmethod(lambda call_context: None)  # noqa: ARG005 - replaces one with that argument
 
 
+def keep_entries(sns_extension: ModuleType) -> None:
+    """Keep the instrumentation from writing headers into the caller's own dicts."""
+    sns_extension._OpPublish._inject_span_into_entry = staticmethod(lambda entry: None)  # noqa: ARG005 - as above
+
+
 def _headers() -> dict[str, str]:
     from opentelemetry.baggage.propagation import W3CBaggagePropagator
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

@@ -21,17 +21,17 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
 
     @wraps(original)
     def first(self: object, *arguments: Any, **options: Any) -> object:
-        if _suppressed():
+        # Whoever has wrapped this in the meantime goes on through the library's own.
+        if _suppressed() or getattr(owner, method) is not first:
             return original(self, *arguments, **options)
-        if getattr(owner, method) is first:
-            # Undone before anything else: whatever happens, the call itself goes on.
-            setattr(owner, method, original)
-            try:
-                load()
-            except Exception as error:  # ours to say, not the caller's to see
-                from serverless_instrument.wrapper.bootstrap import warn
+        # Undone before anything else: whatever happens, the call itself goes on.
+        setattr(owner, method, original)
+        try:
+            load()
+        except Exception as error:  # ours to say, not the caller's to see
+            from serverless_instrument.wrapper.bootstrap import warn
 
-                warn(f"{owner.__module__} is not instrumented: {type(error).__name__}: {error}")
+            warn(f"{owner.__module__} is not instrumented: {type(error).__name__}: {error}")
         return getattr(self, method)(*arguments, **options)
 
     setattr(owner, method, first)

@@ -6,7 +6,7 @@ import gc
 import os
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
 from serverless_instrument.wrapper.lean_imports import import_lean
@@ -57,9 +57,38 @@ def _load(name: str, class_name: str, options: dict[str, object]) -> None:
         instrumentor = getattr(module, class_name)()
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument(skip_dep_check=True, **options)
+            _give_way(instrumentor, options)
     finally:
         if collecting:
             gc.enable()
+
+
+def _give_way(instrumentor: Any, ours: dict[str, object]) -> None:
+    """Let the function's own ``instrument(…)`` count, which comes later, with its options.
+
+    An instrumentor is one for the whole process, and otherwise refuses with a warning.
+    """
+
+    def instrument(**options: object) -> object:
+        del instrumentor.instrument
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()
+        for name, hook in ours.items():
+            options[name] = _both(hook, options.get(name))
+        return instrumentor.instrument(**options)
+
+    instrumentor.instrument = instrument
+
+
+def _both(ours: Any, users: Any) -> object:
+    if not callable(users):
+        return ours
+
+    def hook(*arguments: object) -> None:
+        ours(*arguments)
+        users(*arguments)
+
+    return hook
 
 
 def _installed(package: str) -> bool:

@@ -1,6 +1,7 @@
 """Which import of the function's brings which OpenTelemetry instrumentation with it.
 
-To add a library, add a row: the module whose import says that the function uses it, the name of the
+To add a library, add a row: the module whose import says that the function uses it (and which is
+complete then: not one that its package imports in the middle of itself), the name of the
 instrumentation (the last part of its module under ``opentelemetry.instrumentation``, and what
 ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls it) and its class. An instrumentation that is not
 installed costs a look for it and nothing else. A library that needs more than the class has a file
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 INSTRUMENTATIONS = {
     "aiobotocore.client": ("aiobotocore", "AiobotocoreInstrumentor"),
-    "aiohttp.client": ("aiohttp_client", "AioHttpClientInstrumentor"),
+    "aiohttp": ("aiohttp_client", "AioHttpClientInstrumentor"),
     "aiokafka": ("aiokafka", "AIOKafkaInstrumentor"),
     "aiopg": ("aiopg", "AiopgInstrumentor"),
     "asyncpg": ("asyncpg", "AsyncPGInstrumentor"),
