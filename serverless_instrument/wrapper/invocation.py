@@ -41,6 +41,8 @@ _NEXT = {
 # A span over a frame's size keeps this much of each value rather than being lost. Its name and its
 # status are no attributes, to which limits apply, and are never longer.
 _SHORTENED_CHARACTERS = 4096
+# What a handler declared ``async`` or with ``yield`` returns; told by name, never run or closed.
+_UNMARSHALLABLE = frozenset(("async_generator", "coroutine", "generator"))
 _DEADLINE_MAX_MS = (1 << 63) - 1
 
 
@@ -149,6 +151,12 @@ class Invocation:
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
         """The END frame of an invocation that returned `response`."""
         self._advance("succeed")
+        kind = type(response).__name__
+        if kind in _UNMARSHALLABLE:
+            # The words of the runtime client, which fails the invocation after this.
+            message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
+            self._error("Runtime.MarshalError", message)
+            return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
         except Exception:  # a response may be any object, with any behaviour

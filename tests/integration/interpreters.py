@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.availability import missing
 from tests.integration.emulator import ROOT
 
 RUNTIME_CLIENT = "awslambdaric>=3"
@@ -31,17 +32,23 @@ def interpreter(version: str) -> str:
 
 def with_runtime_client(version: str) -> str:
     """Path of a Python of `version` that has awslambdaric, in an environment kept in .cache."""
+    return with_packages(version, "awslambdaric", RUNTIME_CLIENT)
+
+
+def with_packages(version: str, name: str, *packages: str) -> str:
+    """Path of a Python of `version` with `packages`, kept in .cache under `name`."""
     base = interpreter(version)
     if not base:
         pytest.skip(f"there is no python{version} here")
-    directory = ROOT / ".cache" / f"python-{version}-awslambdaric"
+    directory = ROOT / ".cache" / f"python-{version}-{name}"
     python, ready = str(directory / "bin" / "python"), directory / "ready"
-    if not ready.exists():
+    wanted = "\n".join(packages)
+    if not ready.exists() or ready.read_text() not in ("", wanted):
         make = [base, "-m", "venv", "--clear", str(directory)]
-        install = [python, "-m", "pip", "install", "--quiet", RUNTIME_CLIENT]
+        install = [python, "-m", "pip", "install", "--quiet", *packages]
         for command in (make, install):
             completed = subprocess.run(command, capture_output=True, text=True, check=False)
             if completed.returncode:
-                pytest.skip(f"no awslambdaric for python{version}: {completed.stderr.strip()}")
-        ready.touch()
+                missing(f"no {name} for python{version}: {completed.stderr.strip()}")
+        ready.write_text(wanted)
     return python
