@@ -77,18 +77,14 @@ def run(
     *events: object,
     layer: Path | None,
     python: str,
-    timeout_s: float = 30,
-    **environ: str,
+    environ: Mapping[str, str] | None = None,
 ) -> Run:
     """Invoke `handler` once for each event, then shut the environment down.
 
     With `layer` None it is the bare function.
     """
-    return asyncio.run(
-        asyncio.wait_for(
-            _run(handler, directory, events, layer, python, timeout_s, environ), _TIMEOUT_S
-        )
-    )
+    invocations = _run(handler, directory, events, layer, python, environ or {})
+    return asyncio.run(asyncio.wait_for(invocations, _TIMEOUT_S))
 
 
 async def _run(
@@ -97,7 +93,6 @@ async def _run(
     events: tuple[object, ...],
     layer: Path | None,
     python: str,
-    timeout_s: float,
     environ: Mapping[str, str],
 ) -> Run:
     async with serve(RECORDING) as backend:
@@ -107,7 +102,6 @@ async def _run(
             env={"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, **environ},
             layer=layer,
             python=python,
-            timeout_s=timeout_s,
             instrumented=layer is not None,
             base_env={"PATH": "/usr/bin:/bin"},
         )

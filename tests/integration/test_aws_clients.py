@@ -34,9 +34,7 @@ class Function:
             *events,
             layer=None if bare else self._layer,
             python=self._python,
-            AWS_ENDPOINT_URL=self._endpoint,
-            **AWS,
-            **environ,
+            environ={**AWS, "AWS_ENDPOINT_URL": self._endpoint, **environ},
         )
 
 

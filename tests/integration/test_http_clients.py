@@ -40,7 +40,7 @@ class Function:
             *events,
             layer=None if bare else self._layer,
             python=self._python,
-            **environ,
+            environ=environ,
         )
 
 
