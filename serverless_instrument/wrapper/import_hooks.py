@@ -55,18 +55,16 @@ class PostImportHooks:
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """The import system's question; None for every module that is not watched."""
-        hook = self._hooks.pop(name, None)
-        if hook is None:
+        if name not in self._hooks:
             return None
         for finder in sys.meta_path:
             find_spec = None if finder is self else getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
             if spec is not None:
+                # Whoever asks may only want to know: the hook goes once the module is executed.
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Loader(self, spec.loader, hook)  # type: ignore[assignment] # as above
+                    spec.loader = _Loader(self, spec.loader)  # type: ignore[assignment] # as above
                 return spec
-        # Not to be found now; it may be once the user has arranged sys.path.
-        self._hooks.setdefault(name, hook)
         return None
 
     def _call(self, name: str, hook: Hook, module: ModuleType) -> None:
@@ -75,31 +73,31 @@ class PostImportHooks:
         except Exception as error:  # a hook is ours, the import is the user's
             self._fault(name, error)
 
-    def before(self, name: str) -> Callable[[], None]:
-        """A watched module is about to be executed; call what this returns afterwards."""
-        before = self._before.get(name)
-        return before() if before is not None else _nothing
-
-    def loaded(self, hook: Hook, module: ModuleType) -> None:
-        """A watched module has been executed."""
-        self._call(module.__name__, hook, module)
-
-    def failed(self, name: str, hook: Hook) -> None:
-        """A watched module raised while it was executed: watch its next import."""
-        self._hooks.setdefault(name, hook)
-
-
-def _nothing() -> None:
-    return
+    def execute(self, module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
+        """Execute a module with `execution`, and then its hook; watch it again if it raises."""
+        name = module.__name__
+        hook = self._hooks.pop(name, None)
+        before = self._before.get(name) if hook is not None else None
+        after = before() if before is not None else None
+        try:
+            execution(module)
+        except BaseException:
+            if hook is not None:
+                self._hooks.setdefault(name, hook)
+            raise
+        finally:
+            if after is not None:
+                after()
+        if hook is not None:
+            self._call(name, hook, module)
 
 
 class _Loader:
     """The module's own loader, for the length of one import."""
 
-    def __init__(self, hooks: PostImportHooks, loader: object, hook: Hook) -> None:
+    def __init__(self, hooks: PostImportHooks, loader: object) -> None:
         self._hooks = hooks
         self._loader = loader
-        self._hook = hook
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
@@ -114,12 +112,4 @@ class _Loader:
         if spec is not None:
             spec.loader = self._loader  # type: ignore[assignment] # what it was
         module.__loader__ = self._loader  # type: ignore[assignment] # what it was
-        after = self._hooks.before(module.__name__)
-        try:
-            self._loader.exec_module(module)  # type: ignore[attr-defined] # PEP 451
-        except BaseException:
-            self._hooks.failed(module.__name__, self._hook)
-            raise
-        finally:
-            after()
-        self._hooks.loaded(self._hook, module)
+        self._hooks.execute(module, self._loader.exec_module)  # type: ignore[attr-defined] # PEP 451

@@ -133,6 +133,13 @@ class Bridge:
         if provider.delegate is not None:
             return provider.delegate
         check_version("opentelemetry-sdk", "opentelemetry.sdk.version")
+        import opentelemetry.sdk.trace  # noqa: F401 - the hook on which makes the provider
+
+        return self._made(provider)
+
+    def _made(self, provider: Provider) -> TracerProvider:
+        if provider.delegate is not None:
+            return provider.delegate
         from opentelemetry import trace
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -300,9 +307,9 @@ class _Live:
             return self._bridge.take_root() or record
 
     def _ended(self, span: Span, record: records.Span) -> records.Span:
-        from serverless_instrument.wrapper.sdk_options import finish_root
-
         if span.is_recording():
+            from serverless_instrument.wrapper.sdk_options import finish_root
+
             finish_root(span, record)
             return self._bridge.take_root() or record
         ended_by_user = self._bridge.take_root()

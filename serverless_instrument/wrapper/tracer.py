@@ -106,9 +106,8 @@ class LiveSpan(trace.Span):
     def add_event(
         self, name: str, attributes: Attributes = None, timestamp: int | None = None
     ) -> None:
-        event = records.Event(
-            name, time_ns() if timestamp is None else timestamp, copied(attributes)
-        )
+        now_unix_ns = time_ns() if timestamp is None else timestamp
+        event = records.Event(name, now_unix_ns, *_counted(attributes))
         limit = self._limits.event_count
         with self._lock:
             if self._ended:
@@ -153,7 +152,7 @@ class LiveSpan(trace.Span):
         told = {
             **details(exception, stacktrace(exception, exception.__traceback__)),
             "exception.escaped": str(escaped),
-            **copied(attributes),
+            **(attributes or {}),
         }
         self.add_event("exception", told, timestamp)  # type: ignore[arg-type] # plain values
 
@@ -192,6 +191,12 @@ def copied(attributes: Attributes) -> dict[str, object]:
     }
 
 
+def _counted(attributes: Attributes) -> tuple[dict[str, object], int]:
+    """Copied attributes, and how many are left out."""
+    taken = copied(attributes)
+    return taken, len(attributes or ()) - len(taken)
+
+
 def _frozen(value: object) -> object:
     try:
         if isinstance(value, (list, tuple, set, frozenset)):
@@ -208,8 +213,8 @@ def put(record: records.Span, attributes: Attributes, limit: int | None) -> None
     if not attributes:
         return
     target = record.attributes
-    taken = copied(attributes)
-    record.dropped_attributes += len(attributes) - len(taken)
+    taken, dropped = _counted(attributes)
+    record.dropped_attributes += dropped
     for key, value in taken.items():
         if key in target or limit is None or len(target) < limit:
             target[key] = value
@@ -230,7 +235,8 @@ def add_links(record: records.Span, links: Sequence[Link], limit: int | None) ->
 
 
 def link(context: SpanContext, attributes: Attributes, dropped_attributes: int = 0) -> records.Link:
-    """Our record of a link."""
+    """Our record of a link; `dropped_attributes` are gone already."""
+    taken, dropped = _counted(attributes)
     return records.Link(
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
@@ -238,8 +244,8 @@ def link(context: SpanContext, attributes: Attributes, dropped_attributes: int =
         int(context.trace_flags)
         | records.FLAG_HAS_IS_REMOTE
         | (records.FLAG_IS_REMOTE if context.is_remote else 0),
-        copied(attributes),
-        dropped_attributes,
+        taken,
+        dropped + dropped_attributes,
     )
 
 

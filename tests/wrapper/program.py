@@ -91,11 +91,15 @@ class Sent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a program gave; `invocations` and `spans` in the order of their ends."""
+    """What a program gave; `invocations` and `spans` in the order of their ends.
+
+    `started` are the span ids of the invocations' START frames.
+    """
 
     results: list[object]
     invocations: list[Sent]
     spans: list[Sent]
+    started: list[bytes]
     log: list[str]
 
     @property
@@ -150,11 +154,10 @@ def run(
     said = completed.stderr.splitlines()
     assert completed.returncode == 0, completed.stderr
     assert log is None or said == list(log), completed.stderr
-    invocations: list[Sent] = []
-    spans: list[Sent] = []
+    outcome = Outcome(results, [], [], [], said)
     for data in received:
-        _sort(data, invocations, spans)
-    return Outcome(results, invocations, spans, said)
+        _sort(data, outcome)
+    return outcome
 
 
 def _completed(directory: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -184,16 +187,17 @@ def _completed(directory: Path, environ: Mapping[str, str]) -> subprocess.Comple
     )
 
 
-def _sort(data: bytes, invocations: list[Sent], spans: list[Sent]) -> None:
+def _sort(data: bytes, outcome: Outcome) -> None:
     resource: dict[str, object] = {}
     for kind, payload in decoded.frames(data):
         if kind == wire.HELLO:
             message = Resource.FromString(wire.unpack_hello(payload)[2])
             resource = decoded.attributes(message.attributes)
-            continue
-        if kind == wire.START:
-            continue
-        batch = wire.unpack_request(payload)[3] if kind == wire.END else payload
-        told = decoded.scope_spans(batch)
-        into = invocations if kind == wire.END else spans
-        into += [Sent(span, told.scope.name, resource) for span in told.spans]
+        elif kind == wire.START:
+            _, item, count = wire.unpack_batch(wire.unpack_request(payload)[3])
+            outcome.started.extend([decoded.span(item).span_id] if count else [])
+        else:
+            batch = wire.unpack_request(payload)[3] if kind == wire.END else payload
+            told = decoded.scope_spans(batch)
+            into = outcome.invocations if kind == wire.END else outcome.spans
+            into += [Sent(span, told.scope.name, resource) for span in told.spans]
