@@ -76,8 +76,10 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
+    "wrapper/live_span.py": row("wrapper.errors wrapper.records wrapper.span_parts"),
     "wrapper/manual.py": row(
-        ". wrapper.bootstrap wrapper.errors wrapper.records", inside="wrapper.tracer"
+        ". wrapper.bootstrap wrapper.errors wrapper.records",
+        inside="wrapper.live_span wrapper.tracer",
     ),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
@@ -88,16 +90,22 @@ TABLE: dict[str, Row] = {
     "wrapper/propagators.py": row("wrapper.propagation"),
     "wrapper/records.py": row(),
     "wrapper/resource.py": row(". wrapper.propagation"),
+    "wrapper/root_span.py": row(
+        "wrapper.live_span wrapper.records wrapper.tracer", inside="wrapper.sdk_options"
+    ),
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
         ". wrapper.encoder wrapper.invocation wrapper.propagation wrapper.records",
-        inside="wrapper.client_urls wrapper.sampling wrapper.sdk_options wrapper.sdk_processor "
-        "wrapper.tracer",
+        inside="wrapper.client_urls wrapper.live_span wrapper.root_span wrapper.sampling "
+        "wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
-    "wrapper/sdk_options.py": row("wrapper.settings wrapper.tracer"),
-    "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.tracer"),
+    "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
+    "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder"),
-    "wrapper/tracer.py": row("wrapper.encoder wrapper.errors wrapper.records"),
+    "wrapper/span_parts.py": row("wrapper.records"),
+    "wrapper/tracer.py": row(
+        "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
+    ),
     "wrapper/triggers/__init__.py": row(),
     "wrapper/triggers/alb.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
@@ -202,8 +210,9 @@ ALREADY_IN_THE_RUNTIME = {"logging"}
 ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/propagators.py wrapper/sdk.py wrapper/sdk_options.py",
-    "wrapper/sdk_processor.py wrapper/tracer.py",
+    "wrapper/lean_imports.py wrapper/live_span.py wrapper/propagators.py wrapper/root_span.py",
+    "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
+    "wrapper/tracer.py",
 )
 # Imports the SDK at start where a setting needs it: inside a function, and nowhere else.
 MAY_ASK = "wrapper/on_import.py"

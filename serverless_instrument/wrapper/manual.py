@@ -78,8 +78,9 @@ def otel_imported(limits: Limits) -> None:
     span = _current.get()
     if span is not None and span.record is not None and span.is_recording():
         from serverless_instrument.wrapper import tracer
+        from serverless_instrument.wrapper.live_span import LiveSpan
 
-        live = tracer.LiveSpan(span.record, limits, None)
+        live = LiveSpan(span.record, limits, None)
         span.token = tracer.attach(tracer.context_of(live, {}))
 
 

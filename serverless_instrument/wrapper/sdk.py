@@ -142,12 +142,17 @@ class Bridge:
             return provider.delegate
         from opentelemetry import trace
         from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
 
-        from serverless_instrument.wrapper.sdk_options import id_generator, sampler, span_limits
+        from serverless_instrument.wrapper.sdk_options import (
+            Provider,
+            id_generator,
+            sampler,
+            span_limits,
+        )
 
         resource = Resource(self._resource)  # type: ignore[arg-type] # plain values
-        made = TracerProvider(
+        made = Provider(
+            provider.get_tracer,
             sampler=sampler(self._settings, self._warn),
             resource=resource,
             shutdown_on_exit=False,
@@ -223,25 +228,27 @@ class Bridge:
 
         `late` is the context of an invocation that is running already.
         """
-        from serverless_instrument.wrapper import tracer
+        from serverless_instrument.wrapper import live_span, tracer
+        from serverless_instrument.wrapper.root_span import RootSpan
 
         root: Span | None = None
         if late is None:
             root = self._sdk_root(invocation)
         if root is None and invocation.sampled:
-            root = tracer.LiveSpan(invocation.span, self._settings.limits, None)
+            root = live_span.LiveSpan(invocation.span, self._settings.limits, None)
         elif root is None:
-            root = tracer.unsampled(invocation.span)
+            root = live_span.unsampled(invocation.span)
         context = tracer.context_of(root, baggage)
         if late is not None and late.fill(context):
             token: object = late.token
         else:
             token = tracer.attach(context)
-        invocation.live = _Live(self, root, token, invocation.parent_flags)
+        shown = None if isinstance(root, live_span.LiveSpan) else self.sdk()
+        invocation.live = RootSpan(self, root, token, invocation.parent_flags, shown)
 
     def _sdk_root(self, invocation: Invocation) -> Span | None:
         """A span of the SDK's with the invocation's ids, so that the user's processors see it."""
-        provider = self._sdk()
+        provider = self.sdk()
         if provider is None:
             return None
         try:
@@ -251,7 +258,7 @@ class Bridge:
         invocation.sampled = span.is_recording() and self._settings.traces_exported
         return span
 
-    def _sdk(self) -> SdkProvider | None:
+    def sdk(self) -> SdkProvider | None:
         """The SDK's provider that makes the spans, if one does."""
         delegate: Any = self._provider.delegate if self._provider is not None else None
         return delegate if hasattr(delegate, "sampler") else None
@@ -263,10 +270,10 @@ class Bridge:
         self._root_id = record.span_id
         return start_root(provider, record, parent_flags, SCOPE_NAME, __version__)
 
-    def show(self, record: records.Span, parent_flags: int) -> None:
-        """Show an invocation that was running when the SDK came to the processors of the user's."""
-        provider = self._sdk()
-        if provider is None:
+    def show(self, record: records.Span, parent_flags: int, shown: SdkProvider | None) -> None:
+        """Show an invocation to the processors of a provider that came while it was running."""
+        provider = self.sdk()
+        if provider is None or provider is shown:
             return
         from serverless_instrument.wrapper.sdk_options import finish_root
 
@@ -280,48 +287,6 @@ class Bridge:
 
 
 SCOPE_NAME = "serverless_instrument"
-
-
-class _Live:
-    """The invocation's span while it is the current one."""
-
-    def __init__(self, bridge: Bridge, span: Span, token: object, parent_flags: int) -> None:
-        self._bridge = bridge
-        self._span = span
-        self._token = token
-        self._parent_flags = parent_flags
-
-    def close(self, record: records.Span) -> records.Span:
-        """End the span; the record to send, with what the user has put on it."""
-        from serverless_instrument.wrapper import tracer
-
-        tracer.detach(self._token)
-        span = self._span
-        try:
-            if isinstance(span, tracer.LiveSpan):
-                span.end(record.end_unix_ns)
-                self._bridge.show(record, self._parent_flags)
-                return record
-            return self._ended(span, record)
-        except Exception:  # of a processor of the user's
-            return self._bridge.take_root() or record
-
-    def _ended(self, span: Span, record: records.Span) -> records.Span:
-        if span.is_recording():
-            from serverless_instrument.wrapper.sdk_options import finish_root
-
-            finish_root(span, record)
-            return self._bridge.take_root() or record
-        ended_by_user = self._bridge.take_root()
-        if ended_by_user is None:
-            return record
-        ended_by_user.attributes.update(record.attributes)
-        ended_by_user.events += record.events
-        ended_by_user.end_unix_ns = record.end_unix_ns
-        if record.status_code and ended_by_user.status_code != records.STATUS_OK:
-            ended_by_user.status_code = record.status_code
-            ended_by_user.status_message = record.status_message
-        return ended_by_user
 
 
 def check_version(package: str, module_name: str) -> None:

@@ -6,17 +6,17 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanLimits
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
-from serverless_instrument.wrapper.tracer import api_link, trace_state
+from serverless_instrument.wrapper.span_parts import api_link, trace_state
+from serverless_instrument.wrapper.tracer import own_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Span
@@ -98,6 +98,24 @@ def span_limits(limits: Limits) -> SpanLimits:
     )
 
 
+class Provider(TracerProvider):
+    """The SDK's provider until the function sets one of its own.
+
+    Tracers come from `get_tracer`, so that those made before go over to the function's.
+    """
+
+    def __init__(self, get_tracer: Callable[..., trace.Tracer], **options: Any) -> None:
+        super().__init__(**options)
+        self._get_tracer = get_tracer
+
+    def get_tracer(self, *arguments: Any, **options: Any) -> trace.Tracer:
+        return self._get_tracer(*arguments, **options)
+
+    def own_tracer(self, *arguments: Any) -> trace.Tracer:
+        """The SDK's own tracer."""
+        return super().get_tracer(*arguments)
+
+
 class _ForcedIds(RandomIdGenerator):
     """Gives the ids that it was told to."""
 
@@ -126,7 +144,7 @@ def start_root(
             trace_state=trace_state(record.trace_state),
         )
         context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
-    tracer: Any = provider.get_tracer(name, version)
+    tracer: Any = own_tracer(provider, name, version)
     own_generator = tracer.id_generator
     tracer.id_generator = _ForcedIds(record)
     try:

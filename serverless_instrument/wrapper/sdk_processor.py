@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import SpanProcessor
 
 from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.tracer import link
+from serverless_instrument.wrapper.span_parts import link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
