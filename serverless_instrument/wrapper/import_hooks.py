@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     Hook = Callable[[ModuleType], None]
-    Before = Callable[[], Callable[[], None]]
+    Before = Callable[[], Callable[[], None] | None]
 
 
 class PostImportHooks:
@@ -38,7 +38,8 @@ class PostImportHooks:
     def watch(self, module_name: str, hook: Hook, before: Before | None = None) -> None:
         """Call ``hook(module)`` once `module_name` has been imported; now, if it has been.
 
-        `before` is called before the module is executed; what it returns, after.
+        `before` is called before the module is executed; what it returns, after. An ImportError
+        that it raises is that of the import.
         """
         module = sys.modules.get(module_name)
         if module is None:
@@ -78,8 +79,9 @@ class PostImportHooks:
         name = module.__name__
         hook = self._hooks.pop(name, None)
         before = self._before.get(name) if hook is not None else None
-        after = before() if before is not None else None
+        after = None
         try:
+            after = before() if before is not None else None
             execution(module)
         except BaseException:
             if hook is not None:

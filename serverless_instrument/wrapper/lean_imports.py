@@ -14,12 +14,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-_NAMES = (
+# The check of installed versions, which is not made, imports ``packaging``: 45 M or more.
+ALWAYS = ("opentelemetry.instrumentation.dependencies",)
+BOTOCORE = (
+    *ALWAYS,
     "opentelemetry._logs",
     "opentelemetry.instrumentation._semconv",
-    "opentelemetry.instrumentation.dependencies",
     "opentelemetry.metrics",
     "opentelemetry.propagate",
 )
@@ -56,10 +58,10 @@ class _StandIn(ModuleType):
         return _Deferred(lambda: getattr(import_module(module_name), name))
 
 
-def import_lean(module_name: str) -> ModuleType:
-    """Import `module_name` with the stand-ins; the ordinary way where that fails."""
+def import_lean(module_name: str, names: Sequence[str]) -> ModuleType:
+    """Import `module_name` with stand-ins for `names`; the ordinary way where that fails."""
     before = set(sys.modules)
-    standing_in = {name: _StandIn(name) for name in _NAMES if name not in sys.modules}
+    standing_in = {name: _StandIn(name) for name in names if name not in sys.modules}
     sys.modules.update(standing_in)
     try:
         return import_module(module_name)

@@ -55,12 +55,15 @@ class OnImport:
         self._bridge: Bridge | None = None
         self._late: LateContext | None = None
         self._usable = True
+        self._said: set[str] = set()
         self._hooks = PostImportHooks(self._failed)
 
     def install(self) -> None:
         """Watch for the imports; import the SDK now if a setting needs it."""
         self._hooks.watch("opentelemetry.trace", self._api_imported)
         self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
+        # What the SDK of every signal imports first.
+        self._hooks.watch("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
         self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
         self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if os.environ.get(_PROPAGATORS):
@@ -91,14 +94,20 @@ class OnImport:
             self._usable = False
             self._warn(f"OpenTelemetry in the function is not used: {text}")
         else:
-            self._warn(f"{module_name} is not instrumented: {type(error).__name__}: {text}")
+            from serverless_instrument.wrapper.own_packages import remedy
+
+            reason = f"{type(error).__name__}: {text}{remedy(error)}"
+            # What defeats one instrumentation often defeats the next: once is enough.
+            if reason not in self._said:
+                self._said.add(reason)
+                self._warn(f"{module_name} is not instrumented: {reason}")
 
     def _instrument(self, name: str, class_name: str) -> Callable[[ModuleType], None]:
         def hook(module: ModuleType) -> None:
             from serverless_instrument.wrapper.hooks.run import run
 
             if self._usable:
-                run(name, class_name, module)
+                run(name, class_name, module, lambda: self._usable, self._failed)
 
         return hook
 
@@ -177,3 +186,13 @@ class OnImport:
             return extract(headers)
         except Exception:  # a package's propagator, or no OpenTelemetry at all: said at its import
             return None
+
+
+def _nothing(module: ModuleType) -> None:  # noqa: ARG001 - as every hook
+    return
+
+
+def _refuse_mixture() -> None:
+    from serverless_instrument.wrapper.own_packages import refuse_mixture
+
+    refuse_mixture()

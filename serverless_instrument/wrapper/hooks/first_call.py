@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
-    """Call ``load()`` before the first call of ``owner.method`` that is a span of its own."""
+    """Call ``load()``, which never raises, before the first ``owner.method`` that is a span."""
     original = getattr(owner, method)
 
     @wraps(original)
@@ -26,12 +26,7 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
             return original(self, *arguments, **options)
         # Undone before anything else: whatever happens, the call itself goes on.
         setattr(owner, method, original)
-        try:
-            load()
-        except Exception as error:  # ours to say, not the caller's to see
-            from serverless_instrument.wrapper.bootstrap import warn
-
-            warn(f"{owner.__module__} is not instrumented: {type(error).__name__}: {error}")
+        load()
         return getattr(self, method)(*arguments, **options)
 
     setattr(owner, method, first)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
-from serverless_instrument.wrapper.lean_imports import import_lean
+from serverless_instrument.wrapper.lean_imports import ALWAYS, BOTOCORE, import_lean
+from serverless_instrument.wrapper.own_packages import OwnConventions, needs_own_conventions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 _PACKAGE = "opentelemetry.instrumentation"
@@ -20,15 +24,24 @@ _PACKAGES = {"aiobotocore": "botocore"}
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
 
-def run(name: str, class_name: str, module: ModuleType) -> None:
+def run(
+    name: str,
+    class_name: str,
+    module: ModuleType,
+    usable: Callable[[], bool],
+    failed: Callable[[str, Exception], None],
+) -> None:
     """Instrument the library of the imported `module`, if the instrumentation is installed.
 
-    Raises:
-        Exception: whatever an instrumentation that does not fit raises.
+    `usable` tells, once the API is imported, whether the packages at hand are of any use; `failed`
+    is told the module's name and whatever an instrumentation that does not fit raises.
     """
 
     def load(**options: object) -> None:
-        _load(name, class_name, options)
+        try:
+            _load(name, class_name, options, usable)
+        except Exception as error:  # ours to say, not the caller's of the library to see
+            failed(module.__name__, error)
 
     if name in OWN_FILES:
         import_module(f"serverless_instrument.wrapper.hooks.{name}").hook(module, load)
@@ -36,7 +49,9 @@ def run(name: str, class_name: str, module: ModuleType) -> None:
         load()
 
 
-def _load(name: str, class_name: str, options: dict[str, object]) -> None:
+def _load(
+    name: str, class_name: str, options: dict[str, object], usable: Callable[[], bool]
+) -> None:
     """Import the instrumentation and switch it on.
 
     The garbage collector rests meanwhile: with boto3 loaded it would go over all of it again and
@@ -47,20 +62,36 @@ def _load(name: str, class_name: str, options: dict[str, object]) -> None:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        if not _installed(package):
+        spec = _installed(package)
+        if spec is None:
             return
-        if name == "botocore":
-            module = import_lean(package)
-        else:
-            module = import_module(package)
-            _stable_conventions()
-        instrumentor = getattr(module, class_name)()
+        import_module("opentelemetry.trace")
+        if not usable():
+            return
+        instrumentor = getattr(_imported(spec, name), class_name)()
         if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument(skip_dep_check=True, **options)
+            instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
             _give_way(instrumentor, options)
     finally:
         if collecting:
             gc.enable()
+
+
+def _meters(name: str) -> Mapping[str, object]:
+    if name == "botocore":  # which measures nothing of its own
+        return {}
+    from serverless_instrument.wrapper.hooks import old_meters
+
+    return old_meters.options()
+
+
+def _imported(spec: ModuleSpec, name: str) -> ModuleType:
+    with OwnConventions() if needs_own_conventions(spec) else nullcontext():
+        if name == "botocore":
+            return import_lean(spec.name, BOTOCORE)
+        module = import_lean(spec.name, ALWAYS)
+        _stable_conventions()
+        return module
 
 
 def _give_way(instrumentor: Any, ours: dict[str, object]) -> None:
@@ -91,11 +122,11 @@ def _both(ours: Any, users: Any) -> object:
     return hook
 
 
-def _installed(package: str) -> bool:
+def _installed(package: str) -> ModuleSpec | None:
     try:
-        return find_spec(package) is not None
+        return find_spec(package)
     except ModuleNotFoundError:
-        return False
+        return None
 
 
 def _stable_conventions() -> None:
