@@ -305,7 +305,30 @@ def test_a_wheel_without_licence_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as opened:
         opened.writestr("bare.py", "")
     with pytest.raises(Exception, match=r"bare-1\.0-py3-none-any\.whl carries no licence text"):
-        notices.third_party([wheel])
+        notices.third_party([wheel], "")
+
+
+def test_a_wheel_that_only_names_apache_gets_its_text(tmp_path: Path) -> None:
+    wheel = tmp_path / "bare-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as opened:
+        metadata = "Name: bare\nLicense-Expression: Apache-2.0\n\nDescription\n"
+        opened.writestr("bare-1.0.dist-info/METADATA", metadata)
+    text = notices.third_party([wheel], "the licence")
+    assert "bare 1.0 (Apache-2.0)" in text
+    assert "the licence" in text
+
+
+def test_bytecode_holds_no_docstrings(opt: Path, tmp_path: Path) -> None:
+    shutil.copytree(opt / "python" / "serverless_instrument", tmp_path / "serverless_instrument")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
+        "from serverless_instrument import wire as w;"
+        "print(w.__doc__, w.FrameReader.__doc__, w.frame.__doc__, w.frame(1, b'x')[-1:])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "None None None b'x'\n"
 
 
 def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path) -> None:

@@ -91,8 +91,10 @@ def _lay_out(opt: Path) -> None:
     tree.add_wheels(python, wheels)
     tree.add_package(python, _PACKAGE)
     tree.add_entry_points(opt, _PACKAGE, _LAUNCHER)
-    (python / tree.PACKAGE / "LICENSE").write_bytes(_LICENSE.read_bytes())
-    (python / tree.PACKAGE / "THIRD-PARTY-NOTICES").write_text(notices.third_party(wheels), "utf-8")
+    licence = _LICENSE.read_text("utf-8")
+    (python / tree.PACKAGE / "LICENSE").write_text(licence, "utf-8")
+    third_party = notices.third_party(wheels, licence)
+    (python / tree.PACKAGE / "THIRD-PARTY-NOTICES").write_text(third_party, "utf-8")
 
 
 def _say(step: str) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from layer_build.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+_COMPILER = Path(__file__).with_name("compile_lean.py")
 # Up to Python 3.10 the bytes of a frozenset constant follow the hash seed.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
@@ -27,9 +28,9 @@ _SOURCE_ONLY = (
     r"/(packaging/ranges\.py"
     r"|opentelemetry/(instrumentation/auto_instrumentation"
     r"|sdk/_configuration|sdk/trace/_sampling_experimental"
-    r"|semconv/_incubating/(metrics/(?!__init__|gen_ai_|otel_)"
+    r"|semconv/_incubating/(metrics/(?!__init__|gen_ai_|http_|otel_)"
     r"|attributes/(?!__init__"
-    r"|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server)_))))"
+    r"|(aws|cloud|db|error|faas|gen_ai|http|messaging|net|network|otel|rpc|server|user_agent)_))))"
 )
 
 
@@ -47,11 +48,8 @@ def compile_tree(python: Path, interpreters: Mapping[str, str]) -> None:
 
 
 def _compile(python: Path, interpreter: str) -> None:
-    # No -j: parallel workers make the marshalled reference flags depend on the order of the work.
     # No -I: it would ignore the hash seed; a bare environment and / as directory isolate as well.
-    command = [interpreter, "-s", "-S", "-m", "compileall", "-q", "-f"]
-    command += ["--invalidation-mode", "unchecked-hash", "-s", str(python), "-p", "/opt/python"]
-    command += ["-x", _SOURCE_ONLY, str(python)]
+    command = [interpreter, "-s", "-S", str(_COMPILER), str(python), "/opt/python", _SOURCE_ONLY]
     answer = subprocess.run(
         command, cwd="/", env=_ENVIRONMENT, capture_output=True, text=True, check=False
     )

@@ -33,7 +33,9 @@ def _main() -> None:
         )
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
-    registration = runtime_api.register(api, runtime_api.events_for(environ))
+    registration = runtime_api.handed_over(api, environ)
+    if registration is None:
+        registration = runtime_api.register(api, runtime_api.events_for(environ))
 
     from serverless_instrument.forwarder import main
 

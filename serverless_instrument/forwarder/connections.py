@@ -6,7 +6,7 @@ from select import POLLIN
 from time import monotonic, time_ns
 
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.receiver import Connection, accept
+from serverless_instrument.forwarder.receiver import Connection, accept, adopted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
 RUNTIME_GONE = "(runtime gone)"
+# The runtime process that started this one is gone.
+PARENT_GONE = "(parent gone)"
 
 _EARLY_FLUSH_BYTES = 1024 * 1024
 _LISTEN_AGAIN_S = 1.0
@@ -52,6 +54,7 @@ class Connections:
         self._report = report
         self._intake = Intake(delivery.batch)
         self._open: dict[int, Connection] = {}
+        self._parent_descriptor = -1
         # When to call `listen_again` (monotonic).
         self.listen_at_s = _NEVER
         if listener is not None:
@@ -62,7 +65,7 @@ class Connections:
         return any(connection.session.greeted for connection in self._open.values())
 
     def receive(self, ready: set[int]) -> list[str]:
-        """Read from the descriptors in `ready`; request ids that ended and `RUNTIME_GONE`."""
+        """Read from the descriptors in `ready`; request ids that ended, `RUNTIME_GONE`, `PARENT_GONE`."""
         if self._listener is not None and self._listener.fileno() in ready:
             ready = ready | self._accept(self._listener)
         happened: list[str] = []
@@ -97,11 +100,19 @@ class Connections:
                 self._report("listener", f"more than {_LIMIT} connections: one refused")
                 incoming.close()
                 continue
-            connection = Connection(incoming, Session())
-            self._open[connection.fileno()] = connection
-            self._poller.register(connection.fileno(), POLLIN)
-            accepted.add(connection.fileno())
+            accepted.add(self._add(incoming))
         return accepted
+
+    def _add(self, incoming: socket) -> int:
+        connection = Connection(incoming, Session())
+        descriptor = connection.fileno()
+        self._open[descriptor] = connection
+        self._poller.register(descriptor, POLLIN)
+        return descriptor
+
+    def adopt_parent(self, descriptor: int) -> None:
+        """Read from the runtime process that started this one; its end is `PARENT_GONE`."""
+        self._parent_descriptor = self._add(adopted(descriptor))
 
     def listen_again(self, now_s: float) -> None:
         """Watch the listener again if it is time."""
@@ -133,4 +144,8 @@ class Connections:
         del self._open[descriptor]
         connection.close()
         unfinished = self._intake.closed(connection.session, time_ns())
-        return [RUNTIME_GONE] if unfinished or not self.runtime_connected() else []
+        happened = [RUNTIME_GONE] if unfinished or not self.runtime_connected() else []
+        if descriptor == self._parent_descriptor:
+            self._parent_descriptor = -1
+            happened.append(PARENT_GONE)
+        return happened

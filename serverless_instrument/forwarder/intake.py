@@ -48,11 +48,12 @@ class Intake:
         return ended, ""
 
     def _frame(self, session: Session, kind: int, payload: bytes) -> str | None:
-        if not session.greeted:
-            if kind != wire.HELLO:
-                raise wire.ProtocolError("the first frame is not HELLO")
+        if kind == wire.HELLO:
+            # The first says who speaks; a later one, whose telemetry follows.
             session.pid, _, session.resource = wire.unpack_hello(payload)
             session.greeted = True
+        elif not session.greeted:
+            raise wire.ProtocolError("the first frame is not HELLO")
         elif kind in _SIGNALS:
             scope, items, count = wire.unpack_batch(payload)
             self.batch.add(_SIGNALS[kind], session.resource, scope, items, count)

@@ -14,7 +14,7 @@ from select import POLLIN, poll
 from time import monotonic, sleep, time
 
 from serverless_instrument.forwarder import lifecycle
-from serverless_instrument.forwarder.connections import RUNTIME_GONE, Connections
+from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import Settings
@@ -93,6 +93,8 @@ class Forwarder:
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
         self._connections = Connections(listener, self._poller, self._delivery, self.report)
+        if registration.runtime_descriptor >= 0:
+            self._connections.adopt_parent(registration.runtime_descriptor)
         # When the invocation is overdue, or the flush or the drain has had its time.
         self._act_at_s = _NEVER
         # When to ask for /next once more, or to repeat what a drain could not deliver.
@@ -200,10 +202,13 @@ class Forwarder:
         self._flush_ended()
 
     def _do_all(self, happened: list[str]) -> None:
-        """What follows from frames: ended request ids, and `RUNTIME_GONE`."""
+        """What follows from frames: ended request ids, `RUNTIME_GONE`, `PARENT_GONE`."""
         for what in happened:
             if what is RUNTIME_GONE:
                 self._do(self._lifecycle.runtime_gone())
+            elif what is PARENT_GONE:
+                # An internal extension is told no SHUTDOWN; it is over with its runtime.
+                self._shutdown(_FLUSH_BUDGET_S)
             else:
                 self._do(self._lifecycle.ended(what))
 

@@ -60,6 +60,14 @@ def listen(path: str) -> tuple[_socket.socket | None, str]:
     return listener, ""
 
 
+def adopted(descriptor: int) -> _socket.socket:
+    """The connection to the process that started this one, non-blocking and not passed on."""
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
+    posix.set_inheritable(descriptor, False)
+    connection.setblocking(False)
+    return connection
+
+
 class Connection:
     """One runtime process's connection and what is known of it."""
 

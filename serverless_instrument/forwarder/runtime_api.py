@@ -16,20 +16,27 @@ if TYPE_CHECKING:
 # Lambda matches it with the file name in /opt/extensions.
 EXTENSION_NAME = "serverless-instrument"
 
+# Set by wrapper/internal_extension.py for the process that it starts.
+_HANDED_IDENTIFIER = "SERVERLESS_INSTRUMENT_EXTENSION_ID"
+_HANDED_DESCRIPTOR = "SERVERLESS_INSTRUMENT_SOCKET_FD"
 _MANAGED_INSTANCES = "lambda-managed-instances"
 # The year 5138: what lies beyond is a defect.
 _LATEST_DEADLINE_MS = 100_000_000_000_000
 
 
 class Registration:
-    """Outcome of the register call; `identifier` is "" where it failed, with the reason."""
+    """Outcome of the register call; `identifier` is "" where it failed, with the reason.
 
-    __slots__ = ("api", "identifier", "problem")
+    `runtime_descriptor` is the connection to the runtime process that started this one, else -1.
+    """
+
+    __slots__ = ("api", "identifier", "problem", "runtime_descriptor")
 
     def __init__(self, api: str, identifier: str, problem: str = "") -> None:
         self.api = api
         self.identifier = identifier
         self.problem = problem
+        self.runtime_descriptor = -1
 
 
 class NextEvent:
@@ -42,6 +49,18 @@ class NextEvent:
         self.request_id = request_id
         self.deadline_ms = deadline_ms
         self.reason = reason
+
+
+def handed_over(api: str, environ: Mapping[str, str]) -> Registration | None:
+    """The registration of a runtime process that started this forwarder itself, if one did.
+
+    It is an internal extension then, for which there is no SHUTDOWN: it ends with that process.
+    """
+    if _HANDED_DESCRIPTOR not in environ:
+        return None
+    registration = Registration(api, environ.get(_HANDED_IDENTIFIER, ""))
+    registration.runtime_descriptor = int(environ[_HANDED_DESCRIPTOR])
+    return registration
 
 
 def events_for(environ: Mapping[str, str]) -> str:

@@ -14,13 +14,15 @@ from time import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.records import Span
 
     Handler = Callable[[object, object], object]
 
+_MARK = "__serverless_instrument__"
 _USER_HANDLER = "SERVERLESS_INSTRUMENT_HANDLER"
 # Types of start in which the environment was ready before its first invocation came.
 _INITIALIZED_AHEAD = frozenset(("provisioned-concurrency", "lambda-managed-instances"))
@@ -41,7 +43,7 @@ def __getattr__(name: str) -> Handler:
         msg = f'_HANDLER="{user_handler_name}" names no function; set {_USER_HANDLER} to yours'
         raise ValueError(msg)
     os.environ["_HANDLER"] = user_handler_name
-    instrumentation = _set_up()
+    instrumentation = shared()
     try:
         user_handler = _load(user_handler_name)
     except AttributeError as error:
@@ -87,6 +89,37 @@ def _described(error: Exception) -> str:
         return type(error).__name__
 
 
+_shared: list[Instrumentation | None] = []
+
+
+def shared() -> Instrumentation | None:
+    """The process's instrumentation, made by who asks first; None where there is none."""
+    if not _shared:
+        _shared.append(_set_up())
+    return _shared[0]
+
+
+def decorated(user_handler: Handler, attributes: Mapping[str, object] | None) -> Handler:
+    """`user_handler`, instrumented unless it is already; `attributes` go on its spans."""
+    instrumentation = shared()
+    if instrumentation is None or _is_marked(user_handler):
+        return user_handler
+    return instrument(user_handler, instrumentation, attributes)
+
+
+def open_span() -> Span | None:
+    """The running invocation's span, None where there is none or it is not sampled."""
+    instrumentation = _shared[0] if _shared else None
+    return instrumentation.open_span() if instrumentation else None
+
+
+def send_span(span: Span) -> None:
+    """Send a finished span of ours."""
+    instrumentation = _shared[0] if _shared else None
+    if instrumentation is not None:
+        instrumentation.send_span(span)
+
+
 def _set_up() -> Instrumentation | None:
     try:
         instrumentation = Instrumentation()
@@ -103,33 +136,70 @@ class Instrumentation:
         from serverless_instrument import wire
         from serverless_instrument.wrapper import encoder, invocation, resource
         from serverless_instrument.wrapper.channel import Channel
+        from serverless_instrument.wrapper.on_import import OnImport
         from serverless_instrument.wrapper.settings import Settings
 
         self.settings = Settings(os.environ)
         if self.settings.disabled:
             return
         warnings = self.settings.warnings
-        resource_bytes = encoder.resource(resource.attributes(os.environ, warnings))
+        attributes = resource.attributes(os.environ, warnings)
+        self._resource_bytes = encoder.resource(attributes)
         self._invocation_type = invocation.Invocation
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._failed = False
-        self._channel = Channel(
-            wire.socket_path(os.environ),
-            lambda: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource_bytes)),
-        )
+        self._socket_path = wire.socket_path(os.environ)
+        self._channel = Channel(self._socket_path, self._hello)
         # Set in a forked child that runs the rest of an invocation: its END is the parent's.
         self._inherited = False
         os.register_at_fork(after_in_child=self._after_fork)
-        self._channel.connect()
+        if not self._channel.connect() and os.environ.get("AWS_LAMBDA_RUNTIME_API"):
+            self._start_forwarder()
         for warning in warnings:
             warn(warning)
+        self._running: Invocation | None = None
+        self._on_import = OnImport(
+            self.settings,
+            attributes,
+            self._channel.send,
+            self._adopt_resource,
+            lambda: self._running,
+            warn,
+        )
+        self._on_import.install()
+
+    def _hello(self) -> bytes:
+        from serverless_instrument import wire
+
+        return wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", self._resource_bytes))
+
+    def _adopt_resource(self, resource_bytes: bytes) -> None:
+        """What is sent from now on is of this resource."""
+        self._resource_bytes = resource_bytes
+        self._channel.send(self._hello())
+
+    def _start_forwarder(self) -> None:
+        """Without the layer: an internal extension of our own."""
+        from serverless_instrument.wrapper import internal_extension
+
+        path = f"{self._socket_path}.{os.getpid()}"
+        try:
+            self._channel.adopt(internal_extension.start(os.environ, path), path)
+        except internal_extension.UnavailableError as error:
+            warn(f"no forwarder, telemetry is discarded: {error}")
 
     def _after_fork(self) -> None:
         self._inherited = True
         self._channel.after_fork()
 
-    def start(self, event: object, context: object) -> Invocation | None:
-        """Send START; None where telemetry of this invocation failed."""
+    def start(
+        self, event: object, context: object, attributes: Mapping[str, object] | None = None
+    ) -> Invocation | None:
+        """Send START; None where telemetry of this invocation failed, or it has begun already."""
+        if self._running is not None and not self._inherited:
+            # A decorated handler inside an instrumented one.
+            self._running.span.attributes.update(attributes or {})
+            return None
         try:
             coldstart, self._coldstart = self._coldstart, False
             self._inherited = False
@@ -141,8 +211,13 @@ class Instrumentation:
                 time_ns(),
                 os.urandom,
                 coldstart=coldstart,
+                extract_foreign=self._on_import.extract,
             )
+            if attributes:
+                invocation.span.attributes.update(attributes)
+            self._on_import.begin(invocation)
             self._channel.send(invocation.start())
+            self._running = invocation
         except Exception as error:  # never in the way of the function
             self._fault(error)
             return None
@@ -150,6 +225,7 @@ class Instrumentation:
 
     def succeed(self, invocation: Invocation, response: object) -> None:
         """Send END for a handler that returned."""
+        self._running = None
         if self._inherited:
             return
         try:
@@ -159,14 +235,28 @@ class Instrumentation:
 
     def fail(self, invocation: Invocation, error: BaseException) -> None:
         """Send END for a handler that raised."""
+        self._running = None
         if self._inherited:
             return
         try:
             now_unix_ns = time_ns()
-            stacktrace = _stacktrace(error)
-            self._channel.send(invocation.fail(error, stacktrace, now_unix_ns))
+            from serverless_instrument.wrapper.errors import stacktrace
+
+            trace = stacktrace(error, _user_frames(error))
+            self._channel.send(invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:  # as above
             self._fault(fault)
+
+    def open_span(self) -> Span | None:
+        """The running invocation's span, None where there is none or it is not sampled."""
+        invocation = self._running
+        return invocation.span if invocation is not None and invocation.sampled else None
+
+    def send_span(self, span: Span) -> None:
+        """Send a finished span of ours."""
+        from serverless_instrument.wrapper.invocation import span_frame
+
+        self._channel.send(span_frame(span, self.settings.limits))
 
     def _fault(self, error: Exception) -> None:
         if not self._failed:
@@ -174,11 +264,17 @@ class Instrumentation:
             warn(f"telemetry of an invocation was lost: {_described(error)}")
 
 
-def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handler:
+def instrument(
+    user_handler: Handler,
+    instrumentation: Instrumentation,
+    attributes: Mapping[str, object] | None = None,
+) -> Handler:
     """`user_handler` between START and END; same result, same exception, same stack trace."""
+    if _is_marked(user_handler):
+        return user_handler
 
     def handler(event: object, context: object) -> object:
-        invocation = instrumentation.start(event, context)
+        invocation = instrumentation.start(event, context, attributes)
         try:
             response = user_handler(event, context)
         except BaseException as error:
@@ -190,22 +286,33 @@ def instrument(user_handler: Handler, instrumentation: Instrumentation) -> Handl
             instrumentation.succeed(invocation, response)
         return response
 
+    _dress(handler, user_handler)
     return handler
 
 
-def _stacktrace(error: BaseException) -> str:
-    traceback: TracebackType | None = error.__traceback__
+def _is_marked(user_handler: Handler) -> bool:
+    return getattr(user_handler, _MARK, None) is True
+
+
+def _dress(handler: Handler, user_handler: Handler) -> None:
+    """What functools.wraps does, for handlers that may be any object."""
+    setattr(handler, _MARK, True)
+    handler.__wrapped__ = user_handler  # type: ignore[attr-defined] # a function
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        try:
+            setattr(handler, name, getattr(user_handler, name))
+        except Exception:  # it has none, or a strange one
+            continue
+
+
+def _user_frames(error: BaseException) -> TracebackType | None:
+    traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
-        traceback = traceback.tb_next
-    try:
-        from traceback import format_exception
-
-        return "".join(format_exception(type(error), error, traceback))
-    except Exception:  # an exception of the user's own making; the span must not be lost with it
-        return ""
+        return traceback.tb_next
+    return traceback
 
 
-_OWN_FILE = _stacktrace.__code__.co_filename
+_OWN_FILE = _user_frames.__code__.co_filename
 
 
 def _leave_no_frame(error: BaseException) -> None:

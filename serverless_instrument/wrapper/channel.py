@@ -75,13 +75,22 @@ class Channel:
         while self._queued_bytes > limit and self._drop_oldest():
             pass
 
-    def connect(self) -> None:
-        """Connect and say HELLO now, so that the forwarder knows of this runtime."""
+    def connect(self) -> bool:
+        """Connect and say HELLO now, so that the forwarder knows of this runtime; whether it is."""
         if self._lock.acquire(False):
             try:
                 self._connected()
             finally:
                 self._lock.release()
+        return self._socket is not None
+
+    def adopt(self, connection: _socket.socket, path: str) -> None:
+        """Use a connection that is made already, and `path` from now on for any other."""
+        self._path = path
+        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        connection.setblocking(False)
+        connection.send(self._hello(), _socket.MSG_NOSIGNAL)
+        self._socket = connection
 
     def _drop_oldest(self) -> bool:
         try:

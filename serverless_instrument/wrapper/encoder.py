@@ -207,12 +207,15 @@ def attributes(
     values: Mapping[str, object],
     count: int | None,
     limit: int | None,
+    dropped: int = 0,
 ) -> bytes:
-    """Repeated ``KeyValue`` under `tag`, then the number over `count` under `dropped_tag`."""
+    """Repeated ``KeyValue`` under `tag`, then the number over `count` under `dropped_tag`.
+
+    `dropped` is how many there were besides `values`.
+    """
     items = values.items()
-    dropped = 0
     if count is not None and len(values) > count:
-        dropped = len(values) - count
+        dropped += len(values) - count
         items = list(items)[:count]  # type: ignore[assignment] # a list of the same pairs
     encoded = b"".join([_attribute(tag, key, value, limit) for key, value in items])
     return encoded + dropped_tag + varint(dropped) if dropped else encoded
@@ -223,9 +226,19 @@ def resource(values: Mapping[str, object]) -> bytes:
     return attributes(b"\x0a", b"\x10", values, None, None)
 
 
-def scope(name: str, version: str = "", schema_url: str = "") -> bytes:
-    """Tagged ``scope`` and ``schema_url`` of a ``ScopeSpans``, ``ScopeLogs``, ``ScopeMetrics``."""
+def scope(
+    name: str,
+    version: str = "",
+    schema_url: str = "",
+    values: Mapping[str, object] | None = None,
+) -> bytes:
+    """Tagged ``scope`` and ``schema_url`` of a ``ScopeSpans``, ``ScopeLogs``, ``ScopeMetrics``.
+
+    `values` are the scope's attributes.
+    """
     inner = field(b"\x0a", _utf8(name)) + (field(b"\x12", _utf8(version)) if version else b"")
+    if values:
+        inner += attributes(b"\x1a", b"\x20", values, None, None)
     return field(b"\x0a", inner) + (field(b"\x1a", _utf8(schema_url)) if schema_url else b"")
 
 
@@ -240,6 +253,7 @@ def _event(event: Event, limits: Limits) -> bytes:
             event.attributes,
             limits.event_attribute_count,
             limits.attribute_value_length,
+            event.dropped_attributes,
         )
     )
 
@@ -255,6 +269,7 @@ def _link(link: Link, limits: Limits) -> bytes:
             link.attributes,
             limits.link_attribute_count,
             limits.attribute_value_length,
+            link.dropped_attributes,
         )
         + b"\x35"
         + _FIXED32(link.flags)
@@ -284,17 +299,18 @@ def span(record: Span, limits: Limits) -> bytes:
             record.attributes,
             limits.attribute_count,
             limits.attribute_value_length,
+            record.dropped_attributes,
         ),
     ]
-    if record.events:
+    if record.events or record.dropped_events:
         # The latest are the telling ones: an exception is recorded last.
         kept = _last(record.events, limits.event_count)
         parts += [field(b"\x5a", _event(event, limits)) for event in kept]
-        parts.append(_dropped(b"\x60", len(record.events) - len(kept)))
-    if record.links:
+        parts.append(_dropped(b"\x60", len(record.events) - len(kept) + record.dropped_events))
+    if record.links or record.dropped_links:
         links = record.links[: limits.link_count]
         parts += [field(b"\x6a", _link(link, limits)) for link in links]
-        parts.append(_dropped(b"\x70", len(record.links) - len(links)))
+        parts.append(_dropped(b"\x70", len(record.links) - len(links) + record.dropped_links))
     if record.status_code:
         parts.append(_status(record.status_code, record.status_message))
     parts.append(b"\x85\x01" + _FIXED32(record.flags))

@@ -9,17 +9,26 @@ from __future__ import annotations
 from serverless_instrument import __version__, wire
 from serverless_instrument.wrapper import encoder, records
 from serverless_instrument.wrapper.propagation import extract
-from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
+from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 from serverless_instrument.wrapper.triggers import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
     from serverless_instrument.wrapper.triggers.base import Facts, Trigger
+
+    class Live(Protocol):
+        """The span as OpenTelemetry code in the function sees it."""
+
+        def close(self, record: records.Span) -> records.Span:
+            """End it; the record to send, with what the user has put on the span."""
+            ...
+
 
 SCOPE = encoder.scope("serverless_instrument", __version__)
 
@@ -32,6 +41,8 @@ _NEXT = {
 # A span over a frame's size keeps this much of each value rather than being lost. Its name and its
 # status are no attributes, to which limits apply, and are never longer.
 _SHORTENED_CHARACTERS = 4096
+# What a handler declared ``async`` or with ``yield`` returns; told by name, never run or closed.
+_UNMARSHALLABLE = frozenset(("async_generator", "coroutine", "generator"))
 _DEADLINE_MAX_MS = (1 << 63) - 1
 
 
@@ -46,13 +57,16 @@ class Invocation:
         now_unix_ns: the start time.
         random_bytes: source of ids, like `os.urandom`.
         coldstart: whether this is the environment's first invocation.
+        extract_foreign: finds the parent where a propagator is not one of ours.
     """
 
     __slots__ = (
-        "_log",
         "_settings",
         "_trigger",
+        "carrier",
         "deadline_unix_ms",
+        "live",
+        "parent_flags",
         "request_id",
         "sampled",
         "span",
@@ -69,11 +83,13 @@ class Invocation:
         random_bytes: Callable[[int], bytes],
         *,
         coldstart: bool,
+        extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None = None,
     ) -> None:
         self.state = CREATED
         self._settings = settings
-        self._log: records.LogRecord | None = None
+        self.live: Live | None = None
         self._trigger, facts = _facts(event, settings.known_methods)
+        self.carrier = facts.carrier
         self.request_id = _text_of(context, "aws_request_id")
         self.deadline_unix_ms = _deadline(context, now_unix_ns)
         parent = extract(
@@ -82,6 +98,13 @@ class Invocation:
             environ.get("_X_AMZN_TRACE_ID"),
             ignore_xray_decision=settings.ignore_xray_decision,
         )
+        if settings.needs_sdk and extract_foreign is not None:
+            foreign = extract_foreign(facts.carrier)
+            # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
+            if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
+                parent = foreign
+        # The parent's own, for the sampler of the SDK.
+        self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
         self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
         attributes: Attributes = {
@@ -103,7 +126,7 @@ class Invocation:
             attributes,
             parent.span_id if parent else b"",
             parent.trace_state if parent else "",
-            (parent.flags & ~1 if parent else 0)
+            (parent.flags & ~1 if parent else records.FLAG_RANDOM)
             | self.sampled
             | records.FLAG_HAS_IS_REMOTE
             | (records.FLAG_IS_REMOTE if parent else 0),
@@ -128,6 +151,12 @@ class Invocation:
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
         """The END frame of an invocation that returned `response`."""
         self._advance("succeed")
+        kind = type(response).__name__
+        if kind in _UNMARSHALLABLE:
+            # The words of the runtime client, which fails the invocation after this.
+            message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
+            self._error("Runtime.MarshalError", message)
+            return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
         except Exception:  # a response may be any object, with any behaviour
@@ -139,15 +168,11 @@ class Invocation:
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
         """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
+        from serverless_instrument.wrapper import errors
+
         self._advance("fail")
-        error_type = qualified_name(type(error))
-        message = _message(error)
-        self._error(error_type, message)
-        details: dict[str, object] = {
-            "exception.type": error_type,
-            "exception.message": message,
-            "exception.stacktrace": stacktrace,
-        }
+        details = errors.details(error, stacktrace)
+        self._error(errors.qualified_name(type(error)), errors.message(error))
         span, settings = self.span, self._settings
         if settings.exception_as_event:
             span.events.append(records.Event("exception", now_unix_ns, details))
@@ -157,8 +182,9 @@ class Invocation:
         return frames + self._end(now_unix_ns)
 
     def _error(self, error_type: str, message: str) -> None:
-        self.span.status_code = records.STATUS_ERROR
-        self.span.status_message = message[:_SHORTENED_CHARACTERS]
+        if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
+            self.span.status_code = records.STATUS_ERROR
+            self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
@@ -183,20 +209,33 @@ class Invocation:
     def _end(self, now_unix_ns: int) -> bytes:
         # A wall clock may step back while the environment is frozen.
         self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
+        if self.live is not None:
+            self.span = self.live.close(self.span)
         return self._frame(wire.END, self.span.end_unix_ns, self._batch(wrap=True))
 
     def _batch(self, *, wrap: bool) -> bytes:
         if not self.sampled:
             return wire.pack_batch(SCOPE, b"", 0)
-        message = encoder.span(self.span, self._settings.limits)
-        if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
-            limits = self._settings.limits.shortened(_SHORTENED_CHARACTERS)
-            message = encoder.span(self.span, limits)
+        message = bounded(self.span, self._settings.limits)
         return wire.pack_batch(SCOPE, encoder.item(message) if wrap else message, 1)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
         payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
         return wire.frame(kind, payload)
+
+
+def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
+    """The encoded span, with its values cut where it would not fit a frame."""
+    message = encoder.span(span, limits)
+    if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
+        message = encoder.span(span, limits.shortened(_SHORTENED_CHARACTERS))
+    return message
+
+
+def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:
+    """The SPANS frame of one finished span."""
+    item = encoder.item(bounded(span, limits))
+    return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
 
 
 def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:
@@ -209,7 +248,8 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
 
 
 def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:
-    if settings.sampler == DEFAULT_SAMPLER:
+    # A sampler that only a package knows is asked once the SDK is loaded.
+    if settings.sampler == DEFAULT_SAMPLER or settings.sampler not in STANDARD_SAMPLERS:
         return parent is None or parent.sampled
     from serverless_instrument.wrapper import sampling
 
@@ -250,16 +290,3 @@ def _arn_attributes(context: object) -> Attributes:
             parts[7] = version
         attributes["cloud.resource_id"] = ":".join(parts)
     return attributes
-
-
-def qualified_name(kind: type) -> str:
-    """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
-    module = kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str.__str__(str(error))  # a user's __str__ may return a subclass
-    except Exception:  # or raise
-        return ""

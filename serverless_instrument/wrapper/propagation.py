@@ -193,6 +193,40 @@ def percent_decode(text: str) -> str:
     return out.decode("utf-8", "replace")
 
 
+def parse_b3(headers: Mapping[str, str]) -> SpanContext | None:
+    """The remote span of a ``b3`` header, else of the ``x-b3-*`` ones (lower-case names).
+
+    A sampling decision that is left to the receiver counts as sampled
+    (https://github.com/openzipkin/b3-propagation).
+    """
+    parts = headers.get("b3", "").split("-")
+    if len(parts) >= 2:
+        trace_text, span_text, state = parts[0], parts[1], parts[2] if len(parts) > 2 else "1"
+    else:
+        trace_text, span_text = headers.get("x-b3-traceid", ""), headers.get("x-b3-spanid", "")
+        debug = headers.get("x-b3-flags") == "1"
+        state = "d" if debug else headers.get("x-b3-sampled", "1").lower()
+    trace_id = _hex(trace_text.lower().rjust(32, "0") if trace_text else "", 16)
+    span_id = _hex(span_text.lower(), 8)
+    if trace_id is None or span_id is None or trace_id == _NO_TRACE or span_id == _NO_SPAN:
+        return None
+    return SpanContext(trace_id, span_id, 1 if state in ("1", "d", "true") else 0)
+
+
+def format_b3(context: SpanContext) -> str:
+    """The single ``b3`` header of `context`."""
+    return f"{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags & 1}"
+
+
+def format_b3_multi(context: SpanContext) -> dict[str, str]:
+    """The ``x-b3-*`` headers of `context`."""
+    return {
+        "x-b3-traceid": context.trace_id.hex(),
+        "x-b3-spanid": context.span_id.hex(),
+        "x-b3-sampled": str(context.flags & 1),
+    }
+
+
 def extract(
     headers: Mapping[str, str],
     propagators: Sequence[str],
@@ -221,6 +255,8 @@ def extract(
                 found = parse_xray(xray_env) or found
             if found is not None and ignore_xray_decision:
                 found.flags |= 1
+        elif name in ("b3", "b3multi"):
+            found = parse_b3(headers)
         else:
             continue
         parent = found or parent

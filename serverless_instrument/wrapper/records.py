@@ -14,6 +14,8 @@ STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
 # SpanFlags: the low byte is the W3C trace flags; above it, what is known of the parent.
 FLAG_SAMPLED = 0x01
+# https://www.w3.org/TR/trace-context-2/#random-trace-id-flag
+FLAG_RANDOM = 0x02
 FLAG_HAS_IS_REMOTE = 0x100
 FLAG_IS_REMOTE = 0x200
 
@@ -21,20 +23,40 @@ SEVERITY_ERROR = 17
 
 
 class Event:
-    """A span event: name, time in nanoseconds since the epoch, attributes."""
+    """A span event: name, time in nanoseconds since the epoch, attributes.
 
-    __slots__ = ("attributes", "name", "time_unix_ns")
+    `dropped_attributes` is how many there were besides.
+    """
 
-    def __init__(self, name: str, time_unix_ns: int, attributes: Mapping[str, object]) -> None:
+    __slots__ = ("attributes", "dropped_attributes", "name", "time_unix_ns")
+
+    def __init__(
+        self,
+        name: str,
+        time_unix_ns: int,
+        attributes: Mapping[str, object],
+        dropped_attributes: int = 0,
+    ) -> None:
         self.name = name
         self.time_unix_ns = time_unix_ns
         self.attributes = attributes
+        self.dropped_attributes = dropped_attributes
 
 
 class Link:
-    """A link to another span: 16-byte trace id, 8-byte span id, tracestate, W3C flags."""
+    """A link to another span: 16-byte trace id, 8-byte span id, tracestate, W3C flags.
 
-    __slots__ = ("attributes", "flags", "span_id", "trace_id", "trace_state")
+    `dropped_attributes` is how many there were besides.
+    """
+
+    __slots__ = (
+        "attributes",
+        "dropped_attributes",
+        "flags",
+        "span_id",
+        "trace_id",
+        "trace_state",
+    )
 
     def __init__(
         self,
@@ -43,12 +65,14 @@ class Link:
         trace_state: str = "",
         flags: int = 0,
         attributes: Mapping[str, object] | None = None,
+        dropped_attributes: int = 0,
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.trace_state = trace_state
         self.flags = flags
         self.attributes = attributes or {}
+        self.dropped_attributes = dropped_attributes
 
 
 class Span:
@@ -56,6 +80,9 @@ class Span:
 
     __slots__ = (
         "attributes",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
         "end_unix_ns",
         "events",
         "flags",
@@ -95,6 +122,10 @@ class Span:
         self.attributes = attributes
         self.events: list[Event] = []
         self.links: list[Link] = []
+        # Dropped before they came here; the encoder adds what it drops itself.
+        self.dropped_attributes = 0
+        self.dropped_events = 0
+        self.dropped_links = 0
         self.status_code = STATUS_UNSET
         self.status_message = ""
 

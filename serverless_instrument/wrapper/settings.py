@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
 # A W3C parent beats an X-Ray one where both are there: AWS adds its header to every request.
 _DEFAULT_PROPAGATORS = ("xray", "tracecontext", "baggage")
-_PROPAGATORS = frozenset(("xray", "xray-lambda", "tracecontext", "baggage"))
-_SAMPLERS = (
-    "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, "
-    "parentbased_traceidratio"
+_PROPAGATORS = frozenset(("b3", "b3multi", "baggage", "tracecontext", "xray", "xray-lambda"))
+STANDARD_SAMPLERS = frozenset(
+    (
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    )
 )
 DEFAULT_SAMPLER = "parentbased_always_on"
 # RFC 9110, RFC 5789 (PATCH) and the QUERY draft, as the HTTP conventions list them.
@@ -36,6 +42,7 @@ class Settings:
         "ignore_xray_decision",
         "known_methods",
         "limits",
+        "needs_sdk",
         "propagators",
         "sampler",
         "sampler_ratio",
@@ -45,6 +52,8 @@ class Settings:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.warnings: list[str] = []
+        # Set where a sampler or propagator is named that only an installed package knows.
+        self.needs_sdk = False
         self.disabled = self._boolean(environ, "OTEL_SDK_DISABLED")
         self.traces_exported = _get(environ, "OTEL_TRACES_EXPORTER").lower() != "none"
         self.known_methods = _known_methods(environ)
@@ -84,25 +93,16 @@ class Settings:
         names = [name.strip().lower() for name in value.split(",") if name.strip()]
         if "none" in names:
             return ()
-        known = tuple(dict.fromkeys(name for name in names if name in _PROPAGATORS))
-        for name in names:
-            if name not in _PROPAGATORS:
-                self._warn(
-                    "OTEL_PROPAGATORS",
-                    value,
-                    f'names "{name}", which is not one of {", ".join(sorted(_PROPAGATORS))}, none; '
-                    "it is left out",
-                )
-        return known
+        # What only a package knows needs the SDK's way of loading it.
+        self.needs_sdk = self.needs_sdk or not _PROPAGATORS.issuperset(names)
+        return tuple(dict.fromkeys(names))
 
     def _sampler(self, environ: Mapping[str, str]) -> tuple[str, float]:
         given = _get(environ, "OTEL_TRACES_SAMPLER")
         name = given.lower() or DEFAULT_SAMPLER
-        if name not in _SAMPLERS.split(", "):
-            self._warn(
-                "OTEL_TRACES_SAMPLER", given, f"is not one of {_SAMPLERS}; using {DEFAULT_SAMPLER}"
-            )
-            return DEFAULT_SAMPLER, 1.0
+        if name not in STANDARD_SAMPLERS:
+            self.needs_sdk = True
+            return given, 1.0
         value = _get(environ, "OTEL_TRACES_SAMPLER_ARG")
         if not value or not name.endswith("traceidratio"):
             return name, 1.0

@@ -170,7 +170,6 @@ def test_the_first_frame_must_be_hello(frame: bytes) -> None:
     "defect",
     [
         b"GET / HTTP/1.1\r\n\r\n",
-        encoded.hello(),
         wire.frame(wire.DEADLINE, b""),
         wire.frame(wire.START, b"short"),
         wire.frame(wire.START, wire.pack_request("a", 0, 0, b"short")),
@@ -191,6 +190,14 @@ def test_what_came_before_a_defect_counts_and_what_comes_after_does_not(defect: 
     assert reason.isprintable()
     receiving.intake.closed(session, NOW_NS)
     assert receiving.names() == ["before", "open"]
+
+
+def test_a_later_hello_says_whose_telemetry_follows() -> None:
+    receiving, session = Receiving(), Session()
+    spans = wire.frame(wire.SPANS, encoded.batch("traces", ["one"]))
+    receiving.feed(session, encoded.hello("one"), spans, encoded.hello("two"), encoded.end("a"))
+    (export,) = receiving.intake.batch.take()
+    assert {item.service for item in encoded.found("traces", export.body)} == {"one", "two"}
 
 
 @pytest.mark.parametrize("hello", [wire.frame(wire.HELLO, b"1234"), wire.frame(wire.HELLO, b"")])

@@ -37,6 +37,10 @@ class Backend:
             for path, headers, body in self._receiver.raw
         )
 
+    def span_count(self) -> int:
+        """How many spans have come so far."""
+        return len(self._receiver.spans())
+
     async def received(self, count: int, name: str = "") -> None:
         """Wait for `count` spans, or so many of one name."""
         while sum(name in ("", span.name) for _, _, span in self._receiver.spans()) < count:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration import emulator
+from tests.integration import emulator, installed
+from tests.integration.availability import missing
+from tests.integration.interpreters import with_packages, with_runtime_client
 
 EMULATOR = "SERVERLESS_INSTRUMENT_TEST_RIE"
 COLLECTOR = "SERVERLESS_INSTRUMENT_TEST_ROTEL"
 LAYER = "SERVERLESS_INSTRUMENT_TEST_LAYER"
-
-
-def missing(reason: str) -> None:
-    """Skip on a laptop; fail in CI, where a skipped test would pass for a good one."""
-    if os.environ.get("CI", "").lower() in ("true", "1"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+# What a function with clients brings along; the managed runtime has boto3 by itself.
+CLIENTS = ("aiohttp", "awslambdaric>=3", "boto3", "httpx", "requests", "urllib3")
 
 
 def program(variable: str) -> str:
@@ -64,3 +62,22 @@ def emulators(layer: emulator.Layer) -> emulator.Emulators:
 def emulators_with_collector(emulators: emulator.Emulators) -> emulator.Emulators:
     """The same with a real collector."""
     return emulator.Emulators(emulators.binary, emulators.layer, program(COLLECTOR))
+
+
+@pytest.fixture(scope="session")
+def installed_task(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A function's directory into which the package is pip-installed."""
+    return installed.install(tmp_path_factory.mktemp("installed") / "task")
+
+
+@pytest.fixture(scope="session")
+def clean_python() -> str:
+    """A Python that has awslambdaric, as the managed runtime's, and nothing of OpenTelemetry."""
+    return with_runtime_client(f"{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+@pytest.fixture(scope="session")
+def clients_python() -> str:
+    """A Python that has awslambdaric and the clients that the tests use, no OpenTelemetry."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return with_packages(version, "clients", *CLIENTS)

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from tests.integration import scenario
 from tests.integration.backend import Backend, serve
 from tests.integration.collector import Collector
 from tests.integration.loopback import free_port, listening, loopback_up
+from tests.integration.processes import forwarders
 from tests.integration.scenario import Answer, Environment, Outcome, Scenario, Step
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 _ANSWER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
 _SPANS_TIMEOUT_S = 20.0
+# A forwarder without the layer outlives its runtime by what a last delivery may take.
+_FORWARDER_PATIENCE_S = 2.0
+_FORWARDER_POLL_S = 0.01
+_POLL_S = 0.005
 
 # /opt and the forwarder's directory are private to each environment; the mount point is what the
 # forwarder itself would make. Lambda's /opt is read-only, and so is this one.
@@ -49,7 +55,7 @@ exec "$@"
 
 # The emulator says how a runtime exited only in words; this writes down the status itself.
 _RUNTIME = """#!/bin/sh
-"{bootstrap}" >> "{scratch}/stdout" 2>> "{scratch}/stderr"
+{command} >> "{scratch}/stdout" 2>> "{scratch}/stderr"
 status=$?
 echo "$status" >> "{scratch}/runtime-exits"
 exit "$status"
@@ -73,7 +79,8 @@ class Emulator:
         endpoint = collector.url if collector else backend.url
         self._answers: list[Answer] = []
         runtime = scratch / "runtime"
-        runtime.write_text(_RUNTIME.format(bootstrap=plan.bootstrap, scratch=scratch))
+        command = shlex.join(wanted.command or (plan.bootstrap,))
+        runtime.write_text(_RUNTIME.format(command=command, scratch=scratch))
         runtime.chmod(0o755)
         self._port = free_port()
         self._command = [
@@ -121,7 +128,20 @@ class Emulator:
         url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
         for _ in range(step.count):
             async with self._client.post(url, data=step.payload.encode()) as response:
-                self._answers.append(Answer(response.status, _text(await response.read())))
+                body = _text(await response.read())
+            delivered, running = self._backend.span_count(), len(self._forwarders())
+            self._answers.append(Answer(response.status, body, delivered, running))
+
+    def _forwarders(self) -> list[int]:
+        """Process ids of the running forwarders that have this environment's variables."""
+        return forwarders(f"SERVERLESS_INSTRUMENT_TEST_SCRATCH={self._scratch}")
+
+    async def _forwarders_left(self) -> int:
+        loop = asyncio.get_running_loop()
+        patience_end_s = loop.time() + _FORWARDER_PATIENCE_S
+        while self._forwarders() and loop.time() < patience_end_s:
+            await asyncio.sleep(_FORWARDER_POLL_S)
+        return len(self._forwarders())
 
     async def stop(self) -> Outcome:
         """SIGTERM to the emulator, which shuts its environment down, and what became of it all."""
@@ -132,6 +152,7 @@ class Emulator:
         except asyncio.TimeoutError:
             self._process.kill()
             status = await self._process.wait()
+        left = await self._forwarders_left()
         if self._collector is not None:
             await self._collector.stop()
         return Outcome(
@@ -143,6 +164,7 @@ class Emulator:
             forwarder_exits=tuple(self._numbers("forwarder-exits")),
             emulator_exit=status,
             emulator_log=self._output("log"),
+            forwarders_left=left,
         )
 
     def _output(self, name: str) -> str:

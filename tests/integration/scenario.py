@@ -46,6 +46,7 @@ class Environment:
         environ: variables on top of the driver's own few.
         backend: one of the treatments above.
         prepare: shell commands to run first, in the same mount namespace.
+        command: an image's entry point and command, in place of the managed runtime's bootstrap.
     """
 
     handler: str
@@ -55,6 +56,7 @@ class Environment:
     environ: Mapping[str, str] = field(default_factory=dict)
     backend: str = RECORDING
     prepare: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,13 @@ class Scenario:
         """The scenario of `to_json`."""
         document: dict[str, Any] = json.loads(text)
         environments = tuple(
-            Environment(**{**entry, "steps": tuple(Step(**step) for step in entry["steps"])})
+            Environment(
+                **{
+                    **entry,
+                    "steps": tuple(Step(**step) for step in entry["steps"]),
+                    "command": tuple(entry["command"]),
+                }
+            )
             for entry in document.pop("environments")
         )
         return Scenario(environments=environments, **document)
@@ -85,10 +93,17 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Answer:
-    """The emulator's answer to one invocation; undecodable bytes are surrogates."""
+    """The emulator's answer to one invocation; undecodable bytes are surrogates.
+
+    Attributes:
+        delivered_spans: how many the backend had when the answer came.
+        forwarders: how many of ours were running then.
+    """
 
     status: int
     body: str
+    delivered_spans: int = field(default=0, compare=False)
+    forwarders: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,7 @@ class Outcome:
         forwarder_exits: exit statuses of forwarder processes, 128 + number for a signal.
         emulator_exit: the emulator's own, after SIGTERM.
         emulator_log: its log, with the extension's output and the platform's timings in it.
+        forwarders_left: how many of ours were running two seconds after the emulator's end.
     """
 
     answers: tuple[Answer, ...]
@@ -127,6 +143,7 @@ class Outcome:
     forwarder_exits: tuple[int, ...]
     emulator_exit: int
     emulator_log: str
+    forwarders_left: int = 0
 
     @staticmethod
     def from_document(document: dict[str, Any]) -> Outcome:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.integration.emulator import FUNCTIONS, ROOT, WRAPPER, Emulators, invoke, spans
+from tests.integration.emulator import FUNCTIONS, WRAPPER, Emulators, invoke, spans
 from tests.integration.events import event
+from tests.integration.interpreters import with_runtime_client
 from tests.integration.scenario import Environment
 from tests.integration.test_error_documents import comparable
 
@@ -23,40 +20,6 @@ OTHERS = [
     for version in ("3.10", "3.11", "3.12", "3.13", "3.14")
     if version != f"{sys.version_info[0]}.{sys.version_info[1]}"
 ]
-RUNTIME_CLIENT = "awslambdaric>=3"
-
-
-def interpreter(version: str) -> str:
-    """Path of a Python of `version`; "" where there is none that runs."""
-    found = shutil.which(f"python{version}")
-    candidates = [found] if found else []
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    if os.access(pyenv, os.R_OK):
-        candidates += [str(path) for path in pyenv.glob(f"{version}.*/bin/python")]
-    for candidate in candidates:
-        probe = [candidate, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
-        completed = subprocess.run(probe, capture_output=True, text=True, check=False)
-        if completed.stdout.strip() == version:
-            return candidate
-    return ""
-
-
-def with_runtime_client(version: str) -> str:
-    """Path of a Python of `version` that has awslambdaric, in an environment kept in .cache."""
-    base = interpreter(version)
-    if not base:
-        pytest.skip(f"there is no python{version} here")
-    directory = ROOT / ".cache" / f"python-{version}-awslambdaric"
-    python, ready = str(directory / "bin" / "python"), directory / "ready"
-    if not ready.exists():
-        make = [base, "-m", "venv", "--clear", str(directory)]
-        install = [python, "-m", "pip", "install", "--quiet", RUNTIME_CLIENT]
-        for command in (make, install):
-            completed = subprocess.run(command, capture_output=True, text=True, check=False)
-            if completed.returncode:
-                pytest.skip(f"no awslambdaric for python{version}: {completed.stderr.strip()}")
-        ready.touch()
-    return python
 
 
 @pytest.mark.parametrize("version", OTHERS)

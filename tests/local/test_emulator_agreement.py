@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serverless_instrument.local.sandbox import LocalLambda
-from tests.integration.conftest import EMULATOR, missing, program
+from tests.integration.availability import missing
+from tests.integration.conftest import EMULATOR, program
 from tests.integration.emulator import ROOT, namespace_command, namespace_problem
 from tests.local.raw_layer import FUNCTIONS, make_raw_layer
 

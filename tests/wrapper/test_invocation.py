@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -22,6 +22,9 @@ from tests.wrapper.invocations import (
     started,
 )
 from tests.wrapper.triggers import events
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 
 def step(made: Invocation, event: str) -> None:
@@ -124,7 +127,7 @@ def test_end_of_an_http_request() -> None:
 def test_end_of_a_direct_invocation() -> None:
     span = end_span(started({"a": 1}).succeed(object(), END_UNIX_NS))
     assert (span.name, span.kind) == ("shop", Span.SPAN_KIND_SERVER)
-    assert (span.trace_id, span.parent_span_id, span.flags) == (ids(16), b"", 0x101)
+    assert (span.trace_id, span.parent_span_id, span.flags) == (ids(16), b"", 0x103)
     assert not span.HasField("status")
     assert decoded.attributes(span.attributes) == {"faas.trigger": "other", "faas.coldstart": False}
 
@@ -166,6 +169,28 @@ def test_a_response_that_raises_when_looked_at_is_a_success() -> None:
 
     span = end_span(started(events.load("rest_v1")).succeed(Hostile(), END_UNIX_NS))
     assert not span.HasField("status")
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "generator", "async_generator"])
+def test_a_response_that_the_client_cannot_marshal_is_an_error(kind: str) -> None:
+    async def coroutine() -> None: ...
+
+    def generator() -> Iterator[None]:
+        yield
+
+    async def async_generator() -> AsyncIterator[None]:
+        yield
+
+    made: Any = {f.__name__: f for f in (coroutine, generator, async_generator)}[kind]()
+    span = end_span(started({}).succeed(made, END_UNIX_NS))
+    assert span.status.code == Status.STATUS_CODE_ERROR
+    assert span.status.message == (
+        f"Unable to marshal response: Object of type {kind} is not JSON serializable"
+    )
+    assert decoded.attributes(span.attributes)["error.type"] == "Runtime.MarshalError"
+    if kind == "coroutine":
+        assert made.cr_frame is not None  # neither run nor closed
+        made.close()
 
 
 def test_an_event_that_defeats_its_trigger_still_gives_a_span() -> None:

@@ -4,6 +4,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serverless_instrument import wire
+from serverless_instrument.wrapper import records
 from tests.wrapper import decoded, invocations
 from tests.wrapper.invocations import (
     END_UNIX_NS,
@@ -108,7 +109,7 @@ def test_an_exception_as_event_or_log_or_both(
             assert record.event_name == "faas.invocation.exception"
             assert (record.severity_number, record.severity_text) == (17, "ERROR")
             assert (record.trace_id, record.span_id) == (span.trace_id, span.span_id)
-            assert (record.flags, record.time_unix_nano) == (1, END_UNIX_NS)
+            assert (record.flags, record.time_unix_nano) == (3, END_UNIX_NS)
             assert not record.HasField("body")
             assert decoded.attributes(record.attributes) == {
                 "exception.type": "ValueError",
@@ -122,7 +123,7 @@ def test_an_unsampled_invocations_exception_is_still_logged() -> None:
     made = started(OTEL_TRACES_SAMPLER="always_off", OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN="logs")
     (_, payload), (kind, _) = decoded.frames(made.fail(ValueError("x"), "", END_UNIX_NS))
     (record,) = decoded.log_records(payload)
-    assert (record.flags, kind) == (0, wire.END)
+    assert (record.flags, kind) == (2, wire.END)
 
 
 @pytest.mark.parametrize("text", ["x" * 4_000_000, "é" * 2_000_000, "\ud800" * 4_000_000])
@@ -241,3 +242,11 @@ def test_arns(arn: str, version: str, account: str | None, resource_id: str | No
     assert attributes["aws.lambda.invoked_arn"] == arn
     assert attributes.get("cloud.account.id") == account
     assert attributes.get("cloud.resource_id") == resource_id
+
+
+def test_a_status_of_ok_is_final() -> None:
+    made = started()
+    made.span.status_code = records.STATUS_OK
+    span = end_span(made.fail(ValueError("no"), "", END_UNIX_NS))
+    assert (span.status.code, span.status.message) == (Status.STATUS_CODE_OK, "")
+    assert decoded.attributes(span.attributes)["error.type"] == "ValueError"

@@ -110,13 +110,26 @@ def test_propagators(value: str, expected: tuple[str, ...]) -> None:
     assert read(OTEL_PROPAGATORS=value).propagators == expected
 
 
-def test_an_unknown_propagator_is_named_and_costs_no_other() -> None:
-    settings, warning = warned(OTEL_PROPAGATORS="b3,tracecontext")
-    assert settings.propagators == ("tracecontext",)
-    assert warning == (
-        'OTEL_PROPAGATORS="b3,tracecontext" names "b3", which is not one of baggage, '
-        "tracecontext, xray, xray-lambda, none; it is left out"
+def test_what_only_a_package_knows_needs_the_sdk() -> None:
+    known = read(
+        OTEL_PROPAGATORS="b3,b3multi,baggage,tracecontext,xray,xray-lambda",
+        OTEL_TRACES_SAMPLER="always_off",
     )
+    assert not known.needs_sdk
+    assert known.propagators == (
+        "b3",
+        "b3multi",
+        "baggage",
+        "tracecontext",
+        "xray",
+        "xray-lambda",
+    )
+    foreign = read(OTEL_PROPAGATORS="Jaeger,tracecontext")
+    assert foreign.needs_sdk
+    assert foreign.propagators == ("jaeger", "tracecontext")
+    sampler = read(OTEL_TRACES_SAMPLER="XRay", OTEL_TRACES_SAMPLER_ARG="endpoint=x")
+    assert sampler.needs_sdk
+    assert (sampler.sampler, sampler.sampler_ratio) == ("XRay", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +171,6 @@ def test_xrays_decision_counts_where_xray_is_the_destination(
 def test_samplers(name: str, argument: str, expected: tuple[str, float]) -> None:
     settings = read(OTEL_TRACES_SAMPLER=name, OTEL_TRACES_SAMPLER_ARG=argument)
     assert (settings.sampler, settings.sampler_ratio) == expected
-
-
-def test_an_unknown_sampler_is_the_default_one_with_a_warning() -> None:
-    settings, warning = warned(OTEL_TRACES_SAMPLER="XRay", OTEL_TRACES_SAMPLER_ARG="0.1")
-    assert (settings.sampler, settings.sampler_ratio) == ("parentbased_always_on", 1.0)
-    assert warning.startswith('OTEL_TRACES_SAMPLER="XRay" is not one of always_on, ')
-    assert warning.endswith("; using parentbased_always_on")
 
 
 @pytest.mark.parametrize("ratio", ["-0.1", "1.1", "nan", "inf", "half", "0,5"])

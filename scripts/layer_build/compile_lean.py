@@ -1,0 +1,58 @@
+"""Writes bytecode without docstrings, for the Python that runs this file as a script.
+
+Docstrings are a seventh of all bytecode in the layer, read at every cold start for nobody.
+compileall drops them only together with assertions, and under another file name
+(https://docs.python.org/3/using/cmdline.html#cmdoption-OO).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import marshal
+import re
+import sys
+from pathlib import Path
+
+# https://peps.python.org/pep-0552/: the pyc is hash-based; its source is not looked at.
+_UNCHECKED_HASH = (0b01).to_bytes(4, "little")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def bytecode(source: bytes, shown_as: str) -> bytes:
+    """The pyc of `source`, whose code objects name the file `shown_as`; raises SyntaxError."""
+    tree = ast.parse(source, shown_as)
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            first = node.body[0]
+            # A body of nothing else keeps a statement, in its place.
+            node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), first)]
+    code = compile(tree, shown_as, "exec", dont_inherit=True)
+    head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
+    return head + marshal.dumps(code)
+
+
+def main() -> int:
+    """Compile every module below a directory; 1 where one does not compile.
+
+    Arguments: the directory, where it will be, a pattern of the modules to leave as source.
+    """
+    top, shown_below, source_only = Path(sys.argv[1]), sys.argv[2], re.compile(sys.argv[3])
+    status = 0
+    for path in sorted(top.rglob("*.py")):
+        if source_only.search(path.as_posix()):
+            continue
+        target = Path(importlib.util.cache_from_source(str(path)))
+        target.parent.mkdir(exist_ok=True)
+        try:
+            target.write_bytes(
+                bytecode(path.read_bytes(), f"{shown_below}/{path.relative_to(top).as_posix()}")
+            )
+        except SyntaxError as error:
+            print(f"SyntaxError: {path}: {error}")
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

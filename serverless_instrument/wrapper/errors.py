@@ -1,0 +1,43 @@
+"""What is recorded of an exception; pure, loaded with the first one.
+
+https://opentelemetry.io/docs/specs/semconv/exceptions/
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def qualified_name(kind: type) -> str:
+    """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
+    module = getattr(kind, "__module__", "builtins")  # a class statement can delete it
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def message(error: BaseException) -> str:
+    """``str(error)``, or "" where that raises."""
+    try:
+        return str.__str__(str(error))  # a user's __str__ may return a subclass
+    except Exception:  # or raise
+        return ""
+
+
+def stacktrace(error: BaseException, traceback: TracebackType | None) -> str:
+    """The stack trace as Python prints it, from `traceback` on; "" where that fails."""
+    try:
+        from traceback import format_exception
+
+        return "".join(format_exception(type(error), error, traceback))
+    except Exception:  # an exception of the user's own making; the span must not be lost with it
+        return ""
+
+
+def details(error: BaseException, trace: str) -> dict[str, object]:
+    """The attributes of an ``exception`` event; `trace` is its stack trace."""
+    return {
+        "exception.type": qualified_name(type(error)),
+        "exception.message": message(error),
+        "exception.stacktrace": trace,
+    }

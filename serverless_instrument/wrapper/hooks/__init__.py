@@ -1,0 +1,1 @@
+"""Client libraries: instrumented when the function imports them, and only then."""

@@ -1,0 +1,42 @@
+"""Which import of the function's brings which OpenTelemetry instrumentation with it.
+
+To add a library, add a row: the module whose import says that the function uses it (and which is
+complete then: not one that its package imports in the middle of itself), the name of the
+instrumentation (the last part of its module under ``opentelemetry.instrumentation``, and what
+``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls it) and its class. An instrumentation that is not
+installed costs a look for it and nothing else. A library that needs more than the class has a file
+of its own beside this one, named in `OWN_FILES`, with a function ``hook(module, load)``.
+"""
+
+from __future__ import annotations
+
+INSTRUMENTATIONS = {
+    "aiobotocore.client": ("aiobotocore", "AiobotocoreInstrumentor"),
+    "aiohttp": ("aiohttp_client", "AioHttpClientInstrumentor"),
+    "aiokafka": ("aiokafka", "AIOKafkaInstrumentor"),
+    "aiopg": ("aiopg", "AiopgInstrumentor"),
+    "asyncpg": ("asyncpg", "AsyncPGInstrumentor"),
+    "botocore.client": ("botocore", "BotocoreInstrumentor"),
+    "cassandra.cluster": ("cassandra", "CassandraInstrumentor"),
+    "confluent_kafka": ("confluent_kafka", "ConfluentKafkaInstrumentor"),
+    "elasticsearch": ("elasticsearch", "ElasticsearchInstrumentor"),
+    "grpc": ("grpc", "GrpcInstrumentorClient"),
+    "httpx": ("httpx", "HTTPXClientInstrumentor"),
+    "kafka": ("kafka", "KafkaInstrumentor"),
+    "mysql.connector": ("mysql", "MySQLInstrumentor"),
+    "MySQLdb": ("mysqlclient", "MySQLClientInstrumentor"),
+    "pika": ("pika", "PikaInstrumentor"),
+    "psycopg": ("psycopg", "PsycopgInstrumentor"),
+    "psycopg2": ("psycopg2", "Psycopg2Instrumentor"),
+    "pymemcache": ("pymemcache", "PymemcacheInstrumentor"),
+    "pymongo": ("pymongo", "PymongoInstrumentor"),
+    "pymysql": ("pymysql", "PyMySQLInstrumentor"),
+    "redis": ("redis", "RedisInstrumentor"),
+    "requests": ("requests", "RequestsInstrumentor"),
+    "sqlalchemy": ("sqlalchemy", "SQLAlchemyInstrumentor"),
+    "sqlite3": ("sqlite3", "SQLite3Instrumentor"),
+    # These two come along with botocore, requests and others: see first_call.py.
+    "urllib.request": ("urllib", "URLLibInstrumentor"),
+    "urllib3.connectionpool": ("urllib3", "URLLib3Instrumentor"),
+}
+OWN_FILES = frozenset(("botocore", "urllib", "urllib3"))

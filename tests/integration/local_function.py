@@ -1,0 +1,121 @@
+"""A function in the local Lambda, with the built layer and a backend: invocations in, spans out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
+from tests.integration.backend import serve
+from tests.integration.emulator import Value, attributes, spans
+from tests.integration.scenario import RECORDING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+_TIMEOUT_S = 110
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One finished span."""
+
+    span: Span
+    scope: str
+    attributes: dict[str, Value]
+    resource: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self.span.name
+
+    def is_child_of(self, other: Traced) -> bool:
+        """Whether `other` is its parent, in one trace."""
+        ours, theirs = self.span, other.span
+        return (ours.trace_id, ours.parent_span_id) == (theirs.trace_id, theirs.span_id)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a function's invocations.
+
+    Attributes:
+        answers: the decoded responses or error documents, in order.
+        spans: every span at the backend, in the order of their arrival.
+        said: the function's output, the extension's lines with it.
+        runtime_exit: the runtime process's exit code; None where it was still running.
+    """
+
+    answers: tuple[Any, ...]
+    spans: tuple[Traced, ...]
+    said: tuple[str, ...]
+    runtime_exit: int | None
+
+    @property
+    def ours(self) -> list[str]:
+        """The lines that we said ourselves."""
+        return [line for line in self.said if line.startswith("serverless-instrument:")]
+
+    def invocations(self) -> list[Traced]:
+        """The spans of the invocations."""
+        return [traced for traced in self.spans if "faas.trigger" in traced.attributes]
+
+    def children(self) -> list[Traced]:
+        """All other spans."""
+        return [traced for traced in self.spans if "faas.trigger" not in traced.attributes]
+
+
+def run(
+    handler: str,
+    directory: Path,
+    *events: object,
+    layer: Path | None,
+    python: str,
+    environ: Mapping[str, str] | None = None,
+) -> Run:
+    """Invoke `handler` once for each event, then shut the environment down.
+
+    With `layer` None it is the bare function.
+    """
+    invocations = _run(handler, directory, events, layer, python, environ or {})
+    return asyncio.run(asyncio.wait_for(invocations, _TIMEOUT_S))
+
+
+async def _run(
+    handler: str,
+    directory: Path,
+    events: tuple[object, ...],
+    layer: Path | None,
+    python: str,
+    environ: Mapping[str, str],
+) -> Run:
+    async with serve(RECORDING) as backend:
+        config = LocalConfig(
+            handler,
+            directory,
+            env={"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, **environ},
+            layer=layer,
+            python=python,
+            instrumented=layer is not None,
+            base_env={"PATH": "/usr/bin:/bin"},
+        )
+        async with LocalLambda(config) as function:
+            answers = []
+            for event in events:
+                result = await function.invoke(json.dumps(event).encode())
+                answers.append(json.loads(result.response or b"null"))
+                await function.settled()
+            runtime_exit = function.runtime_exit_code
+            await function.shutdown()
+            said = tuple(text for _, text in function.log_lines)
+        found = tuple(
+            Traced(span, scope.name, attributes(span.attributes), attributes(resource.attributes))
+            for resource, scope, span in spans(backend.exports())
+        )
+        return Run(tuple(answers), found, said, runtime_exit)
