@@ -65,7 +65,7 @@ class Connections:
         return any(connection.session.greeted for connection in self._open.values())
 
     def receive(self, ready: set[int]) -> list[str]:
-        """Read from the descriptors in `ready`; request ids that ended, `RUNTIME_GONE`, `PARENT_GONE`."""
+        """Read from descriptors in `ready`; ended request ids, `RUNTIME_GONE`, `PARENT_GONE`."""
         if self._listener is not None and self._listener.fileno() in ready:
             ready = ready | self._accept(self._listener)
         happened: list[str] = []
