@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # CONTRIBUTING.md, "Budgets"
 _RUNTIME_M_INSTRUCTIONS = 35
 _RUNTIME_CPU_MS = 12
+# The 4.5 ms that the register call may come after the floor's, at 0.4 ms a million.
+_REGISTER_M_INSTRUCTIONS = 11
 # 15 ms where the floor took 10.5: the machine's speed cancels out.
 _REGISTER_OVER_FLOOR = 15 / 10.5
 _FORWARDER_PEAK_MIB = 14
@@ -139,6 +141,9 @@ def _instruction_rows(sandbox: Sandbox, scratch: Path) -> list[Row]:
             "M instructions",
             instructions.count(sandbox.bare_extension, REGISTER, scratch) / 1e6,
             instructions.count(sandbox.forwarder_directly, REGISTER, scratch) / 1e6,
+            budget=_REGISTER_M_INSTRUCTIONS,
+            relative=True,
+            stable=True,
         ),
     ]
 
