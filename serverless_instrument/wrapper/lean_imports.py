@@ -27,14 +27,21 @@ BOTOCORE = (
 )
 
 
+# Whether an import with stand-ins, or the first use of what it gave, is going on.
+_lean = False
+
+
 class _Deferred:
-    """A value that is worked out when it is used; a call is put off as well."""
+    """A value that is worked out when it is used; a call during the import is put off as well."""
 
     def __init__(self, resolve: Callable[[], object]) -> None:
         self._resolve = resolve
 
-    def __call__(self, *arguments: object, **options: object) -> _Deferred:
-        return _Deferred(lambda: self._resolve()(*arguments, **options))  # type: ignore[operator] # as it proves
+    def __call__(self, *arguments: object, **options: object) -> object:
+        if _lean:
+            return _Deferred(lambda: self._resolve()(*arguments, **options))  # type: ignore[operator] # as it proves
+        # Later ones are the function's own, which counts on what they return and do.
+        return self._resolve()(*arguments, **options)  # type: ignore[operator] # as above
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._resolve(), name)
@@ -45,7 +52,9 @@ class _Stability:
 
     @staticmethod
     def _initialize() -> None:
-        return
+        if not _lean:
+            module = import_module("opentelemetry.instrumentation._semconv")
+            module._OpenTelemetrySemanticConventionStability._initialize()
 
 
 class _StandIn(ModuleType):
@@ -58,8 +67,24 @@ class _StandIn(ModuleType):
         return _Deferred(lambda: getattr(import_module(module_name), name))
 
 
-def import_lean(module_name: str, names: Sequence[str]) -> ModuleType:
-    """Import `module_name` with stand-ins for `names`; the ordinary way where that fails."""
+def import_lean(module_name: str, names: Sequence[str], use: Callable[[ModuleType], None]) -> None:
+    """``use(module)`` after importing it with stand-ins for `names`.
+
+    Imports the ordinary way where that fails.
+    """
+    global _lean
+    _lean = True
+    try:
+        module = _with_stand_ins(module_name, names)
+        if module is not None:
+            use(module)
+            return
+    finally:
+        _lean = False
+    use(import_module(module_name))
+
+
+def _with_stand_ins(module_name: str, names: Sequence[str]) -> ModuleType | None:
     before = set(sys.modules)
     standing_in = {name: _StandIn(name) for name in names if name not in sys.modules}
     sys.modules.update(standing_in)
@@ -69,8 +94,8 @@ def import_lean(module_name: str, names: Sequence[str]) -> ModuleType:
         for name in set(sys.modules) - before:
             if name.startswith("opentelemetry.instrumentation."):
                 del sys.modules[name]
+        return None
     finally:
         for name, module in standing_in.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
-    return import_module(module_name)

@@ -48,6 +48,18 @@ def refuse_mixture() -> None:
         )
 
 
+def look_for_hidden(module_name: str) -> None:
+    """A module cannot be found: is it one of ours, behind something of the function's?
+
+    Raises:
+        ImportError: it is, and stands behind what `path` names.
+    """
+    top_name = module_name.partition(".")[0]
+    path = getattr(sys.modules.get(top_name), "__file__", None)
+    if path is not None and os.path.exists(os.path.join(ROOT, *module_name.split("."))):
+        raise ImportError(f"there is another {top_name}", name=top_name, path=path)
+
+
 def remedy(error: Exception) -> str:
     """What to do where an instrumentation of ours failed; "" where all packages are ours."""
     path = getattr(error, "path", None)

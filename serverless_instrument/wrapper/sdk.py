@@ -177,9 +177,9 @@ class Bridge:
 
     def _frame(self, record: records.Span, scope: bytes) -> bytes:
         if record.kind == records.KIND_CLIENT:
-            from serverless_instrument.wrapper.client_urls import cleaned
+            from serverless_instrument.wrapper.http_client_spans import complete
 
-            record.attributes = cleaned(record.attributes)
+            complete(record)
         return span_frame(record, self._settings.limits, scope)
 
     def _ended(self, span: ReadableSpan) -> None:

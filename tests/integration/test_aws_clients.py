@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.integration.aws_server import aws_server
 from tests.integration.emulator import FUNCTIONS
 from tests.integration.local_function import Run, Traced, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -39,14 +37,8 @@ class Function:
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with aws_server(tmp_path_factory.mktemp("aws") / "moto.txt") as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def function(layer_zip: Path, clients_python: str, endpoint: str) -> Function:
-    return Function(layer_zip, clients_python, endpoint)
+def function(layer_zip: Path, clients_python: str, aws_endpoint: str) -> Function:
+    return Function(layer_zip, clients_python, aws_endpoint)
 
 
 def children_of(outcome: Run) -> dict[str, Traced]:
@@ -57,7 +49,7 @@ def children_of(outcome: Run) -> dict[str, Traced]:
     return found
 
 
-def test_call_is_one_client_span(function: Function, endpoint: str) -> None:
+def test_call_is_one_client_span(function: Function, aws_endpoint: str) -> None:
     outcome = function("lists_queues", {})
     assert outcome.answers == (200,)
     assert outcome.ours == []
@@ -72,7 +64,7 @@ def test_call_is_one_client_span(function: Function, endpoint: str) -> None:
     assert found["http.response.status_code"] == 200
     assert found["aws.request_id"]
     assert found["server.address"] == "127.0.0.1"
-    assert found["server.port"] == int(endpoint.rpartition(":")[2])
+    assert found["server.port"] == int(aws_endpoint.rpartition(":")[2])
 
 
 def test_every_invocation_has_its_own(function: Function) -> None:

@@ -128,7 +128,7 @@ def children(outcome: Outcome, parent: Sent) -> list[str]:
 
 
 def run(
-    source: str,
+    source: str | Sequence[str],
     events: Sequence[object] = ({},),
     *,
     log: Sequence[str] | None = (),
@@ -137,12 +137,16 @@ def run(
 ) -> Outcome:
     """Run the function of `source`, which defines ``handler``, once for each of `events`.
 
+    `source` may come in parts, whose indentation counts for each.
+
     `log` is all that the process may say, None if that is for the test to look at; `files` are
     further files of the function by path.
     """
     with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as name:
         directory = Path(name)
-        for path, text in {**(files or {}), "app.py": source}.items():
+        parts = [source] if isinstance(source, str) else source
+        whole = "\n".join(dedent(part) for part in parts)
+        for path, text in {**(files or {}), "app.py": whole}.items():
             (directory / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / path).write_text(dedent(text))
         shutil.copy(_DRIVER, directory / "main.py")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
 from serverless_instrument.wrapper.lean_imports import ALWAYS, BOTOCORE, import_lean
-from serverless_instrument.wrapper.own_packages import OwnConventions, needs_own_conventions
+from serverless_instrument.wrapper.own_packages import (
+    OwnConventions,
+    look_for_hidden,
+    needs_own_conventions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 _PACKAGE = "opentelemetry.instrumentation"
 # Instrumentations that live in another's package.
 _PACKAGES = {"aiobotocore": "botocore"}
+# Instrumentations that we have imported.
+_loaded: set[str] = set()
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
 
@@ -59,19 +66,27 @@ def _load(
     versions is left out, which imports ``packaging``: what does not fit raises, and is said.
     """
     package = f"{_PACKAGE}.{_PACKAGES.get(name, name)}"
+    if package in sys.modules and package not in _loaded:
+        return  # the function imports it itself, and will do with it as it likes
     collecting = gc.isenabled()
     gc.disable()
     try:
         spec = _installed(package)
         if spec is None:
+            look_for_hidden(package)
             return
+        _loaded.add(package)
         import_module("opentelemetry.trace")
         if not usable():
             return
-        instrumentor = getattr(_imported(spec, name), class_name)()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
-            _give_way(instrumentor, options)
+
+        def switch_on(module: ModuleType) -> None:
+            instrumentor = getattr(module, class_name)()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
+                _give_way(instrumentor, options)
+
+        _import(spec, name, switch_on)
     finally:
         if collecting:
             gc.enable()
@@ -85,13 +100,17 @@ def _meters(name: str) -> Mapping[str, object]:
     return old_meters.options()
 
 
-def _imported(spec: ModuleSpec, name: str) -> ModuleType:
+def _import(spec: ModuleSpec, name: str, switch_on: Callable[[ModuleType], None]) -> None:
     with OwnConventions() if needs_own_conventions(spec) else nullcontext():
         if name == "botocore":
-            return import_lean(spec.name, BOTOCORE)
-        module = import_lean(spec.name, ALWAYS)
-        _stable_conventions()
-        return module
+            import_lean(spec.name, BOTOCORE, switch_on)
+            return
+
+        def with_stable_conventions(module: ModuleType) -> None:
+            _stable_conventions()
+            switch_on(module)
+
+        import_lean(spec.name, ALWAYS, with_stable_conventions)
 
 
 def _give_way(instrumentor: Any, ours: dict[str, object]) -> None:

@@ -1,16 +1,14 @@
-"""URLs of outgoing requests as they may leave the function; pure.
+"""Spans of HTTP clients as they may leave the function; pure.
 
-Instrumentations differ in what they take out of a URL, so it is done again for all of them.
-https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/
+Instrumentations differ in what they take out of a URL and in which of the required attributes they
+set, so both are seen to here for all of them.
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
 """
 
 from __future__ import annotations
 
+from serverless_instrument.wrapper import records
 from serverless_instrument.wrapper.triggers.http import redacted, split_port
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Stable names, then those of the conventions before.
 _URLS = ("url.full", "http.url")
@@ -18,27 +16,39 @@ _TARGETS = ("http.target", "url.query")
 _PORTS = {"http": 80, "https": 443}
 
 
-def cleaned(attributes: Mapping[str, object]) -> dict[str, object]:
-    """`attributes` with credentials in URLs and queries replaced by ``REDACTED``.
+def complete(span: records.Span) -> None:
+    """Replace credentials in URLs and queries by ``REDACTED``, and add what is required.
 
-    Where an HTTP client's span has no ``server.address`` and ``server.port``, which are required,
-    they are taken from its URL.
+    That is ``server.address`` and ``server.port``, from the URL, and ``error.type`` of a request
+    that raised.
     """
-    result = dict(attributes)
+    _redact(span.attributes)
+    if "http.request.method" in span.attributes:
+        _add_required(span)
+
+
+def _redact(attributes: records.Attributes) -> None:
     for name in _URLS:
-        value = result.get(name)
+        value = attributes.get(name)
         if isinstance(value, str):
-            result[name] = redacted_url(value)
+            attributes[name] = redacted_url(value)
     for name in _TARGETS:
-        value = result.get(name)
+        value = attributes.get(name)
         if isinstance(value, str):
             path, mark, query = value.rpartition("?")
-            result[name] = f"{path}{mark}{redacted(query)}"
-    url = result.get("url.full")
-    if isinstance(url, str) and "http.request.method" in result:
+            attributes[name] = f"{path}{mark}{redacted(query)}"
+
+
+def _add_required(span: records.Span) -> None:
+    attributes = span.attributes
+    url = attributes.get("url.full")
+    if isinstance(url, str):
         for name, told in _server(url).items():
-            result.setdefault(name, told)
-    return result
+            attributes.setdefault(name, told)
+    if span.status_code == records.STATUS_ERROR and "error.type" not in attributes:
+        for event in span.events:
+            if "exception.type" in event.attributes:
+                attributes["error.type"] = event.attributes["exception.type"]
 
 
 def redacted_url(url: str) -> str:
