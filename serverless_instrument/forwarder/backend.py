@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Result = tuple[Export, Verdict]
 
+# With less, an answer would most likely come too late, and what was taken be sent again.
+_LEAST_TRY_S = 0.1
+
 
 class Backend:
     """A queue of exports, a thread that posts them, a queue of results.
@@ -110,8 +113,8 @@ class Backend:
 
     def _post(self, export: Export, give_up_at_s: float) -> Verdict:
         destination = self._destinations[export.signal]
-        if monotonic() >= give_up_at_s:
-            raise TimeoutError("no answer in time")
+        if give_up_at_s - monotonic() < _LEAST_TRY_S:
+            raise TimeoutError("no time left to try")
         request = otlp_http.request(destination, export)
         response = self._link(destination).exchange(request, give_up_at_s)
         return otlp_http.verdict(response.status, response.headers, bytes(response.body))

@@ -39,10 +39,9 @@ def _loader() -> Callable[[str], object]:
             value, end = scan(text, 0)
         except StopIteration:
             raise ValueError("no JSON value") from None
-        except RecursionError:
-            raise ValueError("JSON nested too deeply") from None
-        except SystemError:  # up to 3.11 it looks for its exception in json, which is not loaded
-            raise ValueError("no JSON") from None
+        except (RecursionError, SystemError):
+            # The second, up to 3.11, for want of JSONDecodeError where json is not loaded.
+            raise ValueError("no JSON, or nested too deeply") from None
         if end != len(text):
             raise ValueError(f"more than one JSON value: {text[end : end + 20]!r}")
         loaded: object = value

@@ -31,6 +31,7 @@ _FLUSH_BUDGET_S = 1.0
 # Lambda kills an extension at the SHUTDOWN deadline: leave before it. Two seconds are all that
 # Lambda gives; a deadline further off is a defect.
 _EXIT_MARGIN_S = 0.25
+_SHORTEST_DRAIN_S = 0.2
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
 _RETRY_S = 0.2
@@ -197,7 +198,7 @@ class Forwarder:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
             return
         self._connections.receive_last()
-        self._act_at_s = monotonic() + min(max(0.05, budget_s), _LONGEST_DRAIN_S)
+        self._act_at_s = monotonic() + min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._delivery.drain(self._act_at_s)
         self._flush_ended()
 
