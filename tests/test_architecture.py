@@ -7,8 +7,6 @@ no longer true fails, too. docs/architecture.md says why the processes start as 
 from __future__ import annotations
 
 import ast
-import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -451,13 +449,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 @pytest.mark.integration
 def test_modules_of_the_runtime_before_its_first_next(sandbox: Sandbox, tmp_path: Path) -> None:
     bare = set(modules.loaded(sandbox.bare_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
-    # Lambda starts the runtime once the layer's forwarder listens.
-    (sandbox.directory / "run").mkdir()
-    with socket.socket(socket.AF_UNIX) as forwarder:
-        forwarder.bind(str(sandbox.directory / "run" / "forwarder.sock"))
-        forwarder.listen()
+    with sandbox.listening():
         loaded = set(modules.loaded(sandbox.our_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
-    shutil.rmtree(sandbox.directory / "run")
     added = loaded - bare
     assert ours(added) == RUNTIME_AT_NEXT
     assert not [name for name in added if within(name, BANNED_AT_TOP)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -23,6 +24,8 @@ _RUNTIME_M_INSTRUCTIONS = 35
 _RUNTIME_CPU_MS = 12
 # The 4.5 ms that the register call may come after the floor's, at 0.4 ms a million.
 _REGISTER_M_INSTRUCTIONS = 11
+_AWS_M_INSTRUCTIONS = 95
+_AWS_CPU_MS = 37
 # 15 ms where the floor took 10.5: the machine's speed cancels out.
 _REGISTER_OVER_FLOOR = 15 / 10.5
 _FORWARDER_PEAK_MIB = 14
@@ -38,15 +41,8 @@ def main() -> int:
         scratch = Path(name)
         unpack(arguments.layer, scratch / "opt")
         sandbox = Sandbox(scratch, scratch / "opt")
-        _say(f"starts, {arguments.rounds} rounds, interleaved")
-        rows = _timing_rows(sandbox, scratch, arguments.rounds)
-        _say("loaded modules")
-        rows += _module_rows(sandbox, scratch)
-        if instructions.available():
-            _say("instructions")
-            rows += _instruction_rows(sandbox, scratch)
-        else:
-            _say("valgrind not found: no instruction counts (apt install valgrind)")
+        with sandbox.listening():
+            rows = _rows(sandbox, scratch, arguments.rounds)
     machine = table.machine()
     print(table.markdown(rows, machine))
     if arguments.json:
@@ -64,12 +60,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
+    _say(f"starts, {rounds} rounds, interleaved")
+    rows = _timing_rows(sandbox, scratch, rounds)
+    _say("loaded modules")
+    rows += _module_rows(sandbox, scratch)
+    if instructions.available():
+        _say("instructions")
+        rows += _instruction_rows(sandbox, scratch)
+    else:
+        _say("valgrind not found: no instruction counts (apt install valgrind)")
+    return rows
+
+
 def _timing_rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
-    bare_runtime, our_runtime, bare_extension, forwarder, bare_waiting, waiting = (
+    measured = iter(
         timings.interleaved(
             [
                 timings.Case(sandbox.bare_runtime, RUNTIME_NEXT),
                 timings.Case(sandbox.our_runtime, RUNTIME_NEXT),
+                timings.Case(sandbox.our_runtime_without_layer, RUNTIME_NEXT),
+                timings.Case(sandbox.bare_aws_runtime, RUNTIME_NEXT),
+                timings.Case(sandbox.our_aws_runtime, RUNTIME_NEXT),
                 timings.Case(sandbox.bare_extension, REGISTER),
                 timings.Case(sandbox.forwarder, REGISTER),
                 timings.Case(sandbox.bare_extension, EXTENSION_NEXT),
@@ -79,6 +91,10 @@ def _timing_rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
             scratch,
         )
     )
+
+    bare_runtime, our_runtime, without_layer = itertools.islice(measured, 3)
+    bare_aws, our_aws = itertools.islice(measured, 2)
+    bare_extension, forwarder, bare_waiting, waiting = measured
 
     def row(what: str, unit: str, field: str, bare: list[Start], ours: list[Start]) -> Row:
         scale = 1 / 1024 if field == "peak_kib" else 1
@@ -95,6 +111,11 @@ def _timing_rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
             budget=_RUNTIME_CPU_MS, relative=True
         ),
         row(f"runtime, {start}", "ms", "elapsed_ms", bare_runtime, our_runtime),
+        row(f"runtime without layer, {start}", "CPU ms", "cpu_ms", bare_runtime, without_layer),
+        row(f"runtime without layer, {start}", "ms", "elapsed_ms", bare_runtime, without_layer),
+        row(f"runtime with boto3, {start}", "CPU ms", "cpu_ms", bare_aws, our_aws)._replace(
+            budget=_AWS_CPU_MS, relative=True
+        ),
         registered._replace(budget=registered.bare * _REGISTER_OVER_FLOOR),
         row(f"extension, {start}", "ms", "elapsed_ms", bare_waiting, waiting),
         row("extension, peak memory at first /next", "MiB", "peak_kib", bare_waiting, waiting),
@@ -133,6 +154,15 @@ def _instruction_rows(sandbox: Sandbox, scratch: Path) -> list[Row]:
             instructions.count(sandbox.bare_runtime, RUNTIME_NEXT, scratch) / 1e6,
             instructions.count(sandbox.our_runtime, RUNTIME_NEXT, scratch) / 1e6,
             budget=_RUNTIME_M_INSTRUCTIONS,
+            relative=True,
+            stable=True,
+        ),
+        Row(
+            "runtime with boto3, first /next",
+            "M instructions",
+            instructions.count(sandbox.bare_aws_runtime, RUNTIME_NEXT, scratch) / 1e6,
+            instructions.count(sandbox.our_aws_runtime, RUNTIME_NEXT, scratch) / 1e6,
+            budget=_AWS_M_INSTRUCTIONS,
             relative=True,
             stable=True,
         ),

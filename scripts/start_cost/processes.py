@@ -5,15 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _RUNTIME = Path(__file__).resolve().parents[2] / "serverless_instrument" / "local" / "runtime"
 
+# Nobody accepts what a series of starts leaves behind.
+_BACKLOG = 1024
+
 HELLO_FUNCTION = 'def handler(event, context):\n    return "hello"\n'
+
+# What a function does that uses AWS, before its first event. Credentials are in the environment, so
+# that nobody is asked for them over the network.
+AWS_FUNCTION = """\
+import boto3
+
+sqs = boto3.client("sqs")
+
+
+def handler(event, context):
+    return "hello"
+"""
 
 # Registers with the least an extension in Python can do; then waits, as an extension does.
 BARE_EXTENSION = """\
@@ -54,9 +73,12 @@ class Sandbox:
         self.directory = directory
         self.opt = opt
         self.task = directory / "task"
-        self.task.mkdir()
-        (self.task / "app.py").write_text(HELLO_FUNCTION)
+        self.aws_task = directory / "aws-task"
+        for task, source in ((self.task, HELLO_FUNCTION), (self.aws_task, AWS_FUNCTION)):
+            task.mkdir()
+            (task / "app.py").write_text(source)
         (directory / "bare.py").write_text(BARE_EXTENSION)
+        self.runtime_socket = directory / "runtime.sock"
 
     def bare_runtime(self, address: str) -> Subject:
         """The real awslambdaric as the managed runtime starts it, no wrapper."""
@@ -68,6 +90,40 @@ class Sandbox:
         bare = self.bare_runtime(address)
         wrapper = str(self.opt / "serverless-instrument")
         return Subject("instrumented runtime", [wrapper, *bare.command], bare.environ)
+
+    def our_runtime_without_layer(self, address: str) -> Subject:
+        """The same where no forwarder listens: it starts one, as a pip-installed package does."""
+        ours = self.our_runtime(address)
+        nobody = str(self.directory / "nobody.sock")
+        return ours._replace(environ={**ours.environ, "SERVERLESS_INSTRUMENT_SOCKET": nobody})
+
+    def bare_aws_runtime(self, address: str) -> Subject:
+        """The bare runtime with the function that makes a client of boto3's."""
+        return self._with_aws(self.bare_runtime(address))
+
+    def our_aws_runtime(self, address: str) -> Subject:
+        """The same instrumented."""
+        return self._with_aws(self.our_runtime(address))
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Somebody to connect to: Lambda starts the runtime once the layer's forwarder listens."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.runtime_socket))
+            listener.listen(_BACKLOG)
+            try:
+                yield
+            finally:
+                self.runtime_socket.unlink()
+
+    def _with_aws(self, subject: Subject) -> Subject:
+        environ = {
+            **subject.environ,
+            "LAMBDA_TASK_ROOT": str(self.aws_task),
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        }
+        return subject._replace(environ=environ)
 
     def bare_extension(self, address: str) -> Subject:
         """The floor: `python -I -S`, `_socket`, nothing else."""
@@ -88,6 +144,7 @@ class Sandbox:
     def _runtime_environ(self, address: str) -> dict[str, str]:
         return {
             **self._shared_environ(address),
+            "SERVERLESS_INSTRUMENT_SOCKET": str(self.runtime_socket),
             "_HANDLER": "app.handler",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
             "LAMBDA_TASK_ROOT": str(self.task),
@@ -109,6 +166,7 @@ class Sandbox:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/start-cost",
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0123456789abcdef",
+            "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_REGION": "eu-central-1",
             "LANG": "en_US.UTF-8",
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),

@@ -94,7 +94,8 @@ class Forwarder:
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
         self._connections = Connections(listener, self._poller, self._delivery, self.report)
-        if registration.runtime_descriptor >= 0:
+        self._internal = registration.runtime_descriptor >= 0
+        if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
         # When the invocation is overdue, or the flush or the drain has had its time.
         self._act_at_s = _NEVER
@@ -183,7 +184,9 @@ class Forwarder:
             self._next.close()
 
     def _next_failed(self, error: Exception) -> None:
-        self.report("next", f"next failed, asking again: {error}")
+        # To an internal extension this is how an environment ends; it is told no SHUTDOWN.
+        if not self._internal:
+            self.report("next", f"next failed, asking again: {error}")
         self._retry_at_s = monotonic() + _RETRY_S
 
     def _invoke(self, event: NextEvent) -> None:

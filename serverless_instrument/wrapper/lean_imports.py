@@ -31,17 +31,23 @@ BOTOCORE = (
 _lean = False
 
 
+# Of these a call only gets what is then used, or never is: each AWS call asks for a meter.
+_GETTERS = frozenset(("opentelemetry._logs", "opentelemetry.metrics"))
+
+
 class _Deferred:
     """A value that is worked out when it is used; a call during the import is put off as well."""
 
-    def __init__(self, resolve: Callable[[], object]) -> None:
+    def __init__(self, resolve: Callable[[], object], *, getter: bool) -> None:
         self._resolve = resolve
+        self._getter = getter
 
     def __call__(self, *arguments: object, **options: object) -> object:
-        if _lean:
-            return _Deferred(lambda: self._resolve()(*arguments, **options))  # type: ignore[operator] # as it proves
-        # Later ones are the function's own, which counts on what they return and do.
-        return self._resolve()(*arguments, **options)  # type: ignore[operator] # as above
+        def call() -> object:
+            return self._resolve()(*arguments, **options)  # type: ignore[operator] # as it proves
+
+        # Other calls later on are the function's own, which counts on what they return and do.
+        return _Deferred(call, getter=False) if _lean or self._getter else call()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._resolve(), name)
@@ -64,7 +70,9 @@ class _StandIn(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         module_name = self.__name__
-        return _Deferred(lambda: getattr(import_module(module_name), name))
+        return _Deferred(
+            lambda: getattr(import_module(module_name), name), getter=module_name in _GETTERS
+        )
 
 
 def import_lean(module_name: str, names: Sequence[str], use: Callable[[ModuleType], None]) -> None:

@@ -6,6 +6,7 @@ installed. Ours read and write the same headers as the invocation span does.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as context_api
@@ -37,13 +38,17 @@ def _xray_header(context: propagation.SpanContext) -> Mapping[str, str]:
     return {"X-Amzn-Trace-Id": propagation.format_xray(context)}
 
 
-_B3 = ("b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags")
+# As they are mostly written: a plain dict is searched for these and for lower case.
+_B3 = ("b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-Sampled", "X-B3-Flags")
 _OURS: Mapping[str, tuple[tuple[str, ...], Parse, Write]] = {
     "xray": (("X-Amzn-Trace-Id",), _xray, _xray_header),
     "xray-lambda": (("X-Amzn-Trace-Id",), _xray, _xray_header),
     "b3": (_B3, propagation.parse_b3, lambda context: {"b3": propagation.format_b3(context)}),
     "b3multi": (_B3, propagation.parse_b3, propagation.format_b3_multi),
 }
+
+
+_ANY = propagation.SpanContext(bytes(16), bytes(8), 0)
 
 
 class _Propagator(TextMapPropagator):
@@ -95,7 +100,26 @@ class _Propagator(TextMapPropagator):
 
     @property
     def fields(self) -> set[str]:
-        return set(self._names)
+        return set(self._write(_ANY))
+
+
+class _XRayLambda(_Propagator):
+    """Prefers the environment's header, unless an earlier propagator has found a span.
+
+    https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/
+    """
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        found = super().extract(carrier, context, getter)
+        header = os.environ.get("_X_AMZN_TRACE_ID")
+        if not header or trace.get_current_span(context).get_span_context().is_valid:
+            return found
+        return super().extract({"X-Amzn-Trace-Id": header}, found)
 
 
 def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropagator:
@@ -115,7 +139,8 @@ def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropa
 
 def _made(name: str) -> TextMapPropagator | None:
     if name in _OURS:
-        return _Propagator(*_OURS[name])
+        kind = _XRayLambda if name == "xray-lambda" else _Propagator
+        return kind(*_OURS[name])
     if name == "tracecontext":
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -1,4 +1,4 @@
-"""A function's process without Lambda: calls the handler that ``bootstrap`` makes.
+"""A function's process without Lambda: calls the handler that ``bootstrap`` makes, or its own.
 
 Copied beside the function's app.py and run there; argument: the file for the results.
 """
@@ -6,6 +6,7 @@ Copied beside the function's app.py and run there; argument: the file for the re
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -28,11 +29,13 @@ def call(handler: Callable[[object, object], object], event: object, number: int
 
 
 def main() -> None:
-    from serverless_instrument.wrapper import bootstrap
+    if os.environ.get("SERVERLESS_INSTRUMENT_HANDLER"):
+        from serverless_instrument.wrapper.bootstrap import handler
+    else:
+        from app import handler  # type: ignore[import-not-found,no-redef] # beside this file
 
     with open(sys.argv[1]) as file:
         events = json.load(file)
-    handler = bootstrap.handler
     results = [call(handler, event, number) for number, event in enumerate(events, 1)]
     with open(sys.argv[1], "w") as file:
         json.dump(results, file)

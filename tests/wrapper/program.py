@@ -133,6 +133,7 @@ def run(
     *,
     log: Sequence[str] | None = (),
     files: Mapping[str, str] | None = None,
+    wrapper: bool = True,
     **environ: str,
 ) -> Outcome:
     """Run the function of `source`, which defines ``handler``, once for each of `events`.
@@ -140,7 +141,7 @@ def run(
     `source` may come in parts, whose indentation counts for each.
 
     `log` is all that the process may say, None if that is for the test to look at; `files` are
-    further files of the function by path.
+    further files of the function by path. Without `wrapper` the function's own handler is called.
     """
     with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as name:
         directory = Path(name)
@@ -152,7 +153,7 @@ def run(
         shutil.copy(_DRIVER, directory / "main.py")
         (directory / "results.json").write_text(json.dumps(list(events)))
         listener = Listener(f"{directory}/s")
-        completed = _completed(directory, environ)
+        completed = _completed(directory, wrapper, environ)
         received = listener.finish()
         results = json.loads((directory / "results.json").read_text())
     said = completed.stderr.splitlines()
@@ -164,7 +165,9 @@ def run(
     return outcome
 
 
-def _completed(directory: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _completed(
+    directory: Path, wrapper: bool, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))
     }
@@ -178,8 +181,9 @@ def _completed(directory: Path, environ: Mapping[str, str]) -> subprocess.Comple
         # Only its presence counts: the forwarder's socket is there already.
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
         "SERVERLESS_INSTRUMENT_SOCKET": f"{directory}/s",
-        "SERVERLESS_INSTRUMENT_HANDLER": "app.handler",
     }
+    if wrapper:
+        own["SERVERLESS_INSTRUMENT_HANDLER"] = "app.handler"
     return subprocess.run(
         [sys.executable, "main.py", "results.json"],
         cwd=directory,

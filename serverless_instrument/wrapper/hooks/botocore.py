@@ -62,13 +62,16 @@ def keep_entries(sns_extension: ModuleType) -> None:
 
 
 def _headers() -> dict[str, str]:
-    from opentelemetry.baggage.propagation import W3CBaggagePropagator
+    from opentelemetry.baggage import get_all
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    from serverless_instrument.wrapper.propagation import format_baggage
 
     headers: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(headers)
-    W3CBaggagePropagator().inject(headers)
-    return headers
+    # The API's own propagator writes a space as "+", which is a plus sign to all others.
+    baggage = format_baggage({key: str(value) for key, value in get_all().items()})
+    return {**headers, "baggage": baggage} if baggage else headers
 
 
 def _with_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
