@@ -34,7 +34,10 @@ def _main() -> None:
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
     registration = runtime_api.handed_over(api, environ)
-    if registration is None:
+    if registration is not None:
+        # It came with a connection; who cannot connect are forked children of the function.
+        problem = ""
+    else:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
 
     from serverless_instrument.forwarder import main

@@ -101,7 +101,8 @@ def test_function_answers_as_without_us(troubles: dict[str, Outcome], trouble: s
     assert answers == troubles["bare"].answers
     assert json.loads(answers[-1].body)["body"] == REQUEST["rawPath"]
     assert troubles[trouble].stdout == troubles["bare"].stdout
-    assert troubles[trouble].stderr == ""
+    said = troubles[trouble].stderr.splitlines()
+    assert len(said) == (trouble == "no forwarder")
     assert troubles[trouble].runtime_exits == ()
 
 
@@ -125,8 +126,23 @@ def test_directory_of_another_user_is_refused_in_one_line(troubles: dict[str, Ou
     outcome = troubles["socket directory of another user"]
     (said,) = [line for line in outcome.emulator_log.splitlines() if "instrument:" in line]
     assert "/tmp/.serverless-instrument is not a directory of this user's" in said
-    assert spans(outcome.exports) == []
     assert outcome.forwarder_exits == (0,)
+
+
+@pytest.mark.parametrize(
+    "trouble", ["socket directory of another user", "socket directory missing", "dead socket"]
+)
+def test_runtime_that_finds_no_forwarder_starts_one(
+    troubles: dict[str, Outcome], trouble: str
+) -> None:
+    assert len(spans(troubles[trouble].exports)) == INVOCATIONS
+
+
+def test_forwarder_that_the_runtime_started_says_what_is_missing(
+    troubles: dict[str, Outcome],
+) -> None:
+    (said,) = troubles["no forwarder"].stderr.splitlines()
+    assert "set OTEL_EXPORTER_OTLP_ENDPOINT" in said
 
 
 def test_missing_endpoint_is_one_warning_with_the_remedy(troubles: dict[str, Outcome]) -> None:
