@@ -150,7 +150,8 @@ def test_the_same_span_with_and_without() -> None:
     def shown(line: str) -> list[object]:
         outcome = run((line, CREATE))
         return [
-            (s.span.name, s.span.kind, s.span.flags, s.attributes, s.span.status.message)
+            # Older SDKs do not tell that a trace id is random.
+            (s.span.name, s.span.kind, s.span.flags & ~2, s.attributes, s.span.status.message)
             for s in outcome.spans
             if s.span.name != "waiting"
         ]
