@@ -58,7 +58,7 @@ TABLE: dict[str, Row] = {
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
-    "wrapper/hooks/botocore.py": row(inside="wrapper.propagators"),
+    "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
     "wrapper/hooks/first_call.py": row(),
     "wrapper/hooks/old_meters.py": row(),
     "wrapper/hooks/run.py": row(
