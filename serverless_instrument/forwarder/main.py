@@ -105,6 +105,7 @@ class Forwarder:
         self._connections: dict[int, Connection] = {}
         self._next = NextPoll(registration)
         self._next_descriptor = -1
+        self._next_failures = 0
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
         if listener is not None:
@@ -248,6 +249,7 @@ class Forwarder:
         if event is None:
             return
         self._forget_next(keep=True)
+        self._next_failures = 0
         self.report("next", "")
         if event.kind == "INVOKE":
             self._invoke(event)
@@ -265,7 +267,11 @@ class Forwarder:
             self._next.close()
 
     def _next_failed(self, error: Exception) -> None:
-        self.report("next", f"next failed, asking again: {error}")
+        # The first time it may be the end of the environment, which an internal extension is not
+        # told of before its runtime is gone.
+        if self._next_failures:
+            self.report("next", f"next failed, asking again: {error}")
+        self._next_failures += 1
         self._retry_at_s = monotonic() + _RETRY_S
 
     def _invoke(self, event: NextEvent) -> None:

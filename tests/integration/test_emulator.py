@@ -244,7 +244,7 @@ def test_direct_invocation(run: Run) -> None:
     span = run.spans["direct"]
     assert (span.name, span.kind) == ("test_function", Span.SPAN_KIND_SERVER)
     assert not span.parent_span_id
-    assert span.flags == 0x101  # sampled; there is no parent
+    assert span.flags == 0x103  # sampled, random; there is no parent
     assert attributes(span.attributes) == of_the_invocation(
         run, "direct", trigger="other", coldstart=False
     )
