@@ -58,7 +58,7 @@ TABLE: dict[str, Row] = {
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
-    "wrapper/hooks/botocore.py": row(inside="wrapper.propagators"),
+    "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
     "wrapper/hooks/first_call.py": row(),
     "wrapper/hooks/old_meters.py": row(),
     "wrapper/hooks/run.py": row(
@@ -209,7 +209,7 @@ START_PATHS = ("wire.py", "wrapper/", "forwarder/")
 # The runtime client has loaded it already; in the forwarder there is nobody to do so.
 ALREADY_IN_THE_RUNTIME = {"logging"}
 
-# Loaded once something in the function has imported OpenTelemetry, or a library that is instrumented.
+# Loaded once something in the function has imported OpenTelemetry, or an instrumented library.
 ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/run.py",
