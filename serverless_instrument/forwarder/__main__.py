@@ -42,7 +42,9 @@ def _main() -> None:
 
     from serverless_instrument.forwarder import main
 
-    main.run(environ, listener, registration, [problem] if problem else [])
+    # A runtime that has started this process is connected already, with or without a listener.
+    alone = registration.runtime_descriptor < 0
+    main.run(environ, listener, registration, [problem] if problem and alone else [])
 
 
 if __name__ == "__main__":

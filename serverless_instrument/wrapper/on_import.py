@@ -70,7 +70,9 @@ class OnImport:
             self._hooks.watch(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
             )
-        disabled = {name.strip() for name in os.environ.get(_DISABLED, "").split(",")}
+        disabled = {
+            name.strip().replace("-", "_") for name in os.environ.get(_DISABLED, "").split(",")
+        }
         if "*" not in disabled:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:

