@@ -34,10 +34,7 @@ def _main() -> None:
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
     registration = runtime_api.handed_over(api, environ)
-    if registration is not None:
-        # It came with a connection; who cannot connect are forked children of the function.
-        problem = ""
-    else:
+    if registration is None:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
 
     from serverless_instrument.forwarder import main

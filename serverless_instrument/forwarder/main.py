@@ -91,7 +91,6 @@ class Forwarder:
         self._delivery = Delivery(settings.destinations, self._wake, self.report)
         self._next = NextPoll(registration)
         self._next_descriptor = -1
-        self._next_failures = 0
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
         self._connections = Connections(listener, self._poller, self._delivery, self.report)

@@ -61,7 +61,7 @@ def troubles(emulators: Emulators) -> dict[str, Outcome]:
     steps = [invoke(REQUEST) for _ in range(INVOCATIONS)]
     environments = {
         "bare": bare(emulators, *steps),
-        "no forwarder": instrumented(emulators, *steps, extension=False),
+        "no forwarder": instrumented(emulators, *steps, backend=ABSENT, extension=False),
         "socket directory missing": instrumented(
             emulators, *steps, extension=False, SERVERLESS_INSTRUMENT_SOCKET="/tmp/no/such/socket"
         ),
