@@ -15,7 +15,7 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument.wrapper import records
 from serverless_instrument.wrapper.errors import details, message, stacktrace
-from serverless_instrument.wrapper.span_parts import add_links, counted, put, trace_state
+from serverless_instrument.wrapper.span_parts import PLAIN, add_links, counted, put, trace_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class LiveSpan(trace.Span):
         self.record = record
         self._limits = limits
         self._on_end = on_end
-        self._context = span_context(record)
+        self._context: SpanContext | None = None
         self._lock = Lock()
         self._ended = False
         self._record_exception = record_exception
@@ -62,7 +62,7 @@ class LiveSpan(trace.Span):
     name = property(lambda self: self.record.name)
     attributes = property(lambda self: dict(self.record.attributes))
     start_time = property(lambda self: self.record.start_unix_ns)
-    context = property(lambda self: self._context)
+    context = property(lambda self: self.get_span_context())
     kind = property(lambda self: trace.SpanKind(self.record.kind - 1))
     end_time = property(lambda self: self.record.end_unix_ns or None)
     status = property(
@@ -70,13 +70,27 @@ class LiveSpan(trace.Span):
     )
 
     def get_span_context(self) -> SpanContext:
-        return self._context
+        # Made when asked for: most spans have no children and are not logged with.
+        context = self._context
+        if context is None:
+            context = self._context = span_context(self.record)
+        return context
 
     def is_recording(self) -> bool:
         return not self._ended
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
-        self.set_attributes({key: value})
+        if not isinstance(value, PLAIN) or type(key) is not str or not key:
+            self.set_attributes({key: value})
+            return
+        limit = self._limits.attribute_count
+        with self._lock:
+            if not self._ended:
+                attributes = self.record.attributes
+                if key in attributes or limit is None or len(attributes) < limit:
+                    attributes[key] = value
+                else:
+                    self.record.dropped_attributes += 1
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         with self._lock:

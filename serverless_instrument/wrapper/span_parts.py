@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext
     from opentelemetry.util.types import Attributes
 
-_VALUES = (str, bool, int, float, bytes)
+# Values that are kept as they are.
+PLAIN = (str, bool, int, float, bytes)
 
 
 def trace_state(header: str) -> trace.TraceState:
@@ -31,7 +32,7 @@ def copied(attributes: Attributes) -> dict[str, object]:
         return {}
     return {
         key if isinstance(key, str) else str(key): value  # type: ignore[redundant-expr] # callers are untyped
-        if value is None or isinstance(value, _VALUES)
+        if value is None or isinstance(value, PLAIN)
         else _frozen(value)
         for key, value in attributes.items()
         if key
@@ -50,7 +51,7 @@ def _frozen(value: object) -> object:
             return tuple([_frozen(item) for item in value])
         if isinstance(value, dict):
             return {key: _frozen(item) for key, item in value.items()}
-        return value if value is None or isinstance(value, _VALUES) else str(value)
+        return value if value is None or isinstance(value, PLAIN) else str(value)
     except Exception:  # it holds itself, or is of the user's own making: the encoder's to sort out
         return value
 

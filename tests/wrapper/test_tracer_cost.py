@@ -28,8 +28,8 @@ MANY = """
         return sorted(took_us)
 """
 # A span with three attributes, start to socket. In processor time, and held to the best of the
-# batches: what else runs on the machine costs caches and clock.
-BUDGET_US = 60
+# batches: what else runs on the machine costs caches and clock. Python 3.10 is slower by half.
+BUDGET_US = 60 if sys.version_info >= (3, 11) else 90
 
 
 @pytest.mark.parametrize("line", ["", "import opentelemetry.sdk.trace"], ids=["api", "sdk"])
