@@ -98,6 +98,8 @@ class Function:
         module = name.rpartition(".")[0].replace("/", ".")
         self._monkeypatch.delitem(sys.modules, module, raising=False)
         vars(bootstrap).pop("handler", None)
+        # As in a new process: the instrumentation of an earlier one speaks to another socket.
+        bootstrap._shared.clear()
         self._monkeypatch.setenv("_HANDLER", OURS if instrumented else name)
         if instrumented:
             self._monkeypatch.setenv("SERVERLESS_INSTRUMENT_HANDLER", name)
