@@ -11,6 +11,7 @@ import awslambdaric.bootstrap as client
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from serverless_instrument.wrapper import bootstrap
+from serverless_instrument.wrapper.on_import import OnImport
 from tests.wrapper.invocations import ARN, REQUEST_ID
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Function:
         vars(bootstrap).pop("handler", None)
         # As in a new process: the instrumentation of an earlier one speaks to another socket.
         bootstrap._shared.clear()
+        # And one without OpenTelemetry, which other tests have loaded into this one.
+        self._monkeypatch.setattr(OnImport, "install", lambda _: None)
         self._monkeypatch.setenv("_HANDLER", OURS if instrumented else name)
         if instrumented:
             self._monkeypatch.setenv("SERVERLESS_INSTRUMENT_HANDLER", name)
