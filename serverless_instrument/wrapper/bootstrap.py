@@ -200,6 +200,7 @@ class Instrumentation:
             # A decorated handler inside an instrumented one.
             self._running.span.attributes.update(attributes or {})
             return None
+        invocation = None
         try:
             coldstart, self._coldstart = self._coldstart, False
             self._inherited = False
@@ -220,6 +221,8 @@ class Instrumentation:
             self._running = invocation
         except Exception as error:  # never in the way of the function
             self._fault(error)
+            if invocation is not None:
+                invocation.abandon()
             return None
         return invocation
 

@@ -181,6 +181,15 @@ class Invocation:
             frames = self._exception_log(details, now_unix_ns)
         return frames + self._end(now_unix_ns)
 
+    def abandon(self) -> None:
+        """Nothing will be sent: see that the span is the current one no longer; never raises."""
+        live, self.live = self.live, None
+        try:
+            if live is not None:
+                live.close(self.span)
+        except Exception:  # telemetry has failed already, the function must not
+            return
+
     def _error(self, error_type: str, message: str) -> None:
         if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
             self.span.status_code = records.STATUS_ERROR

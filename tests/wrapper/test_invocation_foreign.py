@@ -51,6 +51,29 @@ def test_it_is_asked_only_where_a_propagator_is_not_ours() -> None:
     assert found.parent_flags == 1
 
 
+class Held:
+    """A span that OpenTelemetry code holds; `failing` as a processor of the user's may be."""
+
+    def __init__(self, *, failing: bool) -> None:
+        self.closed: list[records.Span] = []
+        self.failing = failing
+
+    def close(self, record: records.Span) -> records.Span:
+        self.closed.append(record)
+        if self.failing:
+            raise RuntimeError("a processor of the user's")
+        return record
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_an_abandoned_invocation_lets_go_of_its_span_once(failing: bool) -> None:
+    invocation, held = made(None, W3C), Held(failing=failing)
+    invocation.live = held
+    invocation.abandon()
+    invocation.abandon()
+    assert held.closed == [invocation.span]
+
+
 def test_where_it_finds_nothing_ours_stand() -> None:
     found = made(None, W3C, OTEL_PROPAGATORS="tracecontext,jaeger")
     assert found.span.parent_span_id.hex() == "b" * 16
