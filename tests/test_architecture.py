@@ -98,7 +98,7 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
-        ". wrapper.encoder wrapper.invocation wrapper.propagation wrapper.records",
+        ". wire wrapper.encoder wrapper.invocation wrapper.propagation wrapper.records",
         inside="wrapper.http_client_spans wrapper.live_span wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),

@@ -65,6 +65,8 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Hand over one or more whole frames."""
+        if self._sent_at_once(data):
+            return
         # Between reading and writing the sum stands no call, where CPython might run another thread
         # or a signal handler; so everywhere below.
         size = len(data)
@@ -74,6 +76,21 @@ class Channel:
         limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
         while self._queued_bytes > limit and self._drop_oldest():
             pass
+
+    def _sent_at_once(self, data: bytes) -> bool:
+        """Whether nothing stood before `data`, so that it is written, or `_current` and next."""
+        if self._socket is None or self._queue or not self._lock.acquire(False):
+            return False
+        try:
+            if self._current:
+                return False
+            self._current = data
+            self._write()
+        finally:
+            self._lock.release()
+        if self._queue or self._current:
+            self._pump()
+        return True
 
     def connect(self) -> bool:
         """Connect and say HELLO now, so that the forwarder knows of this runtime; whether it is."""
@@ -140,6 +157,8 @@ class Channel:
             raise
 
     def _next_frame(self) -> bool:
+        if not self._queue:  # nearly always, and cheaper than an exception
+            return False
         try:
             self._current = self._queue.popleft()
         except IndexError:

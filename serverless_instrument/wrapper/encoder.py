@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FIXED64 = Struct("<Q").pack
 _FIXED32 = Struct("<I").pack
 _DOUBLE = Struct("<d").pack
+_TIMES = Struct("<BQBQ").pack
 _U64 = (1 << 64) - 1
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 # A nested mapping costs three protobuf messages a level, and the common parsers refuse a request of
@@ -183,22 +184,19 @@ def _key_value(key: str, value: object, limit: int | None, room: _Room | None = 
 
 
 def _attribute(tag: bytes, key: str, value: object, limit: int | None) -> bytes:
-    if type(value) is str and (limit is None or len(value) <= limit):
-        # Most attributes are short strings: with every length in one byte it is one operation,
-        # and half the cost of a span's encoding is saved.
-        name, text = _utf8(key), _utf8(value)
-        name_size, size = len(name), len(text)
-        if name_size + size < 122:
-            return b"%b%c\n%c%b\x12%c\n%c%b" % (
-                tag,
-                name_size + size + 6,
-                name_size,
-                name,
-                size + 2,
-                size,
-                text,
-            )
-    return field(tag, _key_value(key, value, limit))
+    name, kind = _utf8(key), type(value)
+    if kind is str and (limit is None or len(value) <= limit):  # type: ignore[arg-type] # narrowed
+        text = _utf8(value)  # type: ignore[arg-type] # narrowed
+        size = len(text)
+        encoded = b"\n%c%b" % (size, text) if size < 128 else field(b"\n", text)
+    else:
+        encoded = any_value(value, limit)
+    size, name_size = len(encoded), len(name)
+    if name_size + size < 124:
+        # With every length in one byte it is one operation, and half the cost of a span's encoding
+        # is saved.
+        return b"%b%c\n%c%b\x12%c%b" % (tag, name_size + size + 4, name_size, name, size, encoded)
+    return field(tag, field(b"\n", name) + field(b"\x12", encoded))
 
 
 def attributes(
@@ -282,26 +280,58 @@ def _status(code: int, message: str) -> bytes:
     )
 
 
+def plain_span(
+    trace_id: bytes,
+    span_id: bytes,
+    parent_span_id: bytes,
+    name: str,
+    kind: int,
+    start_unix_ns: int,
+    end_unix_ns: int,
+    flags: int,
+    encoded_attributes: bytes,
+    trace_state: bytes = b"",
+    rest: bytes = b"",
+) -> bytes:
+    """A ``Span`` message, without its tag: fields may be appended to it.
+
+    `encoded_attributes` are those of `span_attributes`; `trace_state` and `rest` are tagged fields
+    that few spans have.
+    """
+    text = _utf8(name)
+    size = len(text)
+    return b"\x0a\x10%b\x12\x08%b%b%b%b%b%b%b%b" % (
+        trace_id,  # of 16 bytes
+        span_id,  # of 8
+        trace_state,
+        b"\x22\x08" + parent_span_id if parent_span_id else b"",
+        b"\x2a%c%b\x30%c" % (size, text, kind)
+        if size < 128
+        else field(b"\x2a", text) + b"\x30" + varint(kind),
+        _TIMES(0x39, start_unix_ns, 0x41, end_unix_ns)
+        if end_unix_ns
+        else b"\x39" + _FIXED64(start_unix_ns),
+        encoded_attributes,
+        rest,
+        b"\x85\x01" + _FIXED32(flags),
+    )
+
+
+def span_attributes(values: Mapping[str, object], limits: Limits, dropped: int = 0) -> bytes:
+    """The tagged attributes of a span, with `dropped` more that are gone already."""
+    return attributes(
+        b"\x4a",
+        b"\x50",
+        values,
+        limits.attribute_count,
+        limits.attribute_value_length,
+        dropped,
+    )
+
+
 def span(record: Span, limits: Limits) -> bytes:
     """A ``Span`` message, without its tag: fields may be appended to it."""
-    parts = [
-        field(b"\x0a", record.trace_id),
-        field(b"\x12", record.span_id),
-        field(b"\x1a", _utf8(record.trace_state)) if record.trace_state else b"",
-        field(b"\x22", record.parent_span_id) if record.parent_span_id else b"",
-        field(b"\x2a", _utf8(record.name)),
-        b"\x30" + varint(record.kind),
-        b"\x39" + _FIXED64(record.start_unix_ns),
-        b"\x41" + _FIXED64(record.end_unix_ns) if record.end_unix_ns else b"",
-        attributes(
-            b"\x4a",
-            b"\x50",
-            record.attributes,
-            limits.attribute_count,
-            limits.attribute_value_length,
-            record.dropped_attributes,
-        ),
-    ]
+    parts = []
     if record.events or record.dropped_events:
         # The latest are the telling ones: an exception is recorded last.
         kept = _last(record.events, limits.event_count)
@@ -313,8 +343,19 @@ def span(record: Span, limits: Limits) -> bytes:
         parts.append(_dropped(b"\x70", len(record.links) - len(links) + record.dropped_links))
     if record.status_code:
         parts.append(_status(record.status_code, record.status_message))
-    parts.append(b"\x85\x01" + _FIXED32(record.flags))
-    return b"".join(parts)
+    return plain_span(
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.name,
+        record.kind,
+        record.start_unix_ns,
+        record.end_unix_ns,
+        record.flags,
+        span_attributes(record.attributes, limits, record.dropped_attributes),
+        field(b"\x1a", _utf8(record.trace_state)) if record.trace_state else b"",
+        b"".join(parts),
+    )
 
 
 def _last(events: list[Event], count: int | None) -> list[Event]:

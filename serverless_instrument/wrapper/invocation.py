@@ -38,6 +38,7 @@ _NEXT = {
     (RUNNING, "succeed"): ENDED,
     (RUNNING, "fail"): ENDED,
 }
+MESSAGE_LIMIT_BYTES = wire.MAX_PAYLOAD_BYTES // 2
 # A span over a frame's size keeps this much of each value rather than being lost. Its name and its
 # status are no attributes, to which limits apply, and are never longer.
 _SHORTENED_CHARACTERS = 4096
@@ -210,7 +211,7 @@ class Invocation:
             "faas.invocation.exception",
         )
         message = encoder.log_record(record, self._settings.limits)
-        if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
+        if len(message) > MESSAGE_LIMIT_BYTES:
             limits = self._settings.limits.shortened(_SHORTENED_CHARACTERS)
             message = encoder.log_record(record, limits)
         return wire.frame(wire.LOGS, wire.pack_batch(SCOPE, encoder.item(message), 1))
@@ -236,15 +237,14 @@ class Invocation:
 def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
     """The encoded span, with its values cut where it would not fit a frame."""
     message = encoder.span(span, limits)
-    if len(message) > wire.MAX_PAYLOAD_BYTES // 2:
+    if len(message) > MESSAGE_LIMIT_BYTES:
         message = encoder.span(span, limits.shortened(_SHORTENED_CHARACTERS))
     return message
 
 
 def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:
     """The SPANS frame of one finished span."""
-    item = encoder.item(bounded(span, limits))
-    return wire.frame(wire.SPANS, wire.pack_batch(scope, item, 1))
+    return wire.batch_frame(wire.SPANS, scope, encoder.item(bounded(span, limits)), 1)
 
 
 def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:

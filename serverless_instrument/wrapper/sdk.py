@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from serverless_instrument import __version__
+from serverless_instrument import __version__, wire
 from serverless_instrument.wrapper import encoder, propagation, records
-from serverless_instrument.wrapper.invocation import span_frame
+from serverless_instrument.wrapper.invocation import MESSAGE_LIMIT_BYTES, span_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Span, SpanContext, TracerProvider
 
     from serverless_instrument.wrapper.invocation import Invocation
@@ -67,8 +68,10 @@ class Bridge:
         self._encoded_resource = encoder.resource(self._resource)
         self._resources: dict[int, tuple[object, bytes]] = {}
         self._scopes: dict[object, bytes] = {}
+        # The one in use, found by identity: hashing a scope costs a span a microsecond.
+        self._scope: tuple[object, bytes] = (self, b"")
         self._root: records.Span | None = None
-        self._root_id = b""
+        self._root_number = 0
 
     # The function imports the API.
 
@@ -165,9 +168,13 @@ class Bridge:
         return made
 
     def _processor(self) -> SpanProcessor:
-        from serverless_instrument.wrapper.sdk_processor import processor
+        from serverless_instrument.wrapper import sdk_processor
 
-        return processor(self._ended)
+        # Found once: an import statement costs a span some microseconds.
+        self._plain_message = sdk_processor.plain_message
+        self._record_of = sdk_processor.record_of
+        self._scope_of = sdk_processor.scope_of
+        return sdk_processor.processor(self._ended)
 
     # Spans that have ended.
 
@@ -186,27 +193,34 @@ class Bridge:
         return span_frame(record, self._settings.limits, scope)
 
     def _ended(self, span: ReadableSpan) -> None:
-        from serverless_instrument.wrapper.sdk_processor import record_of, scope_of
-
         context = span.get_span_context()
-        if context is None or not context.trace_flags.sampled:
+        if context is None or not context.trace_flags & 1:
             return
-        record = record_of(span)
-        if record.span_id == self._root_id:
-            self._root = record
+        if context.span_id == self._root_number:
+            self._root = self._record_of(span)
             return
         if not self._settings.traces_exported:
             return
-        scope = span.instrumentation_scope
-        encoded = self._scopes.get(scope)
-        if encoded is None:
-            encoded = self._scopes[scope] = scope_of(scope)
-        frame = self._frame(record, encoded)
+        latest, scope = self._scope
+        if span.instrumentation_scope is not latest:
+            scope = self._encoded_scope(span.instrumentation_scope)
+            self._scope = (span.instrumentation_scope, scope)
+        message = self._plain_message(span, self._settings.limits)
+        if message is None or len(message) > MESSAGE_LIMIT_BYTES:
+            frame = self._frame(self._record_of(span), scope)
+        else:
+            frame = wire.batch_frame(wire.SPANS, scope, encoder.item(message), 1)
         resource = self._encoded(span.resource)
-        if resource != self._encoded_resource:
+        if resource is not self._encoded_resource and resource != self._encoded_resource:
             # Of another provider than the one in use: HELLO says whose follows.
             frame = self._hello(resource) + frame + self._hello(self._encoded_resource)
         self._send(frame)
+
+    def _encoded_scope(self, scope: InstrumentationScope | None) -> bytes:
+        encoded = self._scopes.get(scope)
+        if encoded is None:
+            encoded = self._scopes[scope] = self._scope_of(scope)
+        return encoded
 
     def _encoded(self, resource: object) -> bytes:
         """The function's attributes under those of a provider's resource, encoded."""
@@ -270,7 +284,7 @@ class Bridge:
         """Start a span of the SDK's with the ids of `record`, which `take_root` gives back."""
         from serverless_instrument.wrapper.sdk_options import start_root
 
-        self._root_id = record.span_id
+        self._root_number = int.from_bytes(record.span_id, "big")
         return start_root(provider, record, parent_flags, SCOPE_NAME, __version__)
 
     def show(self, record: records.Span, parent_flags: int, shown: SdkProvider | None) -> None:
@@ -285,7 +299,7 @@ class Bridge:
 
     def take_root(self) -> records.Span | None:
         """The finished invocation span, as the SDK gave it to our processor."""
-        root, self._root, self._root_id = self._root, None, b""
+        root, self._root, self._root_number = self._root, None, 0
         return root
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
 
 from serverless_instrument.wrapper import encoder, records
 from serverless_instrument.wrapper.span_parts import link
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import SpanContext
 
 
 class _Processor(SpanProcessor):
@@ -46,13 +48,51 @@ def scope_of(scope: InstrumentationScope | None) -> bytes:
     )
 
 
+def plain_message(span: ReadableSpan, limits: encoder.Limits) -> bytes | None:
+    """The encoded span, straight from the SDK's; None where it has more than most spans have.
+
+    A span that ends touches much code for the first time since the last one did; without a record
+    between it is a fifth cheaper, from its start to the socket.
+    """
+    try:
+        # Where the SDK keeps them: what it shows are copies, at a microsecond each.
+        several = span._events or span._links
+        values = span._attributes._dict  # type: ignore[union-attr] # as guarded
+    except AttributeError:
+        return None
+    context, parent, kind = span.context, span.parent, span.kind
+    if (
+        several
+        or context is None
+        or context.trace_state
+        or kind is SpanKind.CLIENT  # may have more to be done with it
+        or span.status.status_code is not StatusCode.UNSET
+        or span.dropped_events
+        or span.dropped_links
+    ):
+        return None
+    return encoder.plain_span(
+        context.trace_id.to_bytes(16, "big"),
+        context.span_id.to_bytes(8, "big"),
+        parent.span_id.to_bytes(8, "big") if parent is not None else b"",
+        span.name,
+        kind.value + 1,
+        span.start_time or 0,
+        span.end_time or 0,
+        _flags(context, parent),
+        encoder.span_attributes(values, limits, span.dropped_attributes),
+    )
+
+
+def _flags(context: SpanContext, parent: SpanContext | None) -> int:
+    flags = context.trace_flags | records.FLAG_HAS_IS_REMOTE
+    return flags | records.FLAG_IS_REMOTE if parent is not None and parent.is_remote else flags
+
+
 def record_of(span: ReadableSpan) -> records.Span:
     """Our record of a finished span."""
     context, parent = span.get_span_context(), span.parent
     assert context is not None
-    flags = int(context.trace_flags) | records.FLAG_HAS_IS_REMOTE
-    if parent is not None and parent.is_remote:
-        flags |= records.FLAG_IS_REMOTE
     record = records.Span(
         span.name,
         span.kind.value + 1,
@@ -62,20 +102,23 @@ def record_of(span: ReadableSpan) -> records.Span:
         _plain(span.attributes),
         parent.span_id.to_bytes(8, "big") if parent is not None else b"",
         context.trace_state.to_header() if context.trace_state else "",
-        flags,
+        _flags(context, parent),
     )
     record.end_unix_ns = span.end_time or 0
-    record.events = [
-        records.Event(
-            event.name, event.timestamp, _plain(event.attributes), _dropped(event.attributes)
-        )
-        for event in span.events
-    ]
-    record.links = [
-        link(each.context, each.attributes, _dropped(each.attributes)) for each in span.links
-    ]
-    record.status_code = span.status.status_code.value
-    record.status_message = span.status.description or ""
+    if events := span.events:
+        record.events = [
+            records.Event(
+                event.name, event.timestamp, _plain(event.attributes), _dropped(event.attributes)
+            )
+            for event in events
+        ]
+    if links := span.links:
+        record.links = [
+            link(each.context, each.attributes, _dropped(each.attributes)) for each in links
+        ]
+    status = span.status
+    record.status_code = status.status_code.value
+    record.status_message = status.description or ""
     record.dropped_attributes = span.dropped_attributes
     record.dropped_events = span.dropped_events
     record.dropped_links = span.dropped_links
