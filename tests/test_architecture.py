@@ -52,15 +52,18 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.encoder wrapper.errors wrapper.internal_extension "
-        "wrapper.invocation wrapper.on_import wrapper.resource wrapper.settings",
+        "wrapper.context_extractor wrapper.invocation wrapper.on_import wrapper.payload "
+        "wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
+    "wrapper/context_extractor.py": row("wrapper.propagation"),
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
     "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
     "wrapper/hooks/first_call.py": row(),
     "wrapper/hooks/old_meters.py": row(),
+    "wrapper/hooks/routes.py": row(),
     "wrapper/hooks/run.py": row(
         "wrapper.hooks.table wrapper.lean_imports wrapper.own_packages",
         inside="wrapper.hooks.old_meters",
@@ -85,10 +88,12 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
-        inside="wrapper.hooks.botocore wrapper.hooks.run wrapper.late_context wrapper.manual "
+        inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
+        "wrapper.late_context wrapper.manual "
         "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
     ),
     "wrapper/own_packages.py": row(),
+    "wrapper/payload.py": row(),
     "wrapper/propagation.py": row(),
     "wrapper/propagators.py": row("wrapper.propagation"),
     "wrapper/records.py": row(),
@@ -217,7 +222,7 @@ ALREADY_IN_THE_RUNTIME = {"logging"}
 # Loaded once something in the function has imported OpenTelemetry or an instrumented library.
 ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
-    "wrapper/hooks/run.py",
+    "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
     "wrapper/lean_imports.py wrapper/live_span.py wrapper/propagators.py wrapper/root_span.py",
     "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
@@ -235,6 +240,7 @@ PURE = (
     "wrapper/hooks/table.py",
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
+    "wrapper/payload.py",
     "wrapper/propagation.py",
     "wrapper/records.py",
     "wrapper/resource.py",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.payload import Capture
+    from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Span
 
     Handler = Callable[[object, object], object]
@@ -158,6 +160,8 @@ class Instrumentation:
         for warning in warnings:
             warn(warning)
         self._running: Invocation | None = None
+        self._capture = self._payload_capture()
+        self._extractor_loaded = False
         self._on_import = OnImport(
             self.settings,
             attributes,
@@ -167,6 +171,29 @@ class Instrumentation:
             warn,
         )
         self._on_import.install()
+
+    def _payload_capture(self) -> Capture | None:
+        settings = self.settings
+        if settings.captured_payloads == "off":
+            return None
+        from serverless_instrument.wrapper.payload import Capture, Rules
+
+        rules = Rules(
+            settings.payload_bytes or 0, settings.payload_depth or 0, settings.payload_keys
+        )
+        return Capture(settings.captured_payloads, rules)
+
+    def _extracted(self, event: object, context: object) -> Mapping[str, str] | SpanContext | None:
+        """What the user's own extractor finds."""
+        if not self.settings.context_extractor:
+            return None
+        if not self._extractor_loaded:
+            # Not before: it may be in the module whose handler is being decorated.
+            self._extractor_loaded = True
+            from serverless_instrument.wrapper import context_extractor
+
+            self._extractor = context_extractor.load(self.settings.context_extractor, warn)
+        return self._extractor(event, context) if self._extractor else None
 
     def _hello(self) -> bytes:
         from serverless_instrument import wire
@@ -213,7 +240,10 @@ class Instrumentation:
                 os.urandom,
                 coldstart=coldstart,
                 extract_foreign=self._on_import.extract,
+                extracted=self._extracted(event, context),
             )
+            if self._capture is not None:
+                self._capture.request(invocation.span.attributes, event)
             if attributes:
                 invocation.span.attributes.update(attributes)
             self._on_import.begin(invocation)
@@ -232,7 +262,10 @@ class Instrumentation:
         if self._inherited:
             return
         try:
-            self._channel.send(invocation.succeed(response, time_ns()))
+            now_unix_ns = time_ns()
+            if self._capture is not None:
+                self._capture.response(invocation.span.attributes, response)
+            self._channel.send(invocation.succeed(response, now_unix_ns))
         except Exception as error:  # as above
             self._fault(error)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from serverless_instrument import __version__, wire
 from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.propagation import extract
+from serverless_instrument.wrapper.propagation import SpanContext, extract
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 from serverless_instrument.wrapper.triggers import registry
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
-    from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
     from serverless_instrument.wrapper.triggers.base import Facts, Trigger
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
 
         def close(self, record: records.Span) -> records.Span:
             """End it; the record to send, with what the user has put on the span."""
+            ...
+
+        def routed(self, name: str, attributes: Mapping[str, str]) -> None:
+            """Take another name, unless the user has given one, and `attributes`."""
             ...
 
 
@@ -59,9 +62,13 @@ class Invocation:
         random_bytes: source of ids, like `os.urandom`.
         coldstart: whether this is the environment's first invocation.
         extract_foreign: finds the parent where a propagator is not one of ours.
+        extracted: the parent, or headers with it, that the user's own extractor has found; it
+            counts before what the event says.
     """
 
     __slots__ = (
+        "_framework_route",
+        "_name",
         "_settings",
         "_trigger",
         "carrier",
@@ -85,6 +92,7 @@ class Invocation:
         *,
         coldstart: bool,
         extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None = None,
+        extracted: Mapping[str, str] | SpanContext | None = None,
     ) -> None:
         self.state = CREATED
         self._settings = settings
@@ -104,6 +112,8 @@ class Invocation:
             # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
             if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
                 parent = foreign
+        if extracted is not None:
+            parent = _found_by_user(extracted, settings) or parent
         # The parent's own, for the sampler of the SDK.
         self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
@@ -133,6 +143,10 @@ class Invocation:
             | (records.FLAG_IS_REMOTE if parent else 0),
         )
 
+        # To tell a name of the user's from ours.
+        self._name = self.span.name
+        self._framework_route = ""
+
     def _advance(self, event: str) -> None:
         state = _NEXT.get((self.state, event))
         if state is None:
@@ -148,6 +162,24 @@ class Invocation:
         batch = self._batch(wrap=False)
         span.status_code = records.STATUS_UNSET
         return self._frame(wire.START, span.start_unix_ns, batch)
+
+    def found_route(self, route: str) -> None:
+        """A web framework in the function has found the request's route.
+
+        It counts where the gateway knows none, or one that stands for all paths.
+        """
+        attributes, name = self.span.attributes, self.span.name
+        known = attributes.get("http.route", "")
+        method = attributes.get("http.request.method")
+        if not method or (known and "+}" not in str(known) and known != self._framework_route):
+            return
+        self._framework_route = route
+        named = f"{'HTTP' if method == '_OTHER' else method} {route}"[:_SHORTENED_CHARACTERS]
+        if name == self._name:
+            self._name = self.span.name = named
+        attributes["http.route"] = route
+        if self.live is not None:
+            self.live.routed(named, {"http.route": route})
 
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
         """The END frame of an invocation that returned `response`."""
@@ -254,6 +286,15 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
     except Exception:  # whatever shape defeats a trigger must still give a span
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)
+
+
+def _found_by_user(
+    extracted: Mapping[str, str] | SpanContext, settings: Settings
+) -> SpanContext | None:
+    if isinstance(extracted, SpanContext):
+        return extracted
+    decision = settings.ignore_xray_decision
+    return extract(extracted, settings.propagators, None, ignore_xray_decision=decision)
 
 
 def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.hooks.table import INSTRUMENTATIONS
+from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks import PostImportHooks
 
 TYPE_CHECKING = False
@@ -77,6 +77,9 @@ class OnImport:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:
                     self._hooks.watch(module_name, self._instrument(name, class_name))
+            for module_name, name in FRAMEWORKS.items():
+                if name not in disabled:
+                    self._hooks.watch(module_name, self._learn_routes(name))
         self._hooks.install()
         if self._settings.needs_sdk:
             self._import_sdk()
@@ -110,6 +113,19 @@ class OnImport:
 
             if self._usable:
                 run(name, class_name, module, lambda: self._usable, self._failed)
+
+        return hook
+
+    def _learn_routes(self, name: str) -> Callable[[ModuleType], None]:
+        def found(route: str) -> None:
+            invocation = self._running()
+            if invocation is not None:
+                invocation.found_route(route)
+
+        def hook(module: ModuleType) -> None:
+            from serverless_instrument.wrapper.hooks import routes
+
+            getattr(routes, name)(module, found)
 
         return hook
 

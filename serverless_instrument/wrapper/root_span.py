@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper import records
 from serverless_instrument.wrapper.live_span import LiveSpan
 from serverless_instrument.wrapper.tracer import detach
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
     from opentelemetry.trace import Span
 
@@ -31,6 +33,21 @@ class RootSpan:
         self._token = token
         self._parent_flags = parent_flags
         self._shown = shown
+        # To tell a name of the user's from ours.
+        self._name = getattr(span, "name", "")
+
+    def routed(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Take another name, unless the user has given one, and `attributes`.
+
+        A span of ours is over the record itself, which has them.
+        """
+        span: Any = self._span
+        if isinstance(span, LiveSpan) or not span.is_recording():
+            return
+        span.set_attributes(attributes)
+        if span.name == self._name:
+            self._name = name
+            span.update_name(name)
 
     def close(self, record: records.Span) -> records.Span:
         """End the span; the record to send, with what the user has put on it."""

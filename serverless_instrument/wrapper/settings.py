@@ -36,6 +36,9 @@ class Settings:
     """What the runtime side was asked to do."""
 
     __slots__ = (
+        "captured_payloads",
+        "context_extractor",
+        "dev_mode",
         "disabled",
         "exception_as_event",
         "exception_as_log",
@@ -43,6 +46,9 @@ class Settings:
         "known_methods",
         "limits",
         "needs_sdk",
+        "payload_bytes",
+        "payload_depth",
+        "payload_keys",
         "propagators",
         "sampler",
         "sampler_ratio",
@@ -65,6 +71,9 @@ class Settings:
         signals = {part.strip() for part in opt_in.split(",")}
         self.exception_as_log = bool(signals & {"logs", "logs/dup"})
         self.exception_as_event = "logs" not in signals or "logs/dup" in signals
+        self.dev_mode = self._boolean(environ, "SERVERLESS_INSTRUMENT_DEV_MODE")
+        self.context_extractor = _get(environ, "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR")
+        self._payloads(environ)
 
     def _warn(self, name: str, value: str, remedy: str) -> None:
         self.warnings.append(f'{name}="{value}" {remedy}')
@@ -85,6 +94,20 @@ class Settings:
                 return int(value)
             self._warn(name, value, "is not a whole number from 0 up; it is left out")
         return default
+
+    def _payloads(self, environ: Mapping[str, str]) -> None:
+        name = "SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD"
+        self.captured_payloads = "both" if self.dev_mode else "off"
+        value = _get(environ, name).lower()
+        if value in ("both", "off", "request", "response"):
+            self.captured_payloads = value
+        elif value:
+            kept = self.captured_payloads
+            self._warn(name, value, f'is none of request, response, both and off; using "{kept}"')
+        self.payload_bytes = self._count(environ, 16384, name + "_BYTES")
+        self.payload_depth = self._count(environ, 10, name + "_DEPTH")
+        keys = _get(environ, name + "_REDACT").split(",")
+        self.payload_keys = [key.strip() for key in keys if key.strip()]
 
     def _propagators(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         value = _get(environ, "OTEL_PROPAGATORS")

@@ -114,7 +114,7 @@ def test_a_module_that_raises_is_watched_again(directory: Path, hooks: Hooks) ->
     with pytest.raises(ValueError, match="not yet") as raised:
         importlib.import_module("watched_raises")
     assert raised.traceback[-1].path == path
-    path.write_text(SOURCE + "# of another size\n")
+    path.write_text(SOURCE + "# a text of another size than the first\n")
     importlib.invalidate_caches()
     importlib.import_module("watched_raises")
     assert hooks.seen == ["watched_raises"]

@@ -64,6 +64,9 @@ class Held:
             raise RuntimeError("a processor of the user's")
         return record
 
+    def routed(self, name: str, attributes: Mapping[str, str]) -> None:
+        raise NotImplementedError(name, attributes)
+
 
 @pytest.mark.parametrize("failing", [False, True])
 def test_an_abandoned_invocation_lets_go_of_its_span_once(failing: bool) -> None:
@@ -105,6 +108,9 @@ def test_the_span_that_opentelemetry_code_holds_is_closed_and_sent() -> None:
             )
             other.end_unix_ns = record.end_unix_ns
             return other
+
+        def routed(self, name: str, attributes: Mapping[str, str]) -> None:
+            raise NotImplementedError(name, attributes)
 
     invocation = started()
     invocation.live = Held()

@@ -41,3 +41,12 @@ INSTRUMENTATIONS = {
     "urllib3.connectionpool": ("urllib3", "URLLib3Instrumentor"),
 }
 OWN_FILES = frozenset(("botocore", "urllib", "urllib3"))
+# Web frameworks whose routes name the invocation's span: the module that finds a route, the name
+# for ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` and the function of routes.py.
+FRAMEWORKS = {
+    "aws_lambda_powertools.event_handler.api_gateway": "powertools",
+    "django.core.handlers.base": "django",
+    "fastapi.routing": "fastapi",
+    "flask.ctx": "flask",
+    "starlette.routing": "starlette",
+}

@@ -1,0 +1,188 @@
+"""Requests and responses as bounded JSON text without secrets; pure.
+
+Values under telling keys are replaced at any depth, also inside strings that are JSON themselves
+(an HTTP event's body, an SQS record's), forms or query strings. What is too deep or too much
+becomes "...". Only JSON's own types are looked into: no code of the user's runs.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from json import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Looked for anywhere in a key, without case, dashes and underscores.
+SENSITIVE = ("password", "passwd", "secret", "token", "authorization", "cookie", "apikey")
+REDACTED, OMITTED = "REDACTED", "..."
+_IGNORED = str.maketrans("", "", "-_ .")
+_PUNCTUATION_BYTES = 4
+# What a string must begin with to be worth a try, and how long it may be.
+_JSON_STARTS = ("{", "[")
+_MAX_TEXT_CHARACTERS = 1_000_000
+
+
+class Rules:
+    """What to keep of a payload.
+
+    Args:
+        max_bytes: of the text, about; None of it is looked at further.
+        max_depth: of objects and arrays in each other.
+        keys: to redact besides `SENSITIVE`.
+    """
+
+    __slots__ = ("_sensitive", "max_bytes", "max_depth")
+
+    def __init__(self, max_bytes: int, max_depth: int, keys: Iterable[str] = ()) -> None:
+        self.max_bytes = max_bytes
+        self.max_depth = max_depth
+        self._sensitive = (*SENSITIVE, *[plain for key in keys if (plain := _plain(key))])
+
+    def is_sensitive(self, key: str) -> bool:
+        """Whether what is under `key` must not be seen."""
+        plain = _plain(key)
+        return any(word in plain for word in self._sensitive)
+
+
+def _plain(key: str) -> str:
+    return key.lower().translate(_IGNORED)
+
+
+class Capture:
+    """Puts the request, the response or both on the invocation's span.
+
+    Args:
+        which: "request", "response" or "both".
+        rules: what to keep.
+    """
+
+    __slots__ = ("_request", "_response", "_rules")
+
+    def __init__(self, which: str, rules: Rules) -> None:
+        self._request = which != "response"
+        self._response = which != "request"
+        self._rules = rules
+
+    def request(self, attributes: dict[str, object], event: object) -> None:
+        """Before the handler, which may change the event."""
+        if self._request:
+            attributes["aws.lambda.request.payload"] = text_of(event, self._rules)
+
+    def response(self, attributes: dict[str, object], response: object) -> None:
+        """What the handler has returned."""
+        if self._response:
+            attributes["aws.lambda.response.payload"] = text_of(response, self._rules)
+
+
+def text_of(payload: object, rules: Rules) -> str:
+    """`payload` as JSON text of about ``rules.max_bytes`` at most; never raises."""
+    try:
+        return dumps(_Walk(rules).value(payload, rules.max_depth), ensure_ascii=False)
+    except Exception:  # a thread of the user's may change it meanwhile
+        return dumps(f"<{type(payload).__name__}>")
+
+
+class _Walk:
+    """One payload on its way to what may be shown of it."""
+
+    __slots__ = ("_left_bytes", "_rules")
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._left_bytes = rules.max_bytes
+
+    def _take(self, size_bytes: int) -> bool:
+        self._left_bytes -= size_bytes + _PUNCTUATION_BYTES
+        return self._left_bytes >= 0
+
+    def value(self, value: object, depth: int) -> object:
+        kind = type(value)
+        if kind is str:
+            return self._text(value, depth)  # type: ignore[arg-type] # narrowed by `kind`
+        if value is None or kind is bool:
+            return value if self._take(4) else OMITTED
+        if kind is int or kind is float:
+            return self._number(value)
+        if isinstance(value, dict):
+            return self._object(dict.items(value), depth) if depth > 0 else OMITTED
+        if isinstance(value, (list, tuple)):
+            return self._array(value, depth) if depth > 0 else OMITTED
+        if isinstance(value, str):
+            return self._text(str.__str__(value), depth)
+        if kind.__name__ == "Decimal" and kind.__module__ == "decimal":
+            return self._text(str(value), depth)  # what DynamoDB's resources give
+        return f"<{kind.__name__}>" if self._take(len(kind.__name__)) else OMITTED
+
+    def _number(self, number: object) -> object:
+        # hex, because int -> decimal refuses very long numbers.
+        if isinstance(number, int) and number.bit_length() > 1024:
+            return OMITTED
+        return number if self._take(len(repr(number))) else OMITTED
+
+    def _object(self, items: Iterable[tuple[object, object]], depth: int) -> dict[str, object]:
+        pairs = list(items)
+        shown: dict[str, object] = {}
+        named = any(self._names_a_secret(key, value) for key, value in pairs)
+        for key, value in pairs:
+            name = key if type(key) is str else f"<{type(key).__name__}>"
+            if not self._take(len(name)):
+                shown[OMITTED] = OMITTED
+                break
+            if self._rules.is_sensitive(name) or (named and name.lower().endswith("value")):
+                shown[name] = REDACTED
+            elif name == "body" and ("isBase64Encoded", True) in pairs:
+                shown[name] = self._decoded(value, depth)
+            else:
+                shown[name] = self.value(value, depth - 1)
+        return shown
+
+    def _names_a_secret(self, key: object, value: object) -> bool:
+        """Whether it is the first half of ``{"name": "password", "value": …}``."""
+        return (
+            type(key) is str
+            and type(value) is str
+            and key.lower() in ("name", "key")
+            and self._rules.is_sensitive(value)
+        )
+
+    def _array(self, values: Iterable[object], depth: int) -> list[object]:
+        shown: list[object] = []
+        for value in values:
+            if self._left_bytes <= 0:
+                shown.append(OMITTED)
+                break
+            shown.append(self.value(value, depth - 1))
+        return shown
+
+    def _decoded(self, body: object, depth: int) -> object:
+        """An encoded HTTP body, as what it is if it is text."""
+        try:
+            text = b64decode(str(body)[:_MAX_TEXT_CHARACTERS]).decode()
+        except ValueError:
+            return "<binary>"
+        return self._text(text, depth)
+
+    def _text(self, text: str, depth: int) -> str:
+        left = self._left_bytes
+        if left <= 0:
+            return OMITTED
+        if text.lstrip()[:1] in _JSON_STARTS and len(text) <= _MAX_TEXT_CHARACTERS:
+            try:
+                inner = loads(text)
+            except (ValueError, RecursionError):
+                inner = None
+            if isinstance(inner, (dict, list)):
+                return dumps(self.value(inner, depth - 1), ensure_ascii=False)
+        whole = len(text) <= left
+        text = text[:left]
+        if "=" in text:
+            text = "&".join(self._pairs(text))
+        self._take(len(text))
+        return text if whole else text + OMITTED
+
+    def _pairs(self, text: str) -> Iterator[str]:
+        for pair in text.split("&"):
+            key, equals, _ = pair.partition("=")
+            yield f"{key}={REDACTED}" if equals and self._rules.is_sensitive(key) else pair
