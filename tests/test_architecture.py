@@ -74,7 +74,8 @@ TABLE: dict[str, Row] = {
     "wrapper/invocation.py": row(
         ". wire wrapper.encoder wrapper.propagation wrapper.records wrapper.settings",
         "wrapper.triggers.registry",
-        inside="wrapper.errors wrapper.sampling",
+        inside="wrapper.errors wrapper.sampling wrapper.triggers.captured_headers "
+        "wrapper.triggers.client_context",
     ),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
@@ -114,6 +115,8 @@ TABLE: dict[str, Row] = {
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
     "wrapper/triggers/base.py": row(),
+    "wrapper/triggers/captured_headers.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/client_context.py": row(),
     "wrapper/triggers/carriers.py": row("wrapper.triggers.base"),
     "wrapper/triggers/direct.py": row("wrapper.triggers.base"),
     "wrapper/triggers/function_url.py": row("wrapper.triggers.http_api_v2"),

@@ -89,17 +89,19 @@ class Invocation:
         self._settings = settings
         self.live: Live | None = None
         self._trigger, facts = _facts(event, settings.known_methods)
-        self.carrier = facts.carrier
+        callers = _callers(context)
+        carrier = {**facts.carrier, **callers} if callers else facts.carrier
+        self.carrier = carrier
         self.request_id = _text_of(context, "aws_request_id")
         self.deadline_unix_ms = _deadline(context, now_unix_ns)
         parent = extract(
-            facts.carrier,
+            carrier,
             settings.propagators,
             environ.get("_X_AMZN_TRACE_ID"),
             ignore_xray_decision=settings.ignore_xray_decision,
         )
         if settings.needs_sdk and extract_foreign is not None:
-            foreign = extract_foreign(facts.carrier)
+            foreign = extract_foreign(carrier)
             # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
             if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
                 parent = foreign
@@ -115,6 +117,8 @@ class Invocation:
             attributes["faas.invocation_id"] = self.request_id
         attributes.update(_arn_attributes(context))
         attributes.update(facts.attributes)
+        if settings.request_headers is not None and facts.trigger == "http":
+            attributes.update(_request_headers(event, facts.carrier, settings))
         self.span = records.Span(
             (facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation")[
                 :_SHORTENED_CHARACTERS
@@ -159,12 +163,25 @@ class Invocation:
             return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
+            self._capture_response_headers(response)
         except Exception:  # a response may be any object, with any behaviour
             return self._end(now_unix_ns)
         self.span.attributes.update(outcome.attributes)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
         return self._end(now_unix_ns)
+
+    def _capture_response_headers(self, response: object) -> None:
+        settings, attributes = self._settings, self.span.attributes
+        if settings.response_headers is None or attributes.get("faas.trigger") != "http":
+            return
+        from serverless_instrument.wrapper.triggers import captured_headers
+
+        attributes.update(
+            captured_headers.response(
+                response, settings.response_headers, settings.sanitized_headers
+            )
+        )
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
         """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
@@ -254,6 +271,30 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
     except Exception:  # whatever shape defeats a trigger must still give a span
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)
+
+
+def _callers(context: object) -> dict[str, str]:
+    """What a caller of ``Invoke`` has put into its client context: nearer than the event's own."""
+    try:
+        if getattr(context, "client_context", None) is None:
+            return {}
+        from serverless_instrument.wrapper.triggers import client_context
+
+        return client_context.carrier(context)
+    except Exception:  # a context of the user's own making may do anything
+        return {}
+
+
+def _request_headers(
+    event: object, carrier: Mapping[str, str], settings: Settings
+) -> dict[str, list[str]]:
+    from serverless_instrument.wrapper.triggers import captured_headers
+
+    if settings.request_headers is None:
+        return {}
+    return captured_headers.request(
+        event, carrier, settings.request_headers, settings.sanitized_headers
+    )
 
 
 def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:
