@@ -118,15 +118,81 @@ TABLE: dict[str, Row] = {
     "wrapper/triggers/captured_headers.py": row("wrapper.triggers.base"),
     "wrapper/triggers/client_context.py": row(),
     "wrapper/triggers/carriers.py": row("wrapper.triggers.base"),
-    "wrapper/triggers/direct.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/direct.py": row("wrapper.triggers.base wrapper.triggers.payload"),
     "wrapper/triggers/function_url.py": row("wrapper.triggers.http_api_v2"),
     "wrapper/triggers/http.py": row("wrapper.propagation wrapper.triggers.base"),
     "wrapper/triggers/http_api_v2.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
-    "wrapper/triggers/registry.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/registry.py": row(
+        "wrapper.triggers.base", inside="wrapper.triggers.records_registry"
+    ),
     "wrapper/triggers/rest_v1.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+    ),
+    "wrapper/triggers/alexa.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/api_authorizer.py": row(
+        "wrapper.triggers.base wrapper.triggers.source",
+        inside="wrapper.triggers.http_api_v2 wrapper.triggers.rest_v1 wrapper.triggers.websocket",
+    ),
+    "wrapper/triggers/appsync.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/appsync_authorizer.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/appsync_events.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.source"
+    ),
+    "wrapper/triggers/bedrock_agent.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/cloudformation.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/cloudfront.py": row("wrapper.triggers.base wrapper.triggers.http"),
+    "wrapper/triggers/cloudwatch_alarm.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/codedeploy.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/codepipeline.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/cognito.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/config_rule.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/connect.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/destination.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/durable_execution.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/iot.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/lattice.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
+    ),
+    "wrapper/triggers/lex.py": row("wrapper.triggers.payload wrapper.triggers.source"),
+    "wrapper/triggers/payload.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/records_registry.py": row(),
+    "wrapper/triggers/rest_non_proxy.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
+    ),
+    "wrapper/triggers/s3_batch.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/s3_object_lambda.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/schedule.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/secrets_rotation.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/source.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/step_functions.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/transfer.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/warmup.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/websocket.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
     ),
     # the companion process
     "forwarder/__init__.py": row(),

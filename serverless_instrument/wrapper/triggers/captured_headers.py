@@ -58,7 +58,9 @@ def _values(headers: object) -> dict[str, list[str]]:
     for name, value in dictionary(headers).items():
         texts = [_text(item) for item in (value if isinstance(value, list) else [value])]
         if texts and None not in texts:
-            values.setdefault(str(name).lower(), []).extend(text for text in texts if text is not None)
+            values.setdefault(str(name).lower(), []).extend(
+                text for text in texts if text is not None
+            )
     return values
 
 

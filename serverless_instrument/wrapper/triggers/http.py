@@ -45,11 +45,9 @@ def server_facts(
 ) -> Facts:
     """The span of an HTTP request; empty arguments are unknown. `protocol` is like ``HTTP/1.1``."""
     known = method in known_methods
-    forwarded = headers.get("forwarded", "")
     attributes: dict[str, object] = {
         "http.request.method": method if known else "_OTHER",
         "url.path": path,
-        "url.scheme": _hop(headers, forwarded, "proto").lower() or "https",
     }
     if not known and method:
         attributes["http.request.method_original"] = method
@@ -57,6 +55,25 @@ def server_facts(
         attributes["http.route"] = route
     if query:
         attributes["url.query"] = redacted(query)
+    add_peers(
+        attributes, headers, source_ip=source_ip, user_agent=user_agent, domain_name=domain_name
+    )
+    _protocol(attributes, protocol)
+    label = method if known else "HTTP"
+    return Facts(f"{label} {route}" if route else label, "http", attributes, headers)
+
+
+def add_peers(
+    attributes: dict[str, object],
+    headers: Mapping[str, str],
+    *,
+    source_ip: str = "",
+    user_agent: str = "",
+    domain_name: str = "",
+) -> None:
+    """Add scheme, server, client and user agent, which `headers` (lower-case) tell best."""
+    forwarded = headers.get("forwarded", "")
+    attributes["url.scheme"] = _hop(headers, forwarded, "proto").lower() or "https"
     host = _hop(headers, forwarded, "host") or headers.get("host", "").strip() or domain_name
     _server(attributes, host, headers)
     client = split_port(_hop(headers, forwarded, "for"))[0] or source_ip
@@ -65,9 +82,6 @@ def server_facts(
     agent = headers.get("user-agent") or user_agent
     if agent:
         attributes["user_agent.original"] = agent
-    _protocol(attributes, protocol)
-    label = method if known else "HTTP"
-    return Facts(f"{label} {route}" if route else label, "http", attributes, headers)
 
 
 def _server(attributes: dict[str, object], host: str, headers: Mapping[str, str]) -> None:
@@ -150,20 +164,22 @@ def rebuilt_query(event: Mapping[str, object], *, encoded: bool) -> str:
     return "&".join(pairs)
 
 
-def status_outcome(response: object, *, implicit_status: int | None) -> Outcome:
-    """Status code and error of a handler's response.
+def status_outcome(
+    response: object, *, implicit_status: int | None, key: str = "statusCode"
+) -> Outcome:
+    """Status code and error of a handler's response, which has the code under `key`.
 
     `implicit_status` is what the gateway sends where the response names none; None where it then
     sends an error of its own.
     """
     code: object = None
     if isinstance(response, dict):
-        code = response.get("statusCode")
+        code = response.get(key)
     if code is None and implicit_status is not None:
         code = implicit_status
     status = _status_code(code)
     if status is None:
-        return Outcome(None, "invalid_response", "the response has no valid statusCode")
+        return Outcome(None, "invalid_response", f"the response has no valid {key}")
     attributes: dict[str, object] = {"http.response.status_code": status}
     return Outcome(attributes, str(status) if status >= 500 else "")
 

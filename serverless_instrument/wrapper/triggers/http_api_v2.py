@@ -37,7 +37,11 @@ def is_function_url(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
-    """The request; ``routeKey`` is ``METHOD /route``, or ``$default``, which names no route."""
+    """The request; ``routeKey`` is ``METHOD /route``, or ``$default``, which names no route.
+
+    ``rawPath`` has the stage that the client asked for. A custom domain's mapping is not told by
+    this format (AWS's page, above), so its path lacks that base path.
+    """
     context = dictionary(event.get("requestContext"))
     request = dictionary(context.get("http"))
     route_key = text(event.get("routeKey")) or text(context.get("routeKey"))
