@@ -92,7 +92,7 @@ _RECORDS_KEYS = (
     "messages",
     "events",
 )
-_TIMERS = frozenset(("aws.events", "aws.scheduler"))
+_TIMERS = ("aws.events", "aws.scheduler")  # no set: what is compared may be a list
 
 _loaded: dict[str, Trigger] = {}
 

@@ -29,15 +29,18 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """What the client did, named by its route: ``$connect``, ``$default`` or one of the user's.
 
-    Only a connection starts with an HTTP request, a GET (RFC 6455, section 4.1), whose headers the
-    event has. A message has no method, no path and no headers of its own.
+    Only a connection starts with an HTTP request, a GET (RFC 6455, section 4.1). A message has no
+    method, no path and no headers.
     """
     context = dictionary(event.get("requestContext"))
     identity = dictionary(context.get("identity"))
+    domain_name = text(context.get("domainName"))
     route = text(context.get("routeKey"))
     attributes: dict[str, object] = {}
     if context.get("eventType") == "CONNECT":
         attributes["http.request.method"] = "GET"
+        if ".execute-api." in domain_name:  # on a custom domain a mapping decides, untold
+            attributes["url.path"] = "/" + text(context.get("stage"))
         query = http.rebuilt_query(event, encoded=False)
         if query:
             attributes["url.query"] = http.redacted(query)
@@ -49,7 +52,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
         headers,
         source_ip=text(identity.get("sourceIp")),
         user_agent=text(identity.get("userAgent")),
-        domain_name=text(context.get("domainName")),
+        domain_name=domain_name,
     )
     return Facts(route or None, "http", attributes, headers)
 
