@@ -89,8 +89,7 @@ class Invocation:
         self._settings = settings
         self.live: Live | None = None
         self._trigger, facts = _facts(event, settings.known_methods)
-        callers = _callers(context)
-        carrier = {**facts.carrier, **callers} if callers else facts.carrier
+        carrier = _callers(context) or facts.carrier
         self.carrier = carrier
         self.request_id = _text_of(context, "aws_request_id")
         self.deadline_unix_ms = _deadline(context, now_unix_ns)
@@ -163,10 +162,10 @@ class Invocation:
             return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
-            self._capture_response_headers(response)
         except Exception:  # a response may be any object, with any behaviour
             return self._end(now_unix_ns)
         self.span.attributes.update(outcome.attributes)
+        self._capture_response_headers(response)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
         return self._end(now_unix_ns)
@@ -177,11 +176,11 @@ class Invocation:
             return
         from serverless_instrument.wrapper.triggers import captured_headers
 
-        attributes.update(
-            captured_headers.response(
-                response, settings.response_headers, settings.sanitized_headers
-            )
-        )
+        captured, sanitized = settings.response_headers, settings.sanitized_headers
+        try:
+            attributes.update(captured_headers.response(response, captured, sanitized))
+        except Exception:  # as in `succeed`
+            return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
         """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
@@ -274,7 +273,7 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
 
 
 def _callers(context: object) -> dict[str, str]:
-    """What a caller of ``Invoke`` has put into its client context: nearer than the event's own."""
+    """What a caller of ``Invoke`` has put into its client context: nearer than the event's."""
     try:
         if getattr(context, "client_context", None) is None:
             return {}

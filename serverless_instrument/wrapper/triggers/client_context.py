@@ -21,9 +21,12 @@ _NAMES = {
     )
 } | {"awstraceheader": "x-amzn-trace-id", "_x_amzn_trace_id": "x-amzn-trace-id"}
 
+# Which of them name a span: without one the event's own context stands, whole.
+_SPANS = frozenset(("b3", "traceparent", "x-amzn-trace-id", "x-b3-spanid"))
+
 
 def carrier(context: object) -> dict[str, str]:
-    """Lower-case header names to values.
+    """Lower-case header names to values; empty where they name no span.
 
     From ``client_context.env``, over it ``client_context.custom``, over that ``w3c()``, with which
     newer runtime clients keep the two apart from what the caller chose to send.
@@ -36,7 +39,7 @@ def carrier(context: object) -> dict[str, str]:
                 name = _NAMES.get(key.lower()) if isinstance(key, str) else None
                 if name and isinstance(value, str):
                     found[name] = value
-    return found
+    return found if _SPANS.intersection(found) else {}
 
 
 def _w3c(context: object) -> object:
