@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
-    from serverless_instrument.wrapper.triggers.base import Facts, Trigger
+    from serverless_instrument.wrapper.triggers.base import Consumer, Facts, Trigger
 
     class Live(Protocol):
         """The span as OpenTelemetry code in the function sees it."""
@@ -44,6 +44,8 @@ _SHORTENED_CHARACTERS = 4096
 # What a handler declared ``async`` or with ``yield`` returns; told by name, never run or closed.
 _UNMARSHALLABLE = frozenset(("async_generator", "coroutine", "generator"))
 _DEADLINE_MAX_MS = (1 << 63) - 1
+# What a frame holds besides its spans: scope, request id, lengths.
+_FRAME_ROOM_BYTES = 8192
 
 
 class Invocation:
@@ -61,6 +63,7 @@ class Invocation:
     """
 
     __slots__ = (
+        "_consumer",
         "_settings",
         "_trigger",
         "carrier",
@@ -134,6 +137,14 @@ class Invocation:
             | records.FLAG_HAS_IS_REMOTE
             | (records.FLAG_IS_REMOTE if parent else 0),
         )
+        # Beside the invocation's span and not around the handler: what the handler's own spans are
+        # children of is the invocation, with OpenTelemetry or without, whatever the source.
+        self._consumer: records.Span | None = None
+        if facts.consumer is not None and (self.sampled or settings.needs_sdk):
+            foreign_extract = extract_foreign if settings.needs_sdk else None
+            self._consumer = _consumer(
+                facts.consumer, self.span, settings, random_bytes, foreign_extract
+            )
 
     def _advance(self, event: str) -> None:
         state = _NEXT.get((self.state, event))
@@ -168,6 +179,10 @@ class Invocation:
         self._capture_response_headers(response)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
+        if outcome.failed_messages and self._consumer is not None:
+            from serverless_instrument.wrapper import consumer_span
+
+            consumer_span.mark_failed(self._consumer, outcome.failed_messages)
         return self._end(now_unix_ns)
 
     def _capture_response_headers(self, response: object) -> None:
@@ -211,6 +226,11 @@ class Invocation:
             self.span.status_code = records.STATUS_ERROR
             self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
+        consumer = self._consumer
+        if consumer is not None:
+            consumer.status_code = records.STATUS_ERROR
+            consumer.status_message = message[:_SHORTENED_CHARACTERS]
+            consumer.attributes["error.type"] = error_type
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
         span = self.span
@@ -241,8 +261,18 @@ class Invocation:
     def _batch(self, *, wrap: bool) -> bytes:
         if not self.sampled:
             return wire.pack_batch(SCOPE, b"", 0)
-        message = bounded(self.span, self._settings.limits)
-        return wire.pack_batch(SCOPE, encoder.item(message) if wrap else message, 1)
+        limits = self._settings.limits
+        message = bounded(self.span, limits)
+        if not wrap:
+            return wire.pack_batch(SCOPE, message, 1)
+        consumer = self._consumer
+        if consumer is None:
+            return wire.pack_batch(SCOPE, encoder.item(message), 1)
+        consumer.end_unix_ns = self.span.end_unix_ns
+        second = bounded(consumer, limits)
+        if len(message) + len(second) > wire.MAX_PAYLOAD_BYTES - _FRAME_ROOM_BYTES:
+            return wire.pack_batch(SCOPE, encoder.item(message), 1)
+        return wire.pack_batch(SCOPE, encoder.item(message) + encoder.item(second), 2)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
         payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
@@ -270,6 +300,28 @@ def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts
     except Exception:  # whatever shape defeats a trigger must still give a span
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)
+
+
+def _consumer(
+    consumer: Consumer,
+    root: records.Span,
+    settings: Settings,
+    random_bytes: Callable[[int], bytes],
+    extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None,
+) -> records.Span:
+    from serverless_instrument.wrapper import consumer_span
+
+    def find(carrier: Mapping[str, str]) -> SpanContext | None:
+        found = extract(carrier, settings.propagators, None, ignore_xray_decision=False)
+        if found is None and extract_foreign is not None:
+            return extract_foreign(carrier)
+        return found
+
+    # "none" leaves no propagator at all; SQS's own header is read whatever others are named.
+    own_headers = bool(settings.propagators)
+    return consumer_span.started(
+        consumer, root, random_bytes(8), find, settings.limits.link_count, own_headers=own_headers
+    )
 
 
 def _callers(context: object) -> dict[str, str]:

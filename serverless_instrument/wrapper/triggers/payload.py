@@ -5,7 +5,7 @@ from __future__ import annotations
 from serverless_instrument.wrapper.triggers.base import dictionary
 
 # Names of headers as propagators write them into a dictionary, and those of AWS for X-Ray's.
-_NAMES = (
+NAMES = (
     ("traceparent", "traceparent"),
     ("tracestate", "tracestate"),
     ("baggage", "baggage"),
@@ -30,7 +30,7 @@ def carrier(payload: object) -> dict[str, str]:
     """
     values = dictionary(payload)
     found: dict[str, str] = {}
-    for key, name in _NAMES:
+    for key, name in NAMES:
         value = values.get(key)
         if isinstance(value, str):
             found[name] = value
