@@ -55,6 +55,7 @@ TABLE: dict[str, Row] = {
         "wrapper.invocation wrapper.on_import wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
+    "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -74,8 +75,8 @@ TABLE: dict[str, Row] = {
     "wrapper/invocation.py": row(
         ". wire wrapper.encoder wrapper.propagation wrapper.records wrapper.settings",
         "wrapper.triggers.registry",
-        inside="wrapper.errors wrapper.sampling wrapper.triggers.captured_headers "
-        "wrapper.triggers.client_context",
+        inside="wrapper.consumer_span wrapper.errors wrapper.sampling "
+        "wrapper.triggers.captured_headers wrapper.triggers.client_context",
     ),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
@@ -111,19 +112,56 @@ TABLE: dict[str, Row] = {
         "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
     ),
     "wrapper/triggers/__init__.py": row(),
+    "wrapper/triggers/activemq.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
     "wrapper/triggers/alb.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
     "wrapper/triggers/base.py": row(),
+    "wrapper/triggers/batches.py": row("wrapper.triggers.base"),
     "wrapper/triggers/captured_headers.py": row("wrapper.triggers.base"),
     "wrapper/triggers/client_context.py": row(),
     "wrapper/triggers/carriers.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/cloudwatch_logs.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/codecommit.py": row("wrapper.triggers.batches wrapper.triggers.source"),
     "wrapper/triggers/direct.py": row("wrapper.triggers.base wrapper.triggers.payload"),
+    "wrapper/triggers/document.py": row(),
+    "wrapper/triggers/documentdb.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.document",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/dynamodb_stream.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.document",
+    ),
+    "wrapper/triggers/eventbridge.py": row(
+        "wrapper.triggers.base wrapper.triggers.message_carriers wrapper.triggers.s3",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/firehose.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
     "wrapper/triggers/function_url.py": row("wrapper.triggers.http_api_v2"),
     "wrapper/triggers/http.py": row("wrapper.propagation wrapper.triggers.base"),
     "wrapper/triggers/http_api_v2.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
+    "wrapper/triggers/kafka.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/kinesis.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/rabbitmq.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/records_registry.py": row("wrapper.triggers.base"),
     "wrapper/triggers/registry.py": row(
         "wrapper.triggers.base", inside="wrapper.triggers.records_registry"
     ),
@@ -174,10 +212,14 @@ TABLE: dict[str, Row] = {
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
     ),
     "wrapper/triggers/lex.py": row("wrapper.triggers.payload wrapper.triggers.source"),
+    "wrapper/triggers/message_carriers.py": row("wrapper.triggers.base wrapper.triggers.payload"),
     "wrapper/triggers/payload.py": row("wrapper.triggers.base"),
-    "wrapper/triggers/records_registry.py": row(),
     "wrapper/triggers/rest_non_proxy.py": row(
         "wrapper.propagation wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
+    ),
+    "wrapper/triggers/s3.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.document wrapper.triggers.source",
     ),
     "wrapper/triggers/s3_batch.py": row(
         "wrapper.propagation wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
@@ -185,7 +227,19 @@ TABLE: dict[str, Row] = {
     "wrapper/triggers/s3_object_lambda.py": row("wrapper.triggers.base wrapper.triggers.source"),
     "wrapper/triggers/schedule.py": row("wrapper.triggers.base wrapper.triggers.source"),
     "wrapper/triggers/secrets_rotation.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/ses.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/sns.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.s3",
+    ),
     "wrapper/triggers/source.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/sqs.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.s3",
+    ),
     "wrapper/triggers/step_functions.py": row(
         "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
     ),
@@ -299,6 +353,7 @@ MAY_ASK = "wrapper/on_import.py"
 # Coverage is held to these, in pyproject.toml; the others are tested as running processes.
 PURE = (
     "wire.py",
+    "wrapper/consumer_span.py",
     "wrapper/encoder.py",
     "wrapper/errors.py",
     "wrapper/hooks/table.py",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches
 from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import message_attributes
 from serverless_instrument.wrapper.triggers.document import document, utc
+from serverless_instrument.wrapper.triggers.message_carriers import message_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

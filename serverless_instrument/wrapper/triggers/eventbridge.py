@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import s3, source
 from serverless_instrument.wrapper.triggers.base import Facts, text
-from serverless_instrument.wrapper.triggers.carriers import event_payload
+from serverless_instrument.wrapper.triggers.message_carriers import event_payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

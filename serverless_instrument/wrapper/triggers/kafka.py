@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches
 from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import kafka_headers
+from serverless_instrument.wrapper.triggers.message_carriers import kafka_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

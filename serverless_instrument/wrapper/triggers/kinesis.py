@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches
 from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import base64_json
+from serverless_instrument.wrapper.triggers.message_carriers import base64_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

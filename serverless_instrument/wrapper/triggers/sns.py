@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches, s3
 from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import message_attributes, message_body
+from serverless_instrument.wrapper.triggers.message_carriers import message_attributes, message_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
