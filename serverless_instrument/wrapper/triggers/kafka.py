@@ -38,13 +38,13 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     topics, partitions = set(), set()
     for record in batches.dictionaries(records):
         topics.add(text(record.get("topic")))
-        partitions.add(repr(record.get("partition")))
+        partition = record.get("partition")
+        partitions.add(str(partition) if type(partition) is int else "")
     only = dictionary(records[0]) if len(records) == 1 else {}
-    attributes: dict[str, object] = {"messaging.destination.partition.id": ""}
-    partition = batches.agreed(partitions)
-    if partition.isdigit():
-        attributes["messaging.destination.partition.id"] = partition
-    if isinstance(only.get("offset"), int):
+    attributes: dict[str, object] = {
+        "messaging.destination.partition.id": batches.agreed(partitions)
+    }
+    if type(only.get("offset")) is int:
         attributes["messaging.kafka.offset"] = only["offset"]
     return batches.facts("kafka", topics - {""}, len(records), _messages(records), attributes)
 
