@@ -224,7 +224,9 @@ TABLE: dict[str, Row] = {
     "wrapper/triggers/s3_batch.py": row(
         "wrapper.propagation wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
     ),
-    "wrapper/triggers/s3_object_lambda.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/s3_object_lambda.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
     "wrapper/triggers/schedule.py": row("wrapper.triggers.base wrapper.triggers.source"),
     "wrapper/triggers/secrets_rotation.py": row("wrapper.triggers.base wrapper.triggers.source"),
     "wrapper/triggers/ses.py": row(

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Json
 
+# What stands before the path is short.
+_ARN_CHARACTERS = 2048
 _EVENT_SOURCE = "aws:apigateway:authorizer"
 
 outcome = source.outcome
@@ -55,7 +57,7 @@ def _of_arn(method_arn: str, known_methods: frozenset[str]) -> Facts:
 
     The path that the client asked for has the stage on one domain and not on another.
     """
-    parts = method_arn.split("/", 3)
+    parts = method_arn[:_ARN_CHARACTERS].split("/", 3)
     method = parts[2] if len(parts) > 2 else ""
     attributes: dict[str, object] = {}
     if method:

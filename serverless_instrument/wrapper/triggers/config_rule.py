@@ -33,7 +33,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     ``invokingEvent`` is JSON in a string, long where it holds a configuration item.
     """
     invoking = text(event.get("invokingEvent"))
-    if '"ScheduledNotification"' in invoking and len(invoking) <= _SCHEDULED_CHARACTERS:
+    if len(invoking) <= _SCHEDULED_CHARACTERS and '"ScheduledNotification"' in invoking:
         notification = _decoded(invoking)
         if notification.get("messageType") == "ScheduledNotification":
             attributes = {"faas.time": text(notification.get("notificationCreationTime"))}

@@ -7,6 +7,8 @@ https://docs.aws.amazon.com/iot/latest/developerguide/iot-lambda-rule.html
 
 from __future__ import annotations
 
+from itertools import islice
+
 from serverless_instrument.wrapper.triggers import payload, source
 from serverless_instrument.wrapper.triggers.base import dictionary
 
@@ -29,5 +31,5 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """A device; where it connects over HTTP or WebSocket, its headers carry trace context."""
     headers = dictionary(dictionary(event.get("protocolData")).get("http")).get("headers")
-    lower = {name.lower(): value for name, value in dictionary(headers).items()}
+    lower = {name.lower(): value for name, value in islice(dictionary(headers).items(), 256)}
     return source.facts("aws:iot", payload.carrier(lower))

@@ -92,6 +92,7 @@ _RECORDS_KEYS = (
     "messages",
     "events",
 )
+_DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
 _TIMERS = ("aws.events", "aws.scheduler")  # no set: what is compared may be a list
 
 _loaded: dict[str, Trigger] = {}
@@ -134,7 +135,7 @@ def _of_request(event: Json) -> str:
     if "elb" in context:
         return "alb"
     if "http" in context:
-        is_url = ".lambda-url." in text(context.get("domainName"))
+        is_url = ".lambda-url." in text(context.get("domainName"))[:_DOMAIN_CHARACTERS]
         return "function_url" if is_url else "http_api_v2"
     if "httpMethod" in event:
         return "rest_v1"

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping
 
 from __future__ import annotations
 
+from itertools import islice
+
 from serverless_instrument.wrapper.propagation import percent_encode
 from serverless_instrument.wrapper.triggers import http
 from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
@@ -15,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Facts, Json
 
+# API Gateway's limit for a request line with its headers.
+_PATH_CHARACTERS = 10_240
 # pchar of RFC 3986, section 3.3, and the slashes of a greedy parameter.
 _PATH_SAFE = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
@@ -40,7 +44,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
         headers,
         known_methods,
         method=text(context.get("http-method")),
-        path=_path(route, params.get("path"), text(context.get("stage")), headers.get("host", "")),
+        path=_path(
+            route, params.get("path"), text(context.get("stage")), headers.get("host", "")[:255]
+        ),
         route=route,
         query=http.rebuilt_query(
             {"queryStringParameters": params.get("querystring")}, encoded=False
@@ -52,9 +58,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 def _path(route: str, parameters: object, stage: str, host: str) -> str:
     """`route` with its parameters' values; behind the stage on the API's own domain."""
-    path = route or "/"
-    for name, value in dictionary(parameters).items():
-        if isinstance(value, str):
+    path = route[:_PATH_CHARACTERS] or "/"
+    for name, value in islice(dictionary(parameters).items(), path.count("{")):
+        if isinstance(value, str) and len(path) + len(value) <= _PATH_CHARACTERS:
             encoded = percent_encode(value, _PATH_SAFE)
             path = path.replace(f"{{{name}}}", encoded).replace(f"{{{name}+}}", encoded)
     return f"/{stage}{path}" if stage and ".execute-api." in host else path

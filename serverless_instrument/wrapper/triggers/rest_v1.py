@@ -59,7 +59,7 @@ def _route(resource: str) -> str:
     # HTTP API format 1.0 puts its routeKey here: "$default" or "GET /items/{id}" style.
     if resource.startswith("/"):
         return resource
-    return resource.partition(" ")[2]
+    return resource[: http.ROUTE_CHARACTERS].partition(" ")[2]
 
 
 def outcome(response: object) -> Outcome:

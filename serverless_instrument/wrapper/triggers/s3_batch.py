@@ -13,6 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Facts, Json
 
+# A key has 1,024 bytes at most, each perhaps escaped.
+_KEY_CHARACTERS = 3 * 1024
+
 
 def infer(event: object) -> bool:
     """A job with its tasks, of which there is one."""
@@ -33,7 +36,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     arn = text(task.get("s3BucketArn"))
     attributes = {
         "aws.s3.bucket": text(task.get("s3Bucket")) or arn.rpartition(":")[2],
-        "aws.s3.key": percent_decode(text(task.get("s3Key")).replace("+", " ")),
+        "aws.s3.key": percent_decode(text(task.get("s3Key"))[:_KEY_CHARACTERS].replace("+", " ")),
     }
     carrier = payload.carrier(dictionary(event.get("job")).get("userArguments"))
     return source.facts("aws:s3:batch", carrier, attributes=attributes)

@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/olap-event-context.html
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import source
+from itertools import islice
+
+from serverless_instrument.wrapper.triggers import payload, source
 from serverless_instrument.wrapper.triggers.base import dictionary
 
 TYPE_CHECKING = False
@@ -27,5 +29,5 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """The user's request, whose headers carry trace context; its URL is presigned: not recorded."""
     headers = dictionary(dictionary(event.get("userRequest")).get("headers"))
-    carrier = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-    return source.facts("aws:s3:object-lambda", carrier)
+    lower = {name.lower(): value for name, value in islice(headers.items(), 256)}
+    return source.facts("aws:s3:object-lambda", payload.carrier(lower))

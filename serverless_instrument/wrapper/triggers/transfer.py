@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 outcome = source.outcome
 
+_PROTOCOL_CHARACTERS = 8  # SFTP, FTPS and FTP; in AWS's words AS2, too
+
 
 def infer(event: object) -> bool:
     """A user of a server who signs in."""
@@ -26,6 +28,6 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     """Where the client is; who it is, and the password, is not recorded."""
     attributes = {
         "client.address": text(event.get("sourceIp")),
-        "network.protocol.name": text(event.get("protocol")).lower(),
+        "network.protocol.name": text(event.get("protocol"))[:_PROTOCOL_CHARACTERS].lower(),
     }
     return source.facts("aws:transfer", attributes=attributes)

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Json
 
+_DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
+
 
 def infer(event: object) -> bool:
     """A connection and what happens to it; an authorizer's event has an ARN, too."""
@@ -34,7 +36,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     """
     context = dictionary(event.get("requestContext"))
     identity = dictionary(context.get("identity"))
-    domain_name = text(context.get("domainName"))
+    domain_name = text(context.get("domainName"))[:_DOMAIN_CHARACTERS]
     route = text(context.get("routeKey"))
     attributes: dict[str, object] = {}
     if context.get("eventType") == "CONNECT":
