@@ -29,12 +29,19 @@ def request(
     A header that came several times has its values apart where the event has them so. Values of
     names in which `sanitized` is found are redacted.
     """
-    names = [name for name in headers if captured.fullmatch(name) and name not in _NEVER]
-    if not names:
+    found = {
+        name: [value]
+        for name, value in headers.items()
+        if captured.fullmatch(name) and name not in _NEVER
+    }
+    if not found:
         return {}
     source = dictionary(event)
-    several = _values(source.get("multiValueHeaders")) or _values(source.get("headers"))
-    found = {name: several.get(name) or [headers[name]] for name in names}
+    several = source.get("multiValueHeaders") or source.get("headers")
+    for name, values in dictionary(several).items():
+        # Its commas do not tell where one value ends: some headers have them in one.
+        if isinstance(values, list) and len(values) > 1 and name.lower() in found:
+            found[name.lower()] = [value for value in values if isinstance(value, str)]
     return _attributes("http.request.header.", found, sanitized)
 
 
