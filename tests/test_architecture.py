@@ -208,6 +208,8 @@ TABLE: dict[str, Row] = {
     "wrapper/triggers/iot.py": row(
         "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
     ),
+    "wrapper/triggers/kinesis_analytics.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/redshift_udf.py": row("wrapper.triggers.base wrapper.triggers.source"),
     "wrapper/triggers/lattice.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
     ),

@@ -21,8 +21,8 @@ outcome = source.outcome
 
 def infer(event: object) -> bool:
     """A field of a type to resolve."""
-    info = dictionary(_context(event).get("info"))
-    return isinstance(info.get("fieldName"), str) and isinstance(info.get("parentTypeName"), str)
+    parent_type, field = _field(_context(event))
+    return bool(parent_type and field)
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
@@ -31,8 +31,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     The contexts of a batch are of one field and one request. The document is not recorded.
     """
     context = _context(event)
-    info = dictionary(context.get("info"))
-    parent_type = text(info.get("parentTypeName"))
+    parent_type, field = _field(context)
     attributes: dict[str, object] = {source.EVENT_SOURCE: "aws:appsync"}
     if parent_type in _OPERATIONS:
         attributes["graphql.operation.type"] = _OPERATIONS[parent_type]
@@ -45,7 +44,18 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
         source_ip=text(addresses[0]) if isinstance(addresses, list) and addresses else "",
         domain_name=text(request.get("domainName")),
     )
-    return Facts(f"{parent_type}.{text(info.get('fieldName'))}", "http", attributes, headers)
+    return Facts(f"{parent_type}.{field}", "http", attributes, headers)
+
+
+def _field(context: Json) -> tuple[str, str]:
+    """Type and field; Amplify's ``@function`` template has them at the top of the event.
+
+    https://docs.amplify.aws/gen1/javascript/build-a-backend/graphqlapi/custom-business-logic/
+    """
+    if "typeName" in context and "arguments" in context:
+        return text(context.get("typeName")), text(context.get("fieldName"))
+    info = dictionary(context.get("info"))
+    return text(info.get("parentTypeName")), text(info.get("fieldName"))
 
 
 def _context(event: object) -> Json:

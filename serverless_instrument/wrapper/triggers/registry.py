@@ -33,8 +33,10 @@ NAMES = (
     "function_url",
     "http_api_v2",
     "iot",
+    "kinesis_analytics",
     "lattice",
     "lex",
+    "redshift_udf",
     "rest_non_proxy",
     "rest_v1",
     "s3_batch",
@@ -72,6 +74,9 @@ _BY_KEY = (
     ("xAmzRequestId", "s3_object_lambda"),
     ("ClientRequestToken", "secrets_rotation"),
     ("serverId", "transfer"),
+    ("applicationArn", "kinesis_analytics"),
+    ("external_function", "redshift_udf"),
+    ("fieldName", "appsync"),
     ("warmer", "warmup"),
 )
 # The same for a `requestContext` that is not of an HTTP request.
