@@ -134,7 +134,7 @@ def test_a_foreign_propagator_is_asked_about_each_message() -> None:
         return SpanContext(b"f" * 16, b"g" * 8, 1) if carrier else None
 
     made = Invocation(
-        queue({"baggage": "a=b"}, {"traceparent": traceparent(3)}),
+        queue({"Uber-Trace-Id": "a"}, {"traceparent": traceparent(3)}),
         None,
         Settings({"OTEL_PROPAGATORS": "tracecontext,jaeger"}),
         {},
@@ -146,7 +146,7 @@ def test_a_foreign_propagator_is_asked_about_each_message() -> None:
     made.start()
     span = end_spans(made.succeed(None, END_UNIX_NS))[1]
     assert linked(span) == [int.from_bytes(b"g" * 8, "big"), 3]
-    assert asked == [{}, {"baggage": "a=b"}]
+    assert asked == [{}, {"uber-trace-id": "a"}]
 
 
 @pytest.mark.parametrize(
@@ -259,3 +259,12 @@ def test_ten_thousand_records_are_all_looked_at_and_fit_a_frame() -> None:
     assert (len(span.links), span.dropped_links_count) == (128, 9872)
     wide = consumer(batch, OTEL_SPAN_LINK_COUNT_LIMIT="10000")
     assert (len(wide.links), wide.dropped_links_count) == (10_000, 0)
+
+
+def test_a_message_whose_attributes_name_no_span_may_wrap_one_that_does() -> None:
+    event = events.load("sqs_eventbridge")
+    event["Records"][0]["messageAttributes"] = {
+        "tracestate": {"stringValue": "vendor=value", "dataType": "String"},
+        "colour": {"stringValue": "green", "dataType": "String"},
+    }
+    assert len(linked(consumer(event))) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from serverless_instrument.wrapper.triggers import batches
 from serverless_instrument.wrapper.triggers.base import dictionary, text
 from serverless_instrument.wrapper.triggers.document import document, utc
-from serverless_instrument.wrapper.triggers.message_carriers import message_attributes
+from serverless_instrument.wrapper.triggers.message_carriers import item_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,5 +59,5 @@ def _messages(records: list[object]) -> Iterator[Message]:
     for record in batches.dictionaries(records):
         change = record.get("dynamodb")
         if isinstance(change, dict):
-            found = message_attributes(change.get("NewImage"))
+            found = item_attributes(change.get("NewImage"))
             yield text(change.get("SequenceNumber")), "", found

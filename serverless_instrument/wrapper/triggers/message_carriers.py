@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from binascii import a2b_base64
+from itertools import islice
 from json import JSONDecoder
 
 from serverless_instrument.wrapper.triggers.base import dictionary, text
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Json
 
 _HEADERS = frozenset(name for _, name in NAMES)
+# Which of them name a span. Without one, what a message wraps may still name its own.
+_SPANS = frozenset(("b3", "traceparent", "x-amzn-trace-id", "x-b3-spanid"))
 # What text must contain to be worth decoding as JSON.
 _MARKS = ("traceparent", "mzn-", "AWSTraceHeader", '"b3"', "-b3-", "-B3-")
 # Half a millisecond's decoding. A batch's share of the 6 MB that an event may have is far less.
@@ -29,20 +32,19 @@ _decode = JSONDecoder().raw_decode
 
 
 def message_attributes(attributes: object) -> dict[str, str]:
-    """Headers among the attributes of an SQS or SNS message, or of a DynamoDB item.
+    """Lower-case names to texts of the attributes of an SQS or SNS message, headers or not.
 
-    SQS: ``{"stringValue" | "binaryValue": …}``; SNS: ``{"Type": "String" | "Binary", "Value": …}``;
-    DynamoDB: ``{"S": …}``. Binary values are base64.
+    SQS: ``{"stringValue" | "binaryValue": …}``; SNS: ``{"Type": "String" | "Binary", "Value": …}``.
+    Binary values are base64. A message has ten attributes at most, with raw delivery.
     """
     found: dict[str, str] = {}
     if not attributes or not isinstance(attributes, dict):
         return found
-    for key, name in NAMES:
-        attribute = attributes.get(key)
+    for key, attribute in islice(attributes.items(), _HEADER_COUNT):
         if isinstance(attribute, dict):
             value = _attribute(attribute)
             if value:
-                found[name] = value
+                found[key.lower()] = value
     return found
 
 
@@ -55,7 +57,24 @@ def _attribute(attribute: Json) -> str:
     binary = attribute.get("binaryValue")
     if binary is not None:
         return _from_base64(binary, _HEADER_BYTES)
-    return text(attribute.get("Value")) or text(attribute.get("S"))
+    return text(attribute.get("Value"))
+
+
+def message(attributes: object, body: object) -> Mapping[str, str]:
+    """Headers of a message: its attributes, unless they name no span and its body does."""
+    found = message_attributes(attributes)
+    return found if _SPANS.intersection(found) else message_body(body) or found
+
+
+def item_attributes(image: object) -> dict[str, str]:
+    """Headers that are attributes, ``{"S": …}``, of a DynamoDB item."""
+    found: dict[str, str] = {}
+    if isinstance(image, dict):
+        for key, name in NAMES:
+            attribute = image.get(key)
+            if isinstance(attribute, dict) and isinstance(attribute.get("S"), str):
+                found[name] = attribute["S"]
+    return found
 
 
 def _from_base64(value: object, limit: int) -> str:
@@ -72,7 +91,8 @@ def message_body(body: object) -> Mapping[str, str]:
     """Headers in a message's text: an SNS envelope, an EventBridge event, or JSON with headers."""
     if not isinstance(body, str) or not body.startswith("{"):
         return {}
-    return _envelope_attributes(body) or json_text(body)
+    found = _envelope_attributes(body)
+    return found if _SPANS.intersection(found) else json_text(body) or found
 
 
 def _envelope_attributes(body: str) -> dict[str, str]:
@@ -114,8 +134,10 @@ def event_payload(event: Json) -> Mapping[str, str]:
     for values in (detail, event):
         if isinstance(values, dict):
             found = carrier(values)
-            for key in () if found else _APART:
-                found = found or carrier(values.get(key))
+            for key in () if _SPANS.intersection(found) else _APART:
+                inner = carrier(values.get(key))
+                if _SPANS.intersection(inner):
+                    return inner
             if found:
                 return found
     return {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches, s3
 from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
-from serverless_instrument.wrapper.triggers.message_carriers import message_attributes, message_body
+from serverless_instrument.wrapper.triggers.message_carriers import message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """The topic."""
     messages = [dictionary(record.get("Sns")) for record in batches.dictionaries(event["Records"])]
-    arns = {text(message.get("TopicArn")) for message in messages} - {""}
+    arns = {text(each.get("TopicArn")) for each in messages} - {""}
     only = messages[0] if len(messages) == 1 else {}
     return batches.facts(
         "aws.sns",
@@ -41,9 +41,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 
 
 def _messages(messages: list[Json]) -> Iterator[Message]:
-    for message in messages:
-        found = message_attributes(message.get("MessageAttributes"))
-        yield text(message.get("MessageId")), "", found or message_body(message.get("Message"))
+    for each in messages:
+        headers = message(each.get("MessageAttributes"), each.get("Message"))
+        yield text(each.get("MessageId")), "", headers
 
 
 def outcome(response: object) -> Outcome:  # noqa: ARG001 - as every trigger's

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.triggers import batches, s3
 from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.message_carriers import message_attributes, message_body
+from serverless_instrument.wrapper.triggers.message_carriers import message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,5 +47,5 @@ def _messages(records: list[object]) -> Iterator[Message]:
             text(record.get("messageId")),
             text(dictionary(record.get("attributes")).get("AWSTraceHeader")),
             # Raw delivery from SNS keeps the attributes; otherwise they are in the body.
-            message_attributes(record.get("messageAttributes")) or message_body(record.get("body")),
+            message(record.get("messageAttributes"), record.get("body")),
         )

@@ -220,3 +220,29 @@ def test_a_record_of_a_batch_costs_25_microseconds_at_most(name: str) -> None:
     key = next(key for key, value in lists.items() if isinstance(value, list))
     lists[key] = lists[key] * 1000
     assert least_ns(event, 10) < 25_000 * 1000
+
+
+LONG = [";" * 1_000_000, "," * 1_000_000, "a" * 1_000_000, "-" * 1_000_000, "=;" * 500_000]
+
+
+@pytest.mark.parametrize("fill", LONG, ids=lambda fill: fill[:2])
+@pytest.mark.parametrize("name", ["sqs", "http_api_v2", "eventbridge_custom"])
+def test_a_long_header_costs_less_than_a_millisecond(name: str, fill: str) -> None:
+    event = events.load(name)
+    known = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    for header in ("tracestate", "x-amzn-trace-id", "b3", "x-b3-traceid", "x-b3-sampled"):
+        known[header] = fill
+    if name == "sqs":
+        attributes = {key: {"stringValue": value} for key, value in known.items()}
+        event["Records"][0]["messageAttributes"] = attributes
+        event["Records"][0]["attributes"]["AWSTraceHeader"] = fill
+    elif name == "http_api_v2":
+        event["headers"] = known
+    else:
+        event["detail"] = known
+    least = 1 << 62
+    for _ in range(50):
+        start_ns = time.perf_counter_ns()
+        invocations.invocation(event, OTEL_PROPAGATORS="b3,tracecontext,xray,baggage")
+        least = min(least, time.perf_counter_ns() - start_ns)
+    assert least < 1_000_000
