@@ -221,7 +221,7 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/triggers/s3.py": row(
         "wrapper.propagation wrapper.triggers.base wrapper.triggers.batches",
-        "wrapper.triggers.document wrapper.triggers.source",
+        "wrapper.triggers.document wrapper.triggers.message_carriers wrapper.triggers.source",
     ),
     "wrapper/triggers/s3_batch.py": row(
         "wrapper.propagation wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"

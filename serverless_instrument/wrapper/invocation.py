@@ -271,7 +271,10 @@ class Invocation:
         consumer.end_unix_ns = self.span.end_unix_ns
         second = bounded(consumer, limits)
         if len(message) + len(second) > wire.MAX_PAYLOAD_BYTES - _FRAME_ROOM_BYTES:
-            return wire.pack_batch(SCOPE, encoder.item(message), 1)
+            # Only a link limit in the thousands gets here; a frame that is too large loses both.
+            consumer.dropped_links += len(consumer.links)
+            consumer.links.clear()
+            second = bounded(consumer, limits)
         return wire.pack_batch(SCOPE, encoder.item(message) + encoder.item(second), 2)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:

@@ -119,6 +119,22 @@ def test_the_environments_header_is_the_parent_and_no_link() -> None:
     assert linked(span) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ('{"TopicArn":"a","Subject":"\\"Message\\"","Message":"{\\"traceparent\\":\\"%s\\"}"}', 1),
+        ('{"Message":"{\\"traceparent\\":\\"%s\\"}"}', 0),  # no envelope of SNS
+        ('{"TopicArn":"a","Message":{"traceparent":"%s"}}', 0),
+        ('{"TopicArn":"a","Message":"traceparent %s"}', 0),
+        ('{"TopicArn":"a","traceparent":"%s"}', 1),
+    ],
+)
+def test_what_counts_as_wrapped(body: str, count: int) -> None:
+    event = queue({})
+    event["Records"][0]["body"] = body % traceparent(9)
+    assert linked(consumer(event)) == [9] * count
+
+
 def test_an_unsampled_batch_sends_neither_span_and_reads_no_message() -> None:
     made = invocation(queue({"traceparent": traceparent(1)}), OTEL_TRACES_SAMPLER="always_off")
     made.start()
@@ -268,3 +284,12 @@ def test_a_message_whose_attributes_name_no_span_may_wrap_one_that_does() -> Non
         "colour": {"stringValue": "green", "dataType": "String"},
     }
     assert len(linked(consumer(event))) == 1
+
+
+def test_links_that_do_not_fit_a_frame_are_counted() -> None:
+    state = ",".join(f"k{number}={'v' * 100}" for number in range(5))
+    headers = (
+        {"traceparent": traceparent(number), "tracestate": state} for number in range(1, 6001)
+    )
+    span = consumer(queue(*headers), OTEL_SPAN_LINK_COUNT_LIMIT="10000")
+    assert (len(span.links), span.dropped_links_count) == (0, 6000)

@@ -115,13 +115,21 @@ def json_text(value: str, depth: int = 2) -> Mapping[str, str]:
     """Headers in JSON text; within `depth` more layers of text where SNS has wrapped an event."""
     if len(value) > _JSON_CHARACTERS or not any(mark in value for mark in _MARKS):
         return {}
-    start = value.find("{")
-    decoded = dictionary(_decoded(value, start)) if start >= 0 else {}
-    found = event_payload(decoded)
-    inner = decoded.get("Message")
-    if not found and depth and isinstance(inner, str) and inner.startswith("{"):
+    inner = wrapped(value) if depth else ""
+    if inner:
         return json_text(inner, depth - 1)
-    return found
+    start = value.find("{")
+    return event_payload(dictionary(_decoded(value, start))) if start >= 0 else {}
+
+
+def wrapped(body: str) -> str:
+    """The message in an envelope of SNS, "" where `body` is none.
+
+    Decoded by itself, as the attributes are: in any text the quotes would have backslashes.
+    """
+    key = body.find('"Message"') if '"TopicArn"' in body else -1
+    quote = body.find('"', key + 9, key + 15) if key >= 0 else -1
+    return text(_decoded(body, quote)) if quote >= 0 else ""
 
 
 def event_payload(event: Json) -> Mapping[str, str]:

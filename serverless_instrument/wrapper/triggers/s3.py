@@ -13,6 +13,7 @@ from serverless_instrument.wrapper.propagation import percent_decode
 from serverless_instrument.wrapper.triggers import batches, source
 from serverless_instrument.wrapper.triggers.base import Facts, dictionary, text
 from serverless_instrument.wrapper.triggers.document import document
+from serverless_instrument.wrapper.triggers.message_carriers import wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,13 +90,11 @@ def facts_in_text(body: str, depth: int = 1) -> dict[str, object]:
     """The same of a message that holds either, also in the envelope of SNS."""
     if len(body) > _TEXT_CHARACTERS or not ("aws:s3" in body or "aws.s3" in body):
         return {}
+    inner = wrapped(body) if depth else ""
+    if inner:
+        return facts_in_text(inner, depth - 1)
     try:
         event = dictionary(loads(body))
     except (ValueError, RecursionError):
         return {}
-    if infer(event):
-        return _notified(event)
-    message = event.get("Message")
-    if depth and isinstance(message, str):
-        return facts_in_text(message, depth - 1)
-    return facts_in_detail(event)
+    return _notified(event) if infer(event) else facts_in_detail(event)
