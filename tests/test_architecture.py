@@ -57,6 +57,7 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/channel.py": row(),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
+    "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -77,7 +78,8 @@ TABLE: dict[str, Row] = {
     "wrapper/invocation.py": row(
         ". wire wrapper.encoder wrapper.propagation wrapper.records wrapper.settings",
         "wrapper.triggers.registry",
-        inside="wrapper.errors wrapper.sampling",
+        inside="wrapper.consumer_span wrapper.errors wrapper.sampling "
+        "wrapper.triggers.captured_headers wrapper.triggers.client_context",
     ),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
@@ -115,20 +117,145 @@ TABLE: dict[str, Row] = {
         "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
     ),
     "wrapper/triggers/__init__.py": row(),
+    "wrapper/triggers/activemq.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
     "wrapper/triggers/alb.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
     "wrapper/triggers/base.py": row(),
+    "wrapper/triggers/batches.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/captured_headers.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/client_context.py": row(),
     "wrapper/triggers/carriers.py": row("wrapper.triggers.base"),
-    "wrapper/triggers/direct.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/cloudwatch_logs.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/codecommit.py": row("wrapper.triggers.batches wrapper.triggers.source"),
+    "wrapper/triggers/direct.py": row("wrapper.triggers.base wrapper.triggers.payload"),
+    "wrapper/triggers/document.py": row(),
+    "wrapper/triggers/documentdb.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.document",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/dynamodb_stream.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.document",
+    ),
+    "wrapper/triggers/eventbridge.py": row(
+        "wrapper.triggers.base wrapper.triggers.message_carriers wrapper.triggers.s3",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/firehose.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
     "wrapper/triggers/function_url.py": row("wrapper.triggers.http_api_v2"),
     "wrapper/triggers/http.py": row("wrapper.propagation wrapper.triggers.base"),
     "wrapper/triggers/http_api_v2.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
     ),
-    "wrapper/triggers/registry.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/kafka.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/kinesis.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/rabbitmq.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.message_carriers",
+    ),
+    "wrapper/triggers/records_registry.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/registry.py": row(
+        "wrapper.triggers.base", inside="wrapper.triggers.records_registry"
+    ),
     "wrapper/triggers/rest_v1.py": row(
         "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+    ),
+    "wrapper/triggers/alexa.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/api_authorizer.py": row(
+        "wrapper.triggers.base wrapper.triggers.source",
+        inside="wrapper.triggers.http_api_v2 wrapper.triggers.rest_v1 wrapper.triggers.websocket",
+    ),
+    "wrapper/triggers/appsync.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/appsync_authorizer.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/appsync_events.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.source"
+    ),
+    "wrapper/triggers/bedrock_agent.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/cloudformation.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/cloudfront.py": row("wrapper.triggers.base wrapper.triggers.http"),
+    "wrapper/triggers/cloudwatch_alarm.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/codedeploy.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/codepipeline.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/cognito.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/config_rule.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/connect.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/destination.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/durable_execution.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/iot.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/kinesis_analytics.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/redshift_udf.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/lattice.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
+    ),
+    "wrapper/triggers/lex.py": row("wrapper.triggers.payload wrapper.triggers.source"),
+    "wrapper/triggers/message_carriers.py": row("wrapper.triggers.base wrapper.triggers.payload"),
+    "wrapper/triggers/payload.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/rest_non_proxy.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
+    ),
+    "wrapper/triggers/s3.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.document wrapper.triggers.message_carriers wrapper.triggers.source",
+    ),
+    "wrapper/triggers/s3_batch.py": row(
+        "wrapper.propagation wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/s3_object_lambda.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/schedule.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/secrets_rotation.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/ses.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches",
+        "wrapper.triggers.source",
+    ),
+    "wrapper/triggers/sns.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.s3",
+    ),
+    "wrapper/triggers/source.py": row("wrapper.triggers.base"),
+    "wrapper/triggers/sqs.py": row(
+        "wrapper.triggers.base wrapper.triggers.batches wrapper.triggers.message_carriers",
+        "wrapper.triggers.s3",
+    ),
+    "wrapper/triggers/step_functions.py": row(
+        "wrapper.triggers.base wrapper.triggers.payload wrapper.triggers.source"
+    ),
+    "wrapper/triggers/transfer.py": row("wrapper.triggers.base wrapper.triggers.source"),
+    "wrapper/triggers/warmup.py": row("wrapper.triggers.source"),
+    "wrapper/triggers/websocket.py": row(
+        "wrapper.triggers.base wrapper.triggers.carriers wrapper.triggers.http"
     ),
     # the companion process
     "forwarder/__init__.py": row(),
@@ -235,6 +362,7 @@ MAY_ASK = "wrapper/on_import.py"
 # Coverage is held to these, in pyproject.toml; the others are tested as running processes.
 PURE = (
     "wire.py",
+    "wrapper/consumer_span.py",
     "wrapper/encoder.py",
     "wrapper/errors.py",
     "wrapper/hooks/table.py",

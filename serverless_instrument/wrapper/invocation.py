@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
-    from serverless_instrument.wrapper.triggers.base import Facts, Trigger
+    from serverless_instrument.wrapper.triggers.base import Consumer, Facts, Trigger
 
     class Live(Protocol):
         """The span as OpenTelemetry code in the function sees it."""
@@ -48,6 +48,8 @@ _SHORTENED_CHARACTERS = 4096
 # What a handler declared ``async`` or with ``yield`` returns; told by name, never run or closed.
 _UNMARSHALLABLE = frozenset(("async_generator", "coroutine", "generator"))
 _DEADLINE_MAX_MS = (1 << 63) - 1
+# What a frame holds besides its spans: scope, request id, lengths.
+_FRAME_ROOM_BYTES = 8192
 
 
 class Invocation:
@@ -67,6 +69,7 @@ class Invocation:
     """
 
     __slots__ = (
+        "_consumer",
         "_framework_route",
         "_name",
         "_settings",
@@ -98,17 +101,18 @@ class Invocation:
         self._settings = settings
         self.live: Live | None = None
         self._trigger, facts = _facts(event, settings.known_methods)
-        self.carrier = facts.carrier
+        carrier = _callers(context) or facts.carrier
+        self.carrier = carrier
         self.request_id = _text_of(context, "aws_request_id")
         self.deadline_unix_ms = _deadline(context, now_unix_ns)
         parent = extract(
-            facts.carrier,
+            carrier,
             settings.propagators,
             environ.get("_X_AMZN_TRACE_ID"),
             ignore_xray_decision=settings.ignore_xray_decision,
         )
         if settings.needs_sdk and extract_foreign is not None:
-            foreign = extract_foreign(facts.carrier)
+            foreign = extract_foreign(carrier)
             # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
             if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
                 parent = foreign
@@ -126,6 +130,8 @@ class Invocation:
             attributes["faas.invocation_id"] = self.request_id
         attributes.update(_arn_attributes(context))
         attributes.update(facts.attributes)
+        if settings.request_headers is not None and facts.trigger == "http":
+            attributes.update(_request_headers(event, facts.carrier, settings))
         self.span = records.Span(
             (facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation")[
                 :_SHORTENED_CHARACTERS
@@ -142,6 +148,14 @@ class Invocation:
             | records.FLAG_HAS_IS_REMOTE
             | (records.FLAG_IS_REMOTE if parent else 0),
         )
+        # Beside the invocation's span and not around the handler: what the handler's own spans are
+        # children of is the invocation, with OpenTelemetry or without, whatever the source.
+        self._consumer: records.Span | None = None
+        if facts.consumer is not None and (self.sampled or settings.needs_sdk):
+            foreign_extract = extract_foreign if settings.needs_sdk else None
+            self._consumer = _consumer(
+                facts.consumer, self.span, settings, random_bytes, foreign_extract
+            )
 
         # To tell a name of the user's from ours.
         self._name = self.span.name
@@ -195,9 +209,26 @@ class Invocation:
         except Exception:  # a response may be any object, with any behaviour
             return self._end(now_unix_ns)
         self.span.attributes.update(outcome.attributes)
+        self._capture_response_headers(response)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
+        if outcome.failed_messages and self._consumer is not None:
+            from serverless_instrument.wrapper import consumer_span
+
+            consumer_span.mark_failed(self._consumer, outcome.failed_messages)
         return self._end(now_unix_ns)
+
+    def _capture_response_headers(self, response: object) -> None:
+        settings, attributes = self._settings, self.span.attributes
+        if settings.response_headers is None or attributes.get("faas.trigger") != "http":
+            return
+        from serverless_instrument.wrapper.triggers import captured_headers
+
+        captured, sanitized = settings.response_headers, settings.sanitized_headers
+        try:
+            attributes.update(captured_headers.response(response, captured, sanitized))
+        except Exception:  # as in `succeed`
+            return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
         """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
@@ -228,6 +259,11 @@ class Invocation:
             self.span.status_code = records.STATUS_ERROR
             self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
+        consumer = self._consumer
+        if consumer is not None:
+            consumer.status_code = records.STATUS_ERROR
+            consumer.status_message = message[:_SHORTENED_CHARACTERS]
+            consumer.attributes["error.type"] = error_type
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
         span = self.span
@@ -258,8 +294,21 @@ class Invocation:
     def _batch(self, *, wrap: bool) -> bytes:
         if not self.sampled:
             return wire.pack_batch(SCOPE, b"", 0)
-        message = bounded(self.span, self._settings.limits)
-        return wire.pack_batch(SCOPE, encoder.item(message) if wrap else message, 1)
+        limits = self._settings.limits
+        message = bounded(self.span, limits)
+        if not wrap:
+            return wire.pack_batch(SCOPE, message, 1)
+        consumer = self._consumer
+        if consumer is None:
+            return wire.pack_batch(SCOPE, encoder.item(message), 1)
+        consumer.end_unix_ns = self.span.end_unix_ns
+        second = bounded(consumer, limits)
+        if len(message) + len(second) > wire.MAX_PAYLOAD_BYTES - _FRAME_ROOM_BYTES:
+            # Only a link limit in the thousands gets here; a frame that is too large loses both.
+            consumer.dropped_links += len(consumer.links)
+            consumer.links.clear()
+            second = bounded(consumer, limits)
+        return wire.pack_batch(SCOPE, encoder.item(message) + encoder.item(second), 2)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
         payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
@@ -295,6 +344,52 @@ def _found_by_user(
         return extracted
     decision = settings.ignore_xray_decision
     return extract(extracted, settings.propagators, None, ignore_xray_decision=decision)
+
+
+def _consumer(
+    consumer: Consumer,
+    root: records.Span,
+    settings: Settings,
+    random_bytes: Callable[[int], bytes],
+    extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None,
+) -> records.Span:
+    from serverless_instrument.wrapper import consumer_span
+
+    def find(carrier: Mapping[str, str]) -> SpanContext | None:
+        found = extract(carrier, settings.propagators, None, ignore_xray_decision=False)
+        if found is None and extract_foreign is not None:
+            return extract_foreign(carrier)
+        return found
+
+    # "none" leaves no propagator at all; SQS's own header is read whatever others are named.
+    own_headers = bool(settings.propagators)
+    return consumer_span.started(
+        consumer, root, random_bytes(8), find, settings.limits.link_count, own_headers=own_headers
+    )
+
+
+def _callers(context: object) -> dict[str, str]:
+    """What a caller of ``Invoke`` has put into its client context: nearer than the event's."""
+    try:
+        if getattr(context, "client_context", None) is None:
+            return {}
+        from serverless_instrument.wrapper.triggers import client_context
+
+        return client_context.carrier(context)
+    except Exception:  # a context of the user's own making may do anything
+        return {}
+
+
+def _request_headers(
+    event: object, carrier: Mapping[str, str], settings: Settings
+) -> dict[str, list[str]]:
+    from serverless_instrument.wrapper.triggers import captured_headers
+
+    if settings.request_headers is None:
+        return {}
+    return captured_headers.request(
+        event, carrier, settings.request_headers, settings.sanitized_headers
+    )
 
 
 def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:

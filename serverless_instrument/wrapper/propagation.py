@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _LOWER_HEX = "0123456789abcdef"
 _KEY_CHARACTERS = _LOWER_HEX + "ghijklmnopqrstuvwxyz_-*/"
 _TRACESTATE_MEMBERS = 32
+# Of any header of X-Ray or B3, with whatever AWS may add to it, and of a full tracestate. A message
+# may carry a text of any length under these names, which costs nothing to refuse.
+_HEADER_CHARACTERS = 1024
+_TRACESTATE_CHARACTERS = _TRACESTATE_MEMBERS * 514
 _BAGGAGE_BYTES = 8192
 _BAGGAGE_MEMBERS = 180
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
@@ -49,6 +53,8 @@ def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | N
 
     Later versions are read as version 00 as far as it goes; an invalid tracestate is dropped alone.
     """
+    if len(traceparent) > _HEADER_CHARACTERS:
+        return None
     text = traceparent.strip(" \t")
     parts = text.split("-", 4)
     if len(parts) < 4 or (parts[0] == "00" and len(parts) != 4):
@@ -71,6 +77,9 @@ def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | N
 def parse_tracestate(text: str) -> str:
     """`text` without empty members, or "" where any member breaks the grammar."""
     members, seen = [], set()
+    # Empty members are allowed, without a bound of their own.
+    if len(text) > _TRACESTATE_CHARACTERS or text.count(",") > 4 * _TRACESTATE_MEMBERS:
+        return ""
     for raw in text.split(","):
         member = raw.strip(" \t")
         if not member:
@@ -107,6 +116,8 @@ def parse_xray(header: str) -> SpanContext | None:
     A header with Root alone comes from a load balancer or gateway that made no segment: it names
     no span to be a child of.
     """
+    if len(header) > _HEADER_CHARACTERS:
+        return None
     fields = {}
     for part in header.split(";"):
         key, equals, value = part.strip().partition("=")
@@ -199,13 +210,15 @@ def parse_b3(headers: Mapping[str, str]) -> SpanContext | None:
     A sampling decision that is left to the receiver counts as sampled
     (https://github.com/openzipkin/b3-propagation).
     """
-    parts = headers.get("b3", "").split("-")
+    parts = headers.get("b3", "")[:_HEADER_CHARACTERS].split("-")
     if len(parts) >= 2:
         trace_text, span_text, state = parts[0], parts[1], parts[2] if len(parts) > 2 else "1"
     else:
         trace_text, span_text = headers.get("x-b3-traceid", ""), headers.get("x-b3-spanid", "")
         debug = headers.get("x-b3-flags") == "1"
-        state = "d" if debug else headers.get("x-b3-sampled", "1").lower()
+        state = "d" if debug else headers.get("x-b3-sampled", "1")[:8].lower()
+    if len(trace_text) + len(span_text) + len(state) > _HEADER_CHARACTERS:
+        return None
     trace_id = _hex(trace_text.lower().rjust(32, "0") if trace_text else "", 16)
     span_id = _hex(span_text.lower(), 8)
     if trace_id is None or span_id is None or trace_id == _NO_TRACE or span_id == _NO_SPAN:

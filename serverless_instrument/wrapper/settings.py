@@ -10,6 +10,7 @@ from serverless_instrument.wrapper.encoder import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
 
 # A W3C parent beats an X-Ray one where both are there: AWS adds its header to every request.
@@ -50,8 +51,11 @@ class Settings:
         "payload_depth",
         "payload_keys",
         "propagators",
+        "request_headers",
+        "response_headers",
         "sampler",
         "sampler_ratio",
+        "sanitized_headers",
         "traces_exported",
         "warnings",
     )
@@ -63,6 +67,10 @@ class Settings:
         self.disabled = self._boolean(environ, "OTEL_SDK_DISABLED")
         self.traces_exported = _get(environ, "OTEL_TRACES_EXPORTER").lower() != "none"
         self.known_methods = _known_methods(environ)
+        captured = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
+        self.request_headers = self._patterns(environ, captured + "SERVER_REQUEST")
+        self.response_headers = self._patterns(environ, captured + "SERVER_RESPONSE")
+        self.sanitized_headers = self._patterns(environ, captured + "SANITIZE_FIELDS")
         self.propagators = self._propagators(environ)
         self.ignore_xray_decision = not _exports_to_xray(environ, self.propagators)
         self.sampler, self.sampler_ratio = self._sampler(environ)
@@ -108,6 +116,25 @@ class Settings:
         self.payload_depth = self._count(environ, 10, name + "_DEPTH")
         keys = _get(environ, name + "_REDACT").split(",")
         self.payload_keys = [key.strip() for key in keys if key.strip()]
+
+    def _patterns(self, environ: Mapping[str, str], name: str) -> re.Pattern[str] | None:
+        """One pattern for a list of header names, which may be regular expressions.
+
+        As opentelemetry-python-contrib reads it: separated by commas, in any case.
+        """
+        value = _get(environ, name)
+        if not value:
+            return None
+        import re  # the runtime client has loaded it already
+
+        usable = []
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                re.compile(part)
+                usable.append(f"(?:{part})")
+            except (re.error, RecursionError, OverflowError):
+                self._warn(name, part, "is not a header name or regular expression; it is left out")
+        return re.compile("|".join(usable), re.IGNORECASE) if usable else None
 
     def _propagators(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         value = _get(environ, "OTEL_PROPAGATORS")

@@ -74,7 +74,11 @@ def start_span(data: bytes) -> Span:
 
 
 def end_span(data: bytes) -> Span:
-    """The span of an END frame."""
+    """The invocation's span of an END frame."""
+    return end_spans(data)[0]
+
+
+def end_spans(data: bytes) -> list[Span]:
+    """The spans of an END frame: the invocation's, then a batch's."""
     batch = wire.unpack_request(only_frame(data, wire.END))[3]
-    (span,) = decoded.scope_spans(batch).spans
-    return span
+    return list(decoded.scope_spans(batch).spans)

@@ -191,3 +191,11 @@ def test_no_text_raises(traceparent: str, tracestate: str) -> None:
 def test_what_is_sent_is_read_back(trace_id: bytes, span_id: bytes, flags: int) -> None:
     context = parsed(format_traceparent(SpanContext(trace_id, span_id, flags)))
     assert (context.trace_id, context.span_id, context.flags) == (trace_id, span_id, flags)
+
+
+@pytest.mark.parametrize("length", [1, 1024, 1_000_000])
+def test_a_long_text_is_no_header(length: int) -> None:
+    assert parse_traceparent("0" * length) is None
+    assert parse_traceparent(" " * length + f"00-{'a' * 32}-{'b' * 16}-01") is None or length == 1
+    assert parse_tracestate("," * length) == ""
+    assert parse_tracestate("," * 100 + "k=v") == "k=v"

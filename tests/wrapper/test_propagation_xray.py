@@ -82,3 +82,9 @@ def test_what_is_sent_is_read_back(trace_id: bytes, span_id: bytes, flags: int) 
     context = parse_xray(format_xray(SpanContext(trace_id, span_id, flags)))
     assert context is not None
     assert (context.trace_id, context.span_id, context.flags) == (trace_id, span_id, flags)
+
+
+def test_a_long_text_is_no_header() -> None:
+    header = f"Root=1-{'a' * 8}-{'a' * 24};Parent={'b' * 16};Sampled=1"
+    assert parse_xray(header + ";Lineage=1:a1b2c3d4:0") is not None
+    assert parse_xray(header + ";" * 1_000) is None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers.base import Facts, Outcome
+from serverless_instrument.wrapper.triggers import payload
+from serverless_instrument.wrapper.triggers.base import Facts, Outcome, dictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +16,13 @@ def infer(event: object) -> bool:  # noqa: ARG001 - the registry asks every trig
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as above
-    """Nothing is known but that the function was invoked."""
-    return Facts(None, "other", {}, {})
+    """Nothing is known but that the function was invoked, and perhaps by whom.
+
+    Callers put trace context at the top of their payload, or into ``headers`` as
+    opentelemetry-python-contrib's instrumentation of Lambda reads it.
+    """
+    carrier = payload.carrier(event) or payload.carrier(dictionary(event).get("headers"))
+    return Facts(None, "other", {}, carrier)
 
 
 def outcome(response: object) -> Outcome:  # noqa: ARG001 - as above

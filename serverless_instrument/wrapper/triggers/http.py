@@ -5,7 +5,9 @@ https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.propagation import percent_decode, percent_encode
+from itertools import islice
+
+from serverless_instrument.wrapper.propagation import percent_decode
 from serverless_instrument.wrapper.triggers.base import Facts, Outcome, dictionary
 
 TYPE_CHECKING = False
@@ -24,10 +26,15 @@ _SENSITIVE_KEYS = frozenset(
         "sig",
     )
 )
+_KEY_CHARACTERS = 3 * max(map(len, _SENSITIVE_KEYS))  # with every one of them escaped
+# A load balancer's request line has 16 KB at most, API Gateway's with the headers 10 KB:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+_QUERY_CHARACTERS, _QUERY_PAIRS = 16_384, 256
+_FORWARDED_CHARACTERS = 1024
+ROUTE_CHARACTERS = 4096  # no gateway's routes are as long: a made-up one must not cost time
 # RFC 3986, section 3.4, less the two delimiters of key=value pairs.
-_QUERY_SAFE = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,;:@/?"
-)
+_QUERY_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,;:@/?"
+_QUERY_ESCAPES = {byte: f"%{byte:02X}" for byte in range(256) if chr(byte) not in _QUERY_SAFE}
 
 
 def server_facts(
@@ -45,11 +52,9 @@ def server_facts(
 ) -> Facts:
     """The span of an HTTP request; empty arguments are unknown. `protocol` is like ``HTTP/1.1``."""
     known = method in known_methods
-    forwarded = headers.get("forwarded", "")
     attributes: dict[str, object] = {
         "http.request.method": method if known else "_OTHER",
         "url.path": path,
-        "url.scheme": _hop(headers, forwarded, "proto").lower() or "https",
     }
     if not known and method:
         attributes["http.request.method_original"] = method
@@ -57,7 +62,27 @@ def server_facts(
         attributes["http.route"] = route
     if query:
         attributes["url.query"] = redacted(query)
-    host = _hop(headers, forwarded, "host") or headers.get("host", "").strip() or domain_name
+    add_peers(
+        attributes, headers, source_ip=source_ip, user_agent=user_agent, domain_name=domain_name
+    )
+    _protocol(attributes, protocol)
+    label = method if known else "HTTP"
+    return Facts(f"{label} {route}" if route else label, "http", attributes, headers)
+
+
+def add_peers(
+    attributes: dict[str, object],
+    headers: Mapping[str, str],
+    *,
+    source_ip: str = "",
+    user_agent: str = "",
+    domain_name: str = "",
+) -> None:
+    """Add scheme, server, client and user agent, which `headers` (lower-case) tell best."""
+    forwarded = headers.get("forwarded", "")
+    attributes["url.scheme"] = _hop(headers, forwarded, "proto").lower() or "https"
+    host = _hop(headers, forwarded, "host") or headers.get("host", "")
+    host = host[:_FORWARDED_CHARACTERS].strip() or domain_name[:_FORWARDED_CHARACTERS]
     _server(attributes, host, headers)
     client = split_port(_hop(headers, forwarded, "for"))[0] or source_ip
     if client:
@@ -65,9 +90,6 @@ def server_facts(
     agent = headers.get("user-agent") or user_agent
     if agent:
         attributes["user_agent.original"] = agent
-    _protocol(attributes, protocol)
-    label = method if known else "HTTP"
-    return Facts(f"{label} {route}" if route else label, "http", attributes, headers)
 
 
 def _server(attributes: dict[str, object], host: str, headers: Mapping[str, str]) -> None:
@@ -83,7 +105,8 @@ def _server(attributes: dict[str, object], host: str, headers: Mapping[str, str]
 def _hop(headers: Mapping[str, str], forwarded: str, name: str) -> str:
     """What the hop nearest to the client says: ``Forwarded``, else ``X-Forwarded-…``, else ""."""
     told = _forwarded(forwarded, name) if forwarded else ""
-    return told or headers.get("x-forwarded-" + name, "").partition(",")[0].strip()
+    header = headers.get("x-forwarded-" + name, "")[:_FORWARDED_CHARACTERS]
+    return told or header.partition(",")[0].strip()
 
 
 def _forwarded(header: str, name: str) -> str:
@@ -91,7 +114,7 @@ def _forwarded(header: str, name: str) -> str:
 
     "unknown" and obfuscated identifiers (RFC 7239, section 6) tell nothing.
     """
-    for pair in header.partition(",")[0].split(";"):
+    for pair in header[:_FORWARDED_CHARACTERS].partition(",")[0].split(";"):
         key, equals, value = pair.strip().partition("=")
         if equals and key.strip().lower() == name:
             value = value.strip().strip('"')
@@ -119,10 +142,18 @@ def _protocol(attributes: dict[str, object], protocol: str) -> None:
 
 
 def redacted(query: str) -> str:
-    """`query` with the values of credential-bearing keys replaced by ``REDACTED``."""
-    pairs = query.split("&")
+    """`query` with the values of credential-bearing keys replaced by ``REDACTED``.
+
+    What is longer than any gateway lets through is cut, so that it costs no time.
+    """
+    if len(query) > _QUERY_CHARACTERS:
+        query = query[:_QUERY_CHARACTERS]
+    pairs = query.split("&", _QUERY_PAIRS)
+    del pairs[_QUERY_PAIRS:]
     for index, pair in enumerate(pairs):
         key, equals, _ = pair.partition("=")
+        if len(key) > _KEY_CHARACTERS:
+            continue
         if equals and (key if "%" not in key else percent_decode(key)) in _SENSITIVE_KEYS:
             pairs[index] = f"{key}=REDACTED"
     return "&".join(pairs)
@@ -135,35 +166,46 @@ def rebuilt_query(event: Mapping[str, object], *, encoded: bool) -> str:
     among different names is the event's.
     """
     pairs: list[str] = []
+    left = _QUERY_CHARACTERS
     several = dictionary(event.get("multiValueQueryStringParameters"))
     single = dictionary(event.get("queryStringParameters"))
-    for name, values in (several or single).items():
-        for value in values if isinstance(values, list) else [values]:
+    for name, values in islice((several or single).items(), _QUERY_PAIRS):
+        for value in values[:_QUERY_PAIRS] if isinstance(values, list) else [values]:
             if not isinstance(value, str):
                 continue
-            if encoded:
-                pairs.append(f"{name}={value}")
-            else:
-                pairs.append(
-                    f"{percent_encode(name, _QUERY_SAFE)}={percent_encode(value, _QUERY_SAFE)}"
-                )
+            # Six of a query's characters for most that are not ASCII.
+            expansion = 1 if name.isascii() and value.isascii() else 6
+            if expansion * (len(name) + len(value)) > left:
+                return "&".join(pairs)
+            pair = f"{name}={value}" if encoded else f"{_escaped(name)}={_escaped(value)}"
+            pairs.append(pair)
+            left -= len(pair)
     return "&".join(pairs)
 
 
-def status_outcome(response: object, *, implicit_status: int | None) -> Outcome:
-    """Status code and error of a handler's response.
+def _escaped(text: str) -> str:
+    # strip leaves something exactly when a character is not safe.
+    if not text.strip(_QUERY_SAFE):
+        return text
+    return text.encode("utf-8", "replace").decode("latin-1").translate(_QUERY_ESCAPES)
+
+
+def status_outcome(
+    response: object, *, implicit_status: int | None, key: str = "statusCode"
+) -> Outcome:
+    """Status code and error of a handler's response, which has the code under `key`.
 
     `implicit_status` is what the gateway sends where the response names none; None where it then
     sends an error of its own.
     """
     code: object = None
     if isinstance(response, dict):
-        code = response.get("statusCode")
+        code = response.get(key)
     if code is None and implicit_status is not None:
         code = implicit_status
     status = _status_code(code)
     if status is None:
-        return Outcome(None, "invalid_response", "the response has no valid statusCode")
+        return Outcome(None, "invalid_response", f"the response has no valid {key}")
     attributes: dict[str, object] = {"http.response.status_code": status}
     return Outcome(attributes, str(status) if status >= 500 else "")
 

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.triggers.base import Facts, Json, Outcome
 
+_DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
+
 
 def infer(event: object) -> bool:
     """Format 2.0 with an HTTP request context that is no function URL's and no authorizer's."""
@@ -33,11 +35,15 @@ def is_format_2(event: object) -> bool:
 def is_function_url(event: object) -> bool:
     """A function URL's domain is ``<id>.lambda-url.<region>.on.aws``, whatever domain fronts it."""
     context = dictionary(dictionary(event).get("requestContext"))
-    return ".lambda-url." in text(context.get("domainName"))
+    return ".lambda-url." in text(context.get("domainName"))[:_DOMAIN_CHARACTERS]
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
-    """The request; ``routeKey`` is ``METHOD /route``, or ``$default``, which names no route."""
+    """The request; ``routeKey`` is ``METHOD /route``, or ``$default``, which names no route.
+
+    ``rawPath`` has the stage that the client asked for. A custom domain's mapping is not told by
+    this format (AWS's page, above), so its path lacks that base path.
+    """
     context = dictionary(event.get("requestContext"))
     request = dictionary(context.get("http"))
     route_key = text(event.get("routeKey")) or text(context.get("routeKey"))
@@ -46,7 +52,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
         known_methods,
         method=text(request.get("method")),
         path=text(event.get("rawPath")) or text(request.get("path")) or "/",
-        route=route_key.partition(" ")[2],
+        route=route_key[: http.ROUTE_CHARACTERS].partition(" ")[2],
         query=text(event.get("rawQueryString")),
         source_ip=text(request.get("sourceIp")),
         user_agent=text(request.get("userAgent")),

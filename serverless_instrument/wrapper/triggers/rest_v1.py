@@ -35,7 +35,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
         http_headers(event),
         known_methods,
         method=text(event.get("httpMethod")),
-        path=text(context.get("path")) or text(event.get("path")) or "/",
+        path=_path(event, context),
         route=_route(text(event.get("resource"))),
         query=http.rebuilt_query(event, encoded=False),
         source_ip=text(identity.get("sourceIp")),
@@ -45,11 +45,21 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
     )
 
 
+def _path(event: Json, context: Json) -> str:
+    """The path that the client asked for.
+
+    It has the stage on the API's own domain and the mapping's base path on a custom one. The
+    context's path has both, the event's lacks the stage. The console's test has a template there.
+    """
+    path, asked = text(event.get("path")), text(context.get("path"))
+    return (path if "{" in asked else asked) or path or "/"
+
+
 def _route(resource: str) -> str:
     # HTTP API format 1.0 puts its routeKey here: "$default" or "GET /items/{id}" style.
     if resource.startswith("/"):
         return resource
-    return resource.partition(" ")[2]
+    return resource[: http.ROUTE_CHARACTERS].partition(" ")[2]
 
 
 def outcome(response: object) -> Outcome:

@@ -189,6 +189,28 @@ def test_redaction_changes_nothing_but_values(query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "length"),
+    [("a" * 100_000, 16_384), ("a&" * 50_000, 511), ("%61=1&" * 50_000, 6 * 256 - 1)],
+)
+def test_what_no_gateway_lets_through_is_cut(query: str, length: int) -> None:
+    assert redacted(query) == query[:length]
+
+
+def test_a_cut_query_keeps_no_credential() -> None:
+    query = "sig=" + "s" * 20_000
+    assert redacted(query) == "sig=REDACTED"
+    assert redacted("x" * 16_380 + "&sig=secret") == "x" * 16_380 + "&sig"
+
+
+@pytest.mark.parametrize("values", [["v"] * 100_000, ["é" * 20_000], ["x" * 20_000, "y"]])
+def test_a_rebuilt_query_is_bounded(values: list[str]) -> None:
+    event = {"multiValueQueryStringParameters": {"a": values, "b": ["c"]}}
+    assert len(rebuilt_query(event, encoded=False)) <= 16_384 * 2
+    many = {"queryStringParameters": {f"k{index}": "v" for index in range(10_000)}}
+    assert rebuilt_query(many, encoded=False).count("&") == 255
+
+
+@pytest.mark.parametrize(
     ("event", "decoded", "encoded"),
     [
         ({}, "", ""),

@@ -1,0 +1,67 @@
+"""Lambda authorizers of API Gateway: token, request 1.0 and 2.0, and of WebSocket APIs.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import source
+from serverless_instrument.wrapper.triggers.base import Facts, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Json
+
+# What stands before the path is short.
+_ARN_CHARACTERS = 2048
+_EVENT_SOURCE = "aws:apigateway:authorizer"
+
+outcome = source.outcome
+
+
+def infer(event: object) -> bool:
+    """A type and the ARN of what is asked for."""
+    return (
+        isinstance(event, dict)
+        and event.get("type") in ("TOKEN", "REQUEST")
+        and (isinstance(event.get("methodArn"), str) or isinstance(event.get("routeArn"), str))
+    )
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:
+    """The request to be authorized, as far as the event has it.
+
+    The span has the function's name: the one of the route is of the span that answers the client.
+    """
+    if event.get("type") == "TOKEN":
+        found = _of_arn(text(event.get("methodArn")), known_methods)
+    elif "routeArn" in event:
+        from serverless_instrument.wrapper.triggers import http_api_v2
+
+        found = http_api_v2.facts(event, known_methods)
+    elif "httpMethod" in event:
+        from serverless_instrument.wrapper.triggers import rest_v1
+
+        found = rest_v1.facts(event, known_methods)
+    else:
+        from serverless_instrument.wrapper.triggers import websocket
+
+        found = websocket.facts(event, known_methods)
+    attributes = {source.EVENT_SOURCE: _EVENT_SOURCE, **found.attributes}
+    return Facts(None, "http", attributes, found.carrier)
+
+
+def _of_arn(method_arn: str, known_methods: frozenset[str]) -> Facts:
+    """``arn:aws:execute-api:region:account:api/stage/METHOD/path``: the method is all it tells.
+
+    The path that the client asked for has the stage on one domain and not on another.
+    """
+    parts = method_arn[:_ARN_CHARACTERS].split("/", 3)
+    method = parts[2] if len(parts) > 2 else ""
+    attributes: dict[str, object] = {}
+    if method:
+        attributes["http.request.method"] = method if method in known_methods else "_OTHER"
+    if method and method not in known_methods:
+        attributes["http.request.method_original"] = method
+    return Facts(None, "http", attributes, {})

@@ -1,0 +1,36 @@
+"""AppSync Events: handlers of what clients publish and subscribe to.
+
+https://docs.aws.amazon.com/appsync/latest/eventapi/writing-event-handlers.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import source
+from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.triggers.carriers import http_headers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Facts, Json
+
+outcome = source.outcome
+
+
+def infer(event: object) -> bool:
+    """An operation on a channel."""
+    info = dictionary(dictionary(event).get("info"))
+    return isinstance(info.get("operation"), str) and isinstance(info.get("channel"), dict)
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
+    """The channel; the namespace stands for it where channels are made at will."""
+    info = dictionary(event.get("info"))
+    attributes = {
+        "messaging.system": "aws.appsync",
+        "messaging.destination.name": text(dictionary(info.get("channel")).get("path")),
+        "messaging.destination.template": text(
+            dictionary(info.get("channelNamespace")).get("name")
+        ),
+    }
+    headers = http_headers(dictionary(event.get("request")))
+    return source.facts("aws:appsync:events", headers, trigger="pubsub", attributes=attributes)

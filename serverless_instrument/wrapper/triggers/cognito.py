@@ -1,0 +1,34 @@
+"""Amazon Cognito: user pool triggers, and an identity pool's Cognito Events.
+
+https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
+https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-events.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import payload, source
+from serverless_instrument.wrapper.triggers.base import dictionary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Facts, Json
+
+outcome = source.outcome
+
+
+def infer(event: object) -> bool:
+    """A trigger source of a user pool, or an identity pool's data set."""
+    if not isinstance(event, dict):
+        return False
+    if isinstance(event.get("triggerSource"), str):
+        return isinstance(event.get("userPoolId"), str)
+    return isinstance(event.get("identityPoolId"), str) and "datasetName" in event
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
+    """A step of a sign-up or sign-in; who does it is not recorded.
+
+    What an application passes on as ``ClientMetadata`` may carry its trace context.
+    """
+    metadata = dictionary(event.get("request")).get("clientMetadata")
+    return source.facts("aws:cognito", payload.carrier(metadata))

@@ -1,0 +1,50 @@
+"""AWS Config custom rules: evaluations of a change, and periodic ones.
+
+https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import source
+from serverless_instrument.wrapper.triggers.base import dictionary, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.wrapper.triggers.base import Facts, Json
+
+# A scheduled notification has five short members.
+_SCHEDULED_CHARACTERS = 4096
+
+outcome = source.outcome
+
+
+def infer(event: object) -> bool:
+    """A rule, and what made Config ask."""
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("invokingEvent"), str)
+        and isinstance(event.get("configRuleName"), str)
+    )
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
+    """A periodic evaluation is a timer's.
+
+    ``invokingEvent`` is JSON in a string, long where it holds a configuration item.
+    """
+    invoking = text(event.get("invokingEvent"))
+    if len(invoking) <= _SCHEDULED_CHARACTERS and '"ScheduledNotification"' in invoking:
+        notification = _decoded(invoking)
+        if notification.get("messageType") == "ScheduledNotification":
+            attributes = {"faas.time": text(notification.get("notificationCreationTime"))}
+            return source.facts("aws:config", trigger="timer", attributes=attributes)
+    return source.facts("aws:config")
+
+
+def _decoded(document: str) -> Json:
+    import json
+
+    try:
+        return dictionary(json.loads(document))
+    except (ValueError, RecursionError):
+        return {}

@@ -1,0 +1,63 @@
+"""DynamoDB streams.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.triggers import batches
+from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.triggers.document import document, utc
+from serverless_instrument.wrapper.triggers.message_carriers import item_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_instrument.wrapper.triggers.base import Facts, Json, Message
+
+outcome = batches.outcome
+_OPERATIONS = {"INSERT": "insert", "MODIFY": "edit", "REMOVE": "delete"}
+
+
+def infer(event: object) -> bool:
+    """Records of a table's stream, from an event source mapping or from EventBridge Pipes."""
+    return batches.is_batch_of(event, "aws:dynamodb")
+
+
+def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
+    """The table and what was done to it.
+
+    A stream is consumed like Kinesis', with partial failures, so it has a CONSUMER span too. Its
+    contexts are those that an outbox pattern stores in the item.
+    """
+    records = batches.records_of(event)
+    tables = {
+        arn.partition("/")[2].partition("/")[0]
+        for arn in batches.records_key(event, "eventSourceARN")
+    } - {""}
+    only = dictionary(records[0]) if len(records) == 1 else {}
+    operations = batches.records_key(event, "eventName")
+    time_s = dictionary(only.get("dynamodb")).get("ApproximateCreationDateTime")
+    return batches.facts(
+        "aws.dynamodb",
+        tables,
+        len(records),
+        _messages(records),
+        name=None,
+        trigger="datasource",
+        span_attributes=document(
+            batches.agreed(tables),
+            _OPERATIONS.get(batches.agreed(operations), ""),
+            time=utc(time_s),
+        ),
+    )
+
+
+def _messages(records: list[object]) -> Iterator[Message]:
+    for record in batches.dictionaries(records):
+        change = record.get("dynamodb")
+        if isinstance(change, dict):
+            found = item_attributes(change.get("NewImage"))
+            yield text(change.get("SequenceNumber")), "", found
