@@ -174,7 +174,9 @@ class _Walk:
             except (ValueError, RecursionError):
                 inner = None
             if isinstance(inner, (dict, list)):
-                return dumps(self.value(inner, depth - 1), ensure_ascii=False)
+                shown = self.value(inner, depth - 1)
+                # As it was written, if there is nothing to hide.
+                return text if shown == inner else dumps(shown, ensure_ascii=False)
         whole = len(text) <= left
         text = text[:left]
         if "=" in text:
