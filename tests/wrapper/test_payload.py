@@ -26,7 +26,7 @@ def shown(payload: object, max_bytes: int = 16384, max_depth: int = 10, *keys: s
     return json.loads(text_of(payload, Rules(max_bytes, max_depth, keys)))
 
 
-TELLING = ("api", "authorization", "cookie", "secret", "token", "=")
+TELLING = ("api", "authorization", "cookie", "passw", "secret", "token", "=")
 HARMLESS = [
     name
     for name in events.NAMES
