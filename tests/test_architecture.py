@@ -198,7 +198,8 @@ TABLE: dict[str, Row] = {
     "local/changes.py": row(),
     "local/command.py": row(
         ".",
-        inside="local.config local.handler_file local.interpreter local.layer local.run",
+        inside="local.config local.handler_file local.interpreter local.layer local.levels "
+        "local.live local.run local.tail",
     ),
     "local/config.py": row(),
     "local/environment.py": row("local.layer local.platform_events local.sandbox_state"),
@@ -206,10 +207,12 @@ TABLE: dict[str, Row] = {
     "local/interpreter.py": row(),
     "local/invocation.py": row(),
     "local/layer.py": row("."),
+    "local/levels.py": row(),
+    "local/live.py": row("local.levels"),
     "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
     "local/log_stream.py": row(),
     "local/otlp_data.py": row(),
-    "local/otlp_receiver.py": row(),
+    "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),
     "local/report.py": row("local.config"),
     "local/run.py": row(
@@ -220,7 +223,8 @@ TABLE: dict[str, Row] = {
     "local/telemetry.py": row("local.platform_events local.sandbox_state local.telemetry_delivery"),
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
     "local/telemetry_subscription.py": row(),
-    "local/terminal.py": row("local.otlp_data local.trace_view"),
+    "local/tail.py": row("local.live local.otlp_data local.otlp_receiver local.terminal"),
+    "local/terminal.py": row("local.levels local.otlp_data local.trace_view"),
     "local/trace_view.py": row(),
 }
 
@@ -282,6 +286,8 @@ PURE = (
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
     "forwarder/url.py",
+    "local/levels.py",
+    "local/live.py",
     "local/log_stream.py",
     "local/otlp_data.py",
     "local/platform_events.py",
@@ -392,7 +398,7 @@ def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
 
 def test_wire_imports_only_struct() -> None:
     found = Imports("wire.py")
-    assert (found.top, found.inside) == ({"__future__", "struct"}, set())
+    assert (found.top, found.inside) == ({"__future__", "struct"}, {"binascii"})
 
 
 @pytest.mark.parametrize("pattern", PURE)
