@@ -19,10 +19,12 @@ from serverless_instrument.forwarder.json_text import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serverless_instrument.forwarder.platform_events import Event
 
 # The runtime announces a line when it is written; the platform keeps its copy for 25 ms and more.
-_HOLD_S = 0.1
+HOLD_S = 0.1
 # The platform cuts long lines, not always at the same length: these may be pieces of one.
 _PIECE_BYTES = 32 * 1024
 _HOLD_PIECE_S = 1.0
@@ -64,12 +66,17 @@ class Line:
 class FunctionLines:
     """Matches and attributes lines; times are seconds of one monotonic clock.
 
-    `concurrent` tells that invocations overlap, as on Managed Instances.
+    `concurrent` tells that invocations overlap, as on Managed Instances; `hold_s` is how long a
+    line waits to be announced.
     """
 
-    def __init__(self, *, concurrent: bool = False) -> None:
+    def __init__(self, *, concurrent: bool = False, hold_s: float = HOLD_S) -> None:
         self._concurrent = concurrent
+        self._hold_s = hold_s
         self._request_id = ""
+        # Whether the next line is an invocation's first, and whose the line before it was.
+        self._first = False
+        self._before = ""
         self._contexts: dict[str, Context] = {}
         self._digests: dict[str, bytearray] = {}
         self._digests_bytes = 0
@@ -97,7 +104,8 @@ class FunctionLines:
 
     def platform_started(self, request_id: str) -> None:
         """``platform.start`` came; "" for the start of an init phase: lines are of it from now."""
-        self._request_id = request_id
+        if request_id != self._request_id:
+            self._before, self._request_id, self._first = self._request_id, request_id, True
 
     def sent(self, request_id: str, digests: bytes) -> None:
         """The runtime has sent the lines of `digests` itself."""
@@ -121,10 +129,13 @@ class FunctionLines:
         # The platform has no use for them either, and they would be noise.
         if not text:
             return
-        line = Line(event, text, self._request_of(event, text), now_s + _HOLD_S)
+        line = Line(event, text, self._request_of(event, text), now_s + self._hold_s)
         if event.kind == "function":
             line.digests = _digests(record, text)
+            first, self._first = self._first, False
             if self._matched(line) or self._completes(line, now_s):
+                return
+            if first and not self._concurrent and not self._part(line):
                 return
         self._held.append(line)
         self._held_bytes += len(text)
@@ -216,6 +227,28 @@ class FunctionLines:
             self._pieces.append(line)
         return False
 
+    def _part(self, line: Line) -> bool:
+        """Leave of an invocation's first line what nobody has sent; False where that is nothing.
+
+        What the invocation before wrote without a newline is the beginning of it here, and a line
+        of its own there.
+        """
+        text = line.text.encode("utf-8", "replace")
+        left = _without_start(text, self._digests.get(self._before, bytearray()), self._cut)
+        own = self._digests.get(line.request_id)
+        if own:
+            size_bytes = int.from_bytes(own[4:_DIGEST_BYTES], "big")
+            end = left[-size_bytes:] if 0 < size_bytes <= len(left) else b""
+            if end and _digest(crc32(end), size_bytes) == own[:_DIGEST_BYTES]:
+                self._cut(own, bytes(own[:_DIGEST_BYTES]), 0)
+                # Written before, and not by the runtime's own means.
+                line.request_id = self._before
+                left = left[:-size_bytes]
+        if len(left) < len(text):
+            line.text = left.decode("utf-8", "replace")
+            line.digests = ()
+        return bool(left)
+
     def _drop(self, lines: set[Line]) -> None:
         self._held_bytes -= sum([len(line.text) for line in lines])
         self._held = [line for line in self._held if line not in lines]
@@ -243,6 +276,20 @@ class FunctionLines:
         if dropped:
             self._drop(dropped)
         return bytes(rest)
+
+
+def _without_start(
+    text: bytes, run: bytearray, cut: Callable[[bytearray, bytes, int], bool]
+) -> bytes:
+    """`text` without the line of `run` that it begins with, the last one that was announced."""
+    for start in range(len(run) - _DIGEST_BYTES, -1, -_DIGEST_BYTES):
+        digest = bytes(run[start : start + _DIGEST_BYTES])
+        size_bytes = int.from_bytes(digest[4:], "big")
+        begins = 0 < size_bytes <= len(text)
+        if begins and _digest(crc32(text[:size_bytes]), size_bytes) == digest:
+            cut(run, digest, 0)
+            return text[size_bytes:]
+    return text
 
 
 def _digest(checksum: int, size_bytes: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from serverless_instrument import __version__, wire
 from serverless_instrument.forwarder import log_records, platform_events, protobuf, resource
 from serverless_instrument.forwarder import settings as signals
-from serverless_instrument.forwarder.function_lines import Context, FunctionLines
+from serverless_instrument.forwarder.function_lines import HOLD_S, Context, FunctionLines
 from serverless_instrument.forwarder.platform_lines import text_of_event
 
 TYPE_CHECKING = False
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # How our own lines begin: an extension that sends on what it says never ends saying it.
 _OWN = "serverless-instrument: "
 _SPAN_START = "serverless_instrument.span.start"
+# Dev mode shows a line within a quarter of a second.
+_DEV_HOLD_S = 0.02
 _TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
 
 
@@ -54,7 +56,9 @@ class LogIntake:
         self._report = report
         self._resource = resource.encoded(environ)
         self._scopes = {kind: _scope(f"serverless_instrument.{kind}") for kind in _KINDS}
-        self._lines = FunctionLines(concurrent=settings.concurrent)
+        self._lines = FunctionLines(
+            concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
+        )
         self._expects_lines = settings.rules.enabled
         self.dropped_records = 0
 
