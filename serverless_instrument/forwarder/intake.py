@@ -88,10 +88,7 @@ class Intake:
         scope, span, _ = wire.unpack_batch(batch)
         session.open_requests[request_id] = (deadline_unix_ms, scope, span)
         if self.logs is not None:
-            try:
-                self.logs.started(request_id, time_unix_ns, session.resource, span)
-            except ValueError as error:
-                raise wire.ProtocolError(f"START has a span that is none: {error}") from None
+            self.logs.started(request_id, time_unix_ns, session.resource, span)
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Send on what an ended connection left unfinished; the request ids concerned."""

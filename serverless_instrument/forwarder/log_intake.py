@@ -25,6 +25,22 @@ _DEV_HOLD_S = 0.02
 _TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
 
 
+def _identity(span: bytes) -> tuple[bytes, bytes, str]:
+    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
+    found: dict[int, bytes] = {}
+    try:
+        for number, _, value in protobuf.fields(span):
+            if isinstance(value, bytes):
+                found[number] = value
+            if number == _NAME:
+                break
+    except ValueError:
+        # Lines without a trace are better than no lines.
+        return b"", b"", ""
+    name = found.get(_NAME, b"").decode("utf-8", "replace")
+    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
+
+
 def _scope(name: str) -> bytes:
     """The tagged ``scope`` of a ``ScopeLogs``."""
     version = wire.field(b"\x12", __version__.encode())
@@ -74,17 +90,7 @@ class LogIntake:
 
     def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
         """START came, with the unfinished span, b"" for an invocation that is not sampled."""
-        trace_id = span_id = b""
-        name = ""
-        for number, _, value in protobuf.fields(span):
-            if isinstance(value, bytes):
-                if number == _TRACE_ID:
-                    trace_id = value
-                elif number == _SPAN_ID:
-                    span_id = value
-                elif number == _NAME:
-                    name = value.decode("utf-8", "replace")
-                    break
+        trace_id, span_id, name = _identity(span)
         context = Context(trace_id, span_id, resource_, time_unix_ns)
         self._lines.started(request_id, context)
         if self._settings.dev_mode and self._settings.rules.enabled and trace_id:
