@@ -136,9 +136,9 @@ class Server:
 class ExtensionsApi(Server):
     """Answers register; holds each /next until the test has something to say.
 
-    `on_register` is called before register is answered, with `registration` instead of a good
-    answer if that is given. `subscription` is the answer to a telemetry subscription: by default
-    that of an emulator, which has none.
+    `on_register` and `on_subscribe` are called before the answers. That to register is
+    `registration`, a good one if it is empty; `subscription` is by default that of an emulator,
+    which has no telemetry.
     """
 
     def __init__(self) -> None:
@@ -148,6 +148,7 @@ class ExtensionsApi(Server):
         self.subscriptions: list[Request] = []
         self.subscription = answer(202, {"errorType": "Telemetry.NotSupported"})
         self.on_register: Callable[[], None] = lambda: None
+        self.on_subscribe: Callable[[], None] = lambda: None
         self._answers: queue.SimpleQueue[tuple[bytes | None, ...]] = queue.SimpleQueue()
         super().__init__()
         self.address = f"127.0.0.1:{self.port}"
@@ -169,6 +170,7 @@ class ExtensionsApi(Server):
                     time.sleep(_BETWEEN_PIECES_S)
             elif (request.method, request.path) == _SUBSCRIBE:
                 self._note(self.subscriptions, request)
+                self.on_subscribe()
                 connection.sendall(self.subscription)
             else:
                 connection.sendall(answer(404, {"errorMessage": request.path}))
