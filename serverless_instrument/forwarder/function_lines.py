@@ -149,18 +149,27 @@ class FunctionLines:
                 break
             spare_bytes -= len(line.text)
             due += 1
-        return self._release(due)
+        released, self._held = self._held[:due], self._held[due:]
+        return self._released(released)
+
+    def take_whole(self) -> list[Line]:
+        """Every line that is held but pieces of one: of the runtime nothing more is expected."""
+        if not self._pieces:
+            return self.take_all()
+        released = [line for line in self._held if line not in self._pieces]
+        self._held = list(self._pieces)
+        return self._released(released)
 
     def take_all(self) -> list[Line]:
-        """Every line that is held: nothing more is expected of the runtime."""
-        return self._release(len(self._held))
+        """Every line that is held: nothing more is expected."""
+        released, self._held = self._held, []
+        return self._released(released)
 
-    def _release(self, count: int) -> list[Line]:
-        released, self._held = self._held[:count], self._held[count:]
-        self._held_bytes -= sum([len(line.text) for line in released])
-        if released:
+    def _released(self, lines: list[Line]) -> list[Line]:
+        self._held_bytes -= sum([len(line.text) for line in lines])
+        if self._pieces and self._pieces[0] in lines:
             self._pieces = []
-        return released
+        return lines
 
     def _request_of(self, event: Event, text: str) -> str:
         """The request that a line belongs to, "" for none."""

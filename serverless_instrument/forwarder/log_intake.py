@@ -150,9 +150,14 @@ class LogIntake:
         """When `release` will have something to do (monotonic)."""
         return self._lines.release_at_s
 
-    def release(self, now_s: float, now_unix_ns: int, *, everything: bool) -> None:
-        """Send on lines that have been held long enough, or all."""
-        for line in self._lines.take_all() if everything else self._lines.take(now_s):
+    def release(self, now_s: float, now_unix_ns: int) -> None:
+        """Send on lines that have been held long enough."""
+        for line in self._lines.take(now_s):
+            self._forward(line, now_unix_ns)
+
+    def release_all(self, now_unix_ns: int, *, last: bool) -> None:
+        """Send on lines that are held: an invocation, or the environment (`last`), has ended."""
+        for line in self._lines.take_all() if last else self._lines.take_whole():
             self._forward(line, now_unix_ns)
 
     def _forward(self, line: Line, now_unix_ns: int) -> None:

@@ -182,13 +182,14 @@ class Forwarder:
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
         self._do_all(self._connections.receive(ready))
-        self._hear(ready)
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
             self._delivery.settle()
             self._flush_ended()
         if self._next_descriptor in ready:
             self._event()
+        # After INVOKE: an invocation cannot be over before it is known.
+        self._hear(ready)
         if self._interrupted:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
@@ -249,7 +250,6 @@ class Forwarder:
         self._connections.receive_last()
         budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._telemetry.shut_down(budget_s)
-        self._telemetry.release(everything=True)
         self._act_at_s = monotonic() + budget_s
         self._delivery.drain(self._act_at_s)
         self._flush_ended()
@@ -272,7 +272,7 @@ class Forwarder:
         elif action == lifecycle.FLUSH:
             self._act_at_s = monotonic() + _FLUSH_BUDGET_S
             # The runtime has announced its lines before it said END.
-            self._telemetry.release(everything=True)
+            self._telemetry.release_all()
             self._delivery.submit()
             # A request that overran an earlier flush has had its share of billed time.
             if self._overran or not self._delivery.in_flight:
@@ -325,7 +325,6 @@ class Forwarder:
         if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
             self._ask_next()
         elif self._lifecycle.state == lifecycle.DRAINING:
-            self._telemetry.release(everything=True)
             self._delivery.submit()
             self._flush_ended()
 
@@ -337,15 +336,18 @@ class Forwarder:
             self._do(self._lifecycle.flushed())
 
     def _flush_ended(self) -> None:
+        draining = self._lifecycle.state == lifecycle.DRAINING
+        if draining:
+            if unsettled_s := self._telemetry.unsettled_s():
+                self._retry_at_s = monotonic() + unsettled_s
+                return
+            self._telemetry.release_all(last=True)
+            if self._delivery.batch:
+                self._delivery.submit()
         if self._delivery.in_flight:
             return
         self._overran = False
-        draining = self._lifecycle.state == lifecycle.DRAINING
-        unsettled_s = self._telemetry.unsettled_s() if draining else 0.0
-        if unsettled_s or (draining and self._delivery.batch):
-            # The next try submits what has come meanwhile.
-            self._retry_at_s = monotonic() + unsettled_s
-        elif draining and self._delivery.may_try_again(_RETRY_S):
+        if draining and self._delivery.may_try_again(_RETRY_S):
             self._retry_at_s = monotonic() + _RETRY_S
         else:
             self._do(self._lifecycle.flushed())

@@ -174,9 +174,13 @@ class Telemetry:
         """When to call `release` (monotonic)."""
         return self.logs.release_at_s
 
-    def release(self, *, everything: bool = False) -> None:
-        """Send on lines that have been held long enough, or all: no frame is to come."""
-        self.logs.release(monotonic(), time_ns(), everything=everything)
+    def release(self) -> None:
+        """Send on lines that have been held long enough."""
+        self.logs.release(monotonic(), time_ns())
+
+    def release_all(self, *, last: bool = False) -> None:
+        """Send on what is held: the runtime has said END, or nothing more comes (`last`)."""
+        self.logs.release_all(time_ns(), last=last)
 
     def shut_down(self, budget_s: float) -> None:
         """SHUTDOWN came: `unsettled_s` counts from now, to a third of `budget_s` at most."""

@@ -178,6 +178,19 @@ def test_a_line_that_the_platform_cuts_is_one_line(size: int, cut_bytes: int) ->
     assert left(lines) == [("a", "from C")]
 
 
+def test_pieces_wait_for_the_rest_beyond_the_end_of_an_invocation() -> None:
+    lines = started("a")
+    lines.sent("a", digests("x" * 50_000 + "y" * 50_000))
+    line(lines, "from C")
+    line(lines, "x" * 50_000)
+    assert [one.text for one in lines.take_whole()] == ["from C"]
+    line(lines, "y" * 50_000)
+    assert lines.take_whole() == lines.take_all() == []
+    line(lines, "z" * 50_000, now_s=1.0)
+    assert lines.take(1.0 + HOLD_S) == lines.take_whole() == []
+    assert [len(one.text) for one in lines.take(10.0)] == [50_000]
+
+
 def test_pieces_that_nobody_has_sent_go_on() -> None:
     lines = started("a")
     for number in range(3):

@@ -42,7 +42,7 @@ class Logs:
 
     def found(self) -> list[tuple[str, str, LogRecord]]:
         """(service, scope, record) of everything, held lines too."""
-        self.logs.release(0.0, 8, everything=True)
+        self.logs.release_all(8, last=True)
         return [
             (group.resource.attributes[0].value.string_value, scope.scope.name, record)
             for export in self.batch.take()
@@ -98,7 +98,7 @@ def test_a_start_without_a_readable_span(span: bytes) -> None:
 def test_a_line_that_is_due_leaves_alone() -> None:
     logs = Logs()
     logs.line("x")
-    logs.logs.release(logs.logs.release_at_s, 8, everything=False)
+    logs.logs.release(logs.logs.release_at_s, 8)
     assert logs.batch
     assert logs.logs.release_at_s == float("inf")
 
@@ -111,8 +111,8 @@ def test_rules() -> None:
     )
     for text in ("[DEBUG] x", "health", "card 1234", '{"message": "card 1234", "pin": "ab"}'):
         logs.line(text)
-    (_, _, text), (_, _, structured) = logs.found()
-    assert text.body.string_value == structured.body.string_value == "card ***"
+    plain, structured = (record for _, _, record in logs.found())
+    assert plain.body.string_value == structured.body.string_value == "card ***"
     assert structured.attributes[0].value.string_value == "?"
 
 
