@@ -20,40 +20,44 @@ if TYPE_CHECKING:
 
 # https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 _SEVERITIES = {
-    "TRACE": 1,
-    "DEBUG": 5,
-    "INFO": 9,
-    "NOTICE": 10,
-    "WARN": 13,
-    "WARNING": 13,
-    "ERROR": 17,
-    "EXCEPTION": 17,
-    "CRITICAL": 21,
-    "FATAL": 21,
+    "trace": 1,
+    "debug": 5,
+    "info": 9,
+    "information": 9,
+    "notice": 10,
+    "warn": 13,
+    "warning": 13,
+    "err": 17,
+    "error": 17,
+    "exception": 17,
+    "crit": 21,
+    "critical": 21,
+    "fatal": 21,
 }
 UNSPECIFIED, INFO, WARN = 0, 9, 13
+# logging's numbers by tens: https://docs.python.org/3/library/logging.html#logging-levels
+_PYTHON_LEVELS = (1, 5, 9, 13, 17, 21)
 # How the interpreter and the runtime client begin what they say when something has gone wrong.
 _OPENINGS = (
     ("Traceback (most recent call last):", 17),
     ("Fatal Python error:", 21),
     ("LAMBDA_WARNING:", 13),
 )
-# The first of these that a JSON line has is what the key of the record means.
-_LEVEL = ("level", "severity", "log_level", "levelname", "lvl")
-_MESSAGE = ("message", "msg", "event")
-_TIME = ("timestamp", "time", "ts", "asctime")
-_ATTRIBUTES = {
-    "errorType": "exception.type",
-    "exception_name": "exception.type",
-    "errorMessage": "exception.message",
-    "exception": "exception.stacktrace",
-    "exc_info": "exception.stacktrace",
-    "stackTrace": "exception.stacktrace",
-    "requestId": "faas.invocation_id",
-    "function_request_id": "faas.invocation_id",
-    "aws_request_id": "faas.invocation_id",
-    "AWSRequestId": "faas.invocation_id",
-}
+# What the keys of a JSON line mean; the first that it has counts.
+_LEVEL = ("level", "levelname", "severity", "severity_text", "log_level", "log.level", "loglevel")
+_TIME = ("timestamp", "@timestamp", "time", "asctime", "ts")
+_TRACE = ("exception", "exc_info", "stack_trace", "stackTrace", "stacktrace", "traceback", "error")
+_TYPE = ("errorType", "exception_name", "exc_type", "error_type")
+_TEXT = ("errorMessage", "exc_message", "error_message")
+# The body has them all; these are no attributes beside it.
+_UNDERSTOOD = frozenset(
+    (
+        *_LEVEL,
+        *_TIME,
+        *("message", "msg", "event", "logger", "logger_name", "log.logger", "name"),
+        *("requestId", "tenantId"),
+    )
+)
 
 
 class Record:
@@ -115,48 +119,51 @@ def read(text: str, time_unix_ns: int) -> Record:
             return record
     # "ERROR:app:message" and "ERROR message" are loggers' work, "Error" and "error" a sentence's.
     word = text[:12].replace(":", " ").partition(" ")[0]
-    if word.isupper() and word in _SEVERITIES:
+    if word.isupper():
         _set_level(record, word)
     return record
 
 
 def _set_level(record: Record, level: object) -> None:
     if isinstance(level, str):
-        record.severity = _SEVERITIES.get(level.strip().upper(), UNSPECIFIED)
+        record.severity = _SEVERITIES.get(level.strip().lower(), UNSPECIFIED)
         record.level = level.strip() if record.severity else ""
     elif isinstance(level, int) and 0 < level <= 50:
-        # logging's numbers: https://docs.python.org/3/library/logging.html#logging-levels
-        record.severity = (1, 5, 9, 13, 17, 21)[level // 10]
+        record.severity = _PYTHON_LEVELS[level // 10]
         record.level = str(level)
 
 
 def _structured(value: dict[str, object], time_unix_ns: int) -> Record:
-    record = Record("", time_unix_ns)
-    rest = dict(value)
-    _set_level(record, _pop(rest, _LEVEL))
-    message = _pop(rest, _MESSAGE)
-    if message is None:
-        # Nothing says which part is the message: the whole is.
-        record.body = value
-        return record
-    record.body = message
-    written = _pop(rest, _TIME)
+    record = Record(value, time_unix_ns)
+    _set_level(record, _first(value, _LEVEL))
+    written = _first(value, _TIME)
     if isinstance(written, str):
         record.time_unix_ns = platform_events.unix_ns(written) or time_unix_ns
-    for name, item in rest.items():
-        known = _ATTRIBUTES.get(name, name)
-        if known == "exception.stacktrace" and isinstance(item, list):
-            record.attributes[known] = "\n".join([str(frame) for frame in item])
-        elif item is not None and not (known == "exception.stacktrace" and item is False):
-            record.attributes[known] = item
+    exception = _exception(value)
+    told = (*_TRACE, *_TYPE, *_TEXT) if exception else ()
+    for name, item in value.items():
+        if name not in _UNDERSTOOD and name not in told:
+            record.attributes[name] = item
+    record.attributes.update(exception)
     return record
 
 
-def _pop(fields: dict[str, object], names: tuple[str, ...]) -> object:
-    for name in names:
-        if fields.get(name) is not None:
-            return fields.pop(name)
-    return None
+def _first(fields: dict[str, object], names: tuple[str, ...]) -> object:
+    return next((fields[name] for name in names if fields.get(name) not in (None, "")), None)
+
+
+def _exception(fields: dict[str, object]) -> dict[str, object]:
+    """The attributes of an exception, none where the line tells of none."""
+    trace, found = _first(fields, _TRACE), dict[str, object]()
+    if isinstance(trace, list):
+        trace = "\n".join([str(frame).rstrip("\n") for frame in trace])
+    if isinstance(trace, str) and ("\n" in trace or isinstance(_first(fields, _TYPE), str)):
+        found["exception.stacktrace"] = trace
+    for name, keys in (("exception.type", _TYPE), ("exception.message", _TEXT)):
+        value = _first(fields, keys)
+        if isinstance(value, str) and (found or name == "exception.type"):
+            found[name] = value
+    return found
 
 
 def encode(record: Record, context: Context | None, observed_unix_ns: int) -> bytes:

@@ -13,7 +13,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 from serverless_instrument.forwarder import log_records
 from serverless_instrument.forwarder.function_lines import Context
 from serverless_instrument.forwarder.log_records import Record
-from tests.wrapper.decoded import attributes
+from tests.wrapper.decoded import attributes, value
 
 NOW_NS = 1_787_227_200_000_000_000
 TIME_NS = 1_787_227_200_123_000_000
@@ -72,15 +72,28 @@ def test_the_runtime_clients_json_format() -> None:
         "exception": None,
     }
     record = decoded(log_records.read(json.dumps(line), NOW_NS))
-    assert record.body.string_value == "failed"
+    assert value(record.body.SerializeToString()) == line
     assert (record.severity_number, record.time_unix_nano) == (17, TIME_NS)
     assert attributes(record.attributes) == {
-        "logger": "app",
         "exception.type": "ValueError",
         "exception.message": "on purpose",
         "exception.stacktrace": "  File one\n  File two",
-        "faas.invocation_id": "a-b-c",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"message": "x", "order": 7, "requestId": "a"}, {"order": 7}),
+        ({"message": "x", "error": "a word"}, {"error": "a word"}),
+        ({"message": "x", "exception": "one\ntwo"}, {"exception.stacktrace": "one\ntwo"}),
+        ({"errorType": "E", "stackTrace": []}, {"exception.type": "E", "exception.stacktrace": ""}),
+        ({"errorMessage": "alone"}, {"errorMessage": "alone"}),
+        ({"errorType": 7}, {"errorType": 7}),
+    ],
+)
+def test_fields_of_json_lines(line: dict[str, object], expected: dict[str, object]) -> None:
+    assert log_records.read(json.dumps(line), NOW_NS).attributes == expected
 
 
 def test_a_json_line_without_a_message_is_the_body_as_a_whole() -> None:
@@ -132,6 +145,6 @@ def test_what_is_nested_deeply_or_large_is_still_a_value() -> None:
     deep: object = "x"
     for _ in range(60):
         deep = [deep]
-    for value in (deep, 1 << 70, -(1 << 63), "\ud800"):
-        encoded = decoded(Record(value, 0)).body
+    for extreme in (deep, 1 << 70, -(1 << 63), "\ud800"):
+        encoded = decoded(Record(extreme, 0)).body
         assert AnyValue.WhichOneof(encoded, "value") is not None
