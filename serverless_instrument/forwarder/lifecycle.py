@@ -43,6 +43,7 @@ _TABLE = {
     # Where the platform's lines are waited for, they come before it says that the runtime is done.
     (INVOKED, "end in part"): (SETTLING, SETTLE),
     (SETTLING, "platform done"): (FLUSHING, FLUSH),
+    (SETTLING, "end"): (SETTLING, FLUSH_ASIDE),
     (SETTLING, "runtime gone"): (FLUSHING, FLUSH),
     (SETTLING, "overdue"): (FLUSHING, FLUSH),
     (FLUSHING, "flushed"): (WAITING, NEXT),
@@ -97,7 +98,7 @@ class Lifecycle:
 
     def ended(self, request_id: str) -> str:
         """An END frame came."""
-        if request_id == self._done_id:
+        if request_id and request_id == self._done_id:
             self._done_id = ""
             return NOTHING if self.state == INVOKED else self._advance("end")
         nameless = self.state == INVOKED and not self._request_id
