@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from binascii import crc32
 
-from serverless_instrument.forwarder.json_text import dumps
+from serverless_instrument.forwarder.json_text import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -321,12 +321,19 @@ def _digests(record: dict[str, object] | str, text: str) -> tuple[bytes, ...]:
 
 def _named_request(record: dict[str, object] | str, text: str) -> str:
     """The request id that a line names itself, "" if none."""
-    if isinstance(record, str):
+    fields: object = record
+    if text.startswith("[") and isinstance(record, str):
         # [LEVEL]\ttime\trequest id\tmessage, as the runtime client writes text.
-        parts = text.split("\t", 3) if text.startswith("[") else ()
+        parts = text.split("\t", 3)
         return parts[2] if len(parts) == 4 else ""
-    for key in _REQUEST_ID_KEYS:
-        value = record.get(key)
-        if isinstance(value, str):
-            return value
+    if text.startswith("{") and isinstance(record, str):
+        # Managed Instances hand over JSON lines as they are.
+        try:
+            fields = loads(text)
+        except ValueError:
+            return ""
+    if isinstance(fields, dict):
+        for key in _REQUEST_ID_KEYS:
+            if isinstance(fields.get(key), str):
+                return str(fields[key])
     return ""

@@ -116,7 +116,10 @@ def test_a_line_may_name_its_request() -> None:
     line(lines, "[INFO]\t2026-08-20T12:00:00.000Z\ta\tlate for a")
     line(lines, "[INFO]\t2026-08-20T12:00:00.000Z\tnobody\tx")
     line(lines, {"requestId": "a", "message": "json"})
-    assert [request_id for request_id, _ in left(lines)] == ["a", "b", "a"]
+    line(lines, '{"requestId": "a", "message": "json as text"}')
+    line(lines, "{ no json")
+    line(lines, '{"requestId": 7}')
+    assert [request_id for request_id, _ in left(lines)] == ["a", "b", "a", "a", "b", "b"]
 
 
 def test_overlapping_invocations_are_told_apart_by_what_lines_say() -> None:

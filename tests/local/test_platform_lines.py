@@ -137,7 +137,8 @@ class TimedReceiver(OtlpReceiver):
 
 def test_dev_mode_shows_a_line_within_a_quarter_of_a_second_while_the_handler_runs() -> None:
     async def scenario() -> list[float]:
-        async with TimedReceiver() as backend:
+        backend = TimedReceiver()
+        async with backend:
             env = {
                 "OTEL_EXPORTER_OTLP_ENDPOINT": backend.url,
                 "OTEL_TRACES_EXPORTER": "none",

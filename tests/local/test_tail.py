@@ -17,6 +17,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from tests.local.command_line import ROOT, command, environment, serverless_instrument
@@ -66,7 +67,7 @@ class Tail:
         request = ExportLogsServiceRequest()
         group = request.resource_logs.add(resource=RESOURCE)
         record = group.scope_logs.add().log_records.add(
-            severity_number=severity,  # type: ignore[arg-type] # numbers of the enumeration
+            severity_number=SeverityNumber.ValueType(severity),
             body=AnyValue(string_value=text),
             trace_id=trace_id,
         )
