@@ -7,8 +7,9 @@ for a digest: the platform's copies come nearly in the same order, so that the s
 begins, and ten thousand lines cost 80 kB.
 
 A function record names no request. Where one invocation runs at a time it is the one whose
-``platform.start`` came last; lines before the first belong to init, and to no trace. A line may
-name its request itself: the runtime client's text format and JSON lines do.
+``platform.start`` came last; lines before the first belong to init, and to no trace. Where they
+overlap it is the only one that ran at the time, if one alone did. A line may name its request
+itself: the runtime client's text format and JSON lines do.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ HOLD_S = 0.1
 _PIECE_BYTES = 32 * 1024
 _HOLD_PIECE_S = 1.0
 _HELD_BYTES = 2 * 1024 * 1024
+# The platform tells times in milliseconds.
+_TICK_NS = 1_000_000
 _DIGEST_BYTES = 8
 _DIGESTS_BYTES = 1024 * 1024
 _REQUESTS = 64
@@ -37,9 +40,12 @@ _REQUEST_ID_KEYS = ("requestId", "function_request_id", "aws_request_id", "AWSRe
 
 
 class Context:
-    """Where records of one invocation belong: `trace_id` and `span_id` are b"" without a span."""
+    """Where records of one invocation belong: `trace_id` and `span_id` are b"" without a span.
 
-    __slots__ = ("resource", "span_id", "started_unix_ns", "trace_id")
+    `ended_unix_ns` is 0 until END.
+    """
+
+    __slots__ = ("ended_unix_ns", "resource", "span_id", "started_unix_ns", "trace_id")
 
     def __init__(
         self, trace_id: bytes, span_id: bytes, resource: bytes, started_unix_ns: int
@@ -48,6 +54,7 @@ class Context:
         self.span_id = span_id
         self.resource = resource
         self.started_unix_ns = started_unix_ns
+        self.ended_unix_ns = 0
 
 
 class Line:
@@ -101,6 +108,11 @@ class FunctionLines:
         self._contexts[request_id] = context
         if len(self._contexts) > _REQUESTS:
             del self._contexts[next(iter(self._contexts))]
+
+    def ended(self, request_id: str, time_unix_ns: int) -> None:
+        """An END frame came."""
+        if request_id in self._contexts:
+            self._contexts[request_id].ended_unix_ns = time_unix_ns
 
     def platform_started(self, request_id: str) -> None:
         """``platform.start`` came; "" for the start of an init phase: lines are of it from now."""
@@ -176,13 +188,25 @@ class FunctionLines:
         named = _named_request(event.record, text)
         if named and (self._concurrent or named in self._contexts or named == self._request_id):
             return named
-        if self._concurrent or self._request_id:
-            return "" if self._concurrent else self._request_id
+        if self._concurrent:
+            return self._only_one_at(event.time_unix_ns)
+        if self._request_id:
+            return self._request_id
         # No platform.start yet, perhaps none at all: the runtime's own word, by time.
         for request_id in reversed(self._contexts):
             if 0 < self._contexts[request_id].started_unix_ns <= event.time_unix_ns:
                 return request_id
         return ""
+
+    def _only_one_at(self, time_unix_ns: int) -> str:
+        """The invocation that ran then, "" where there were several, or none."""
+        running = [
+            request_id
+            for request_id, context in self._contexts.items()
+            if context.started_unix_ns < time_unix_ns + _TICK_NS
+            and not 0 < context.ended_unix_ns < time_unix_ns
+        ]
+        return running[0] if len(running) == 1 else ""
 
     def _matched(self, line: Line) -> bool:
         """Whether the runtime has sent `line`; one announcement is used up then.

@@ -74,9 +74,11 @@ class Intake:
             if self.logs is not None:
                 self.logs.sent(request_id, b"".join(digests))
         elif kind == wire.END:
-            request_id, _, _, batch = wire.unpack_request(payload)
+            request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
             scope, items, count = wire.unpack_batch(batch)
             session.open_requests.pop(request_id, None)
+            if self.logs is not None:
+                self.logs.ended(request_id, time_unix_ns)
             self.batch.add(settings.TRACES, session.resource, scope, items, count)
             return request_id
         else:

@@ -99,6 +99,10 @@ class LogIntake:
             record.attributes["faas.invocation_id"] = request_id
             self._add("runtime", record, context, time_unix_ns)
 
+    def ended(self, request_id: str, time_unix_ns: int) -> None:
+        """END came."""
+        self._lines.ended(request_id, time_unix_ns)
+
     def sent(self, request_id: str, digests: bytes) -> None:
         """LINES came."""
         if self._expects_lines:

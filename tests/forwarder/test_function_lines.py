@@ -137,6 +137,19 @@ def test_overlapping_invocations_are_told_apart_by_what_lines_say() -> None:
     ]
 
 
+def test_of_overlapping_invocations_a_nameless_line_is_the_only_running_ones() -> None:
+    lines = FunctionLines(concurrent=True)
+    ms = 1_000_000
+    for request_id, start_ms, end_ms in (("a", 10, 40), ("b", 30, 60), ("c", 80, 0)):
+        lines.started(request_id, Context(b"", b"", b"", start_ms * ms))
+        if end_ms:
+            lines.ended(request_id, end_ms * ms)
+    lines.ended("nobody", 1)
+    for time_ms in (5, 20, 35, 50, 70, 90):
+        lines.line(Event(FUNCTION, time_ms * ms, f"at {time_ms}"), 0.0)
+    assert [request_id for request_id, _ in left(lines)] == ["", "a", "", "b", "", "c"]
+
+
 def test_a_line_of_another_request_than_here_is_still_the_runtimes() -> None:
     lines = started("a", "b")
     lines.sent("a", digests("at the end"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -234,13 +235,12 @@ def test_garbage_of_others_costs_nothing(parts: World) -> None:
     platform = Platform(parts)
     for noise in (b"\x00\xff" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nX: " * 9000):
         with socket.create_connection(("127.0.0.1", platform.port), timeout=30) as other:
-            other.sendall(noise)
-            other.shutdown(socket.SHUT_WR)
-            try:
+            # It may be closed by the forwarder at any of these.
+            with contextlib.suppress(OSError):
+                other.sendall(noise)
+                other.shutdown(socket.SHUT_WR)
                 while other.recv(65536):
                     pass
-            except ConnectionResetError:
-                pass
     idle = [socket.create_connection(("127.0.0.1", platform.port)) for _ in range(40)]
     assert (
         Platform(parts).post(begin("a"), line("kept"), ("platform.report", {"requestId": []}))
