@@ -156,15 +156,22 @@ class LogIntake:
 
     def release(self, now_s: float, now_unix_ns: int) -> None:
         """Send on lines that have been held long enough."""
-        for line in self._lines.take(now_s):
-            self._forward(line, now_unix_ns)
+        self._forward(self._lines.take(now_s), now_unix_ns)
 
     def release_all(self, now_unix_ns: int, *, last: bool) -> None:
         """Send on lines that are held: an invocation, or the environment (`last`), has ended."""
-        for line in self._lines.take_all() if last else self._lines.take_whole():
-            self._forward(line, now_unix_ns)
+        lines = self._lines.take_all() if last else self._lines.take_whole()
+        self._forward(lines, now_unix_ns)
 
-    def _forward(self, line: Line, now_unix_ns: int) -> None:
+    def _forward(self, lines: list[Line], now_unix_ns: int) -> None:
+        for line in lines:
+            try:
+                self._forward_one(line, now_unix_ns)
+            except (ValueError, RecursionError) as error:
+                # A pattern or a value that goes too deep must not cost the other lines.
+                self._report("log lines", f"a line cannot be sent: {error}")
+
+    def _forward_one(self, line: Line, now_unix_ns: int) -> None:
         rules = self._settings.rules
         # The text first: a pattern may span what the fields of a JSON line keep apart.
         record = log_records.read(rules.mask(line.text), line.event.time_unix_ns)

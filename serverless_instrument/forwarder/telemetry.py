@@ -138,8 +138,7 @@ class Telemetry:
         for event in events:
             try:
                 self.events.publish(event)
-            except (ValueError, TypeError, KeyError, OverflowError) as error:
-                # One event, whatever it holds, must not cost the others.
+            except Exception as error:  # one event, whatever it holds, must not cost the others
                 kind = event.kind[:40]
                 self._report("telemetry events", f"a {kind!r} event cannot be used: {error}")
 

@@ -152,6 +152,13 @@ def test_lines_that_the_platform_lost_are_counted_and_said() -> None:
     assert [record.severity_number for _, _, record in logs.found()] == [13, 13]
 
 
+def test_a_line_that_cannot_be_sent_costs_no_other() -> None:
+    logs = Logs(SERVERLESS_INSTRUMENT_MASK="x")
+    logs.line('{"a": ' * 700 + "1" + "}" * 700)
+    logs.line("kept")
+    assert logs.bodies()[-1] == "kept"
+
+
 def test_where_nothing_is_posted_nothing_is_remembered() -> None:
     logs = Logs()
     logs.logs.expect_nothing()
