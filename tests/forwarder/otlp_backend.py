@@ -117,8 +117,11 @@ class Gate:
     def open(self) -> None:
         self._opened.set()
 
-    def __call__(self, _: Export) -> bytes:
+    def wait(self) -> None:
         self._opened.wait(120)
+
+    def __call__(self, _: Export) -> bytes:
+        self.wait()
         return OK
 
 

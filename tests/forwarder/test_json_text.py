@@ -90,6 +90,28 @@ def test_without_the_c_scanner_the_json_package_reads(monkeypatch: pytest.Monkey
     monkeypatch.setattr(builtins, "__import__", without)
     importlib.reload(json_text)
     assert json_text.loads is json.loads
+    assert json_text.dumps({"ä": 1}, compact=True) == '{"\\u00e4":1}'
     monkeypatch.undo()
     importlib.reload(json_text)
     assert json_text.loads is not json.loads
+
+
+@given(VALUES, st.booleans(), st.booleans())
+def test_values_are_written_as_the_json_package_writes_them(
+    value: object, compact: bool, ascii_only: bool
+) -> None:
+    separators = (",", ":") if compact else (", ", ": ")
+    expected = json.dumps(value, separators=separators, ensure_ascii=ascii_only)
+    assert json_text.dumps(value, compact=compact, ascii_only=ascii_only) == expected
+
+
+def test_what_cannot_be_written() -> None:
+    deep: list[object] = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested"):
+        json_text.dumps(deep)
+    with pytest.raises(TypeError, match="bytes"):
+        json_text.dumps(b"")
+    while deep:
+        deep = deep.pop()  # type: ignore[assignment] # lists all the way; freed without recursion

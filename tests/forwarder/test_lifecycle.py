@@ -19,6 +19,8 @@ from serverless_instrument.forwarder.lifecycle import (
     INVOKED,
     NEXT,
     NOTHING,
+    SETTLE,
+    SETTLING,
     STARTING,
     WAITING,
     Lifecycle,
@@ -27,7 +29,7 @@ from serverless_instrument.forwarder.lifecycle import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STATES = [STARTING, WAITING, INVOKED, FLUSHING, DRAINING, GONE]
+STATES = [STARTING, WAITING, INVOKED, SETTLING, FLUSHING, DRAINING, GONE]
 Event = tuple[str, "Callable[[Lifecycle], str]"]
 
 
@@ -37,8 +39,11 @@ def lifecycle_in(state: str) -> Lifecycle:
     if state == STARTING:
         return lifecycle
     lifecycle.ready()
-    if state in (INVOKED, FLUSHING):
+    lifecycle.wait_for_platform = state == SETTLING
+    if state in (INVOKED, SETTLING, FLUSHING):
         lifecycle.invoke("a", runtime_connected=True)
+    if state == SETTLING:
+        lifecycle.ended("a")
     if state == FLUSHING:
         lifecycle.overdue()
     if state in (DRAINING, GONE):
@@ -55,6 +60,7 @@ EVENTS: dict[str, Callable[[Lifecycle], str]] = {
     "unattended": lambda lifecycle: lifecycle.invoke("b", runtime_connected=False),
     "its end": lambda lifecycle: lifecycle.ended("a"),
     "another end": lambda lifecycle: lifecycle.ended("z"),
+    "platform done": lambda lifecycle: lifecycle.platform_done("a"),
     "runtime gone": Lifecycle.runtime_gone,
     "overdue": Lifecycle.overdue,
     "flushed": Lifecycle.flushed,
@@ -71,6 +77,13 @@ EXPECTED = {
     (INVOKED, "its end"): (FLUSHING, FLUSH),
     (INVOKED, "runtime gone"): (FLUSHING, FLUSH),
     (INVOKED, "overdue"): (FLUSHING, FLUSH),
+    (INVOKED, "platform done"): (FLUSHING, FLUSH),
+    (SETTLING, "its end"): (SETTLING, FLUSH_ASIDE),
+    (SETTLING, "another end"): (SETTLING, FLUSH_ASIDE),
+    (SETTLING, "runtime gone"): (FLUSHING, FLUSH),
+    (SETTLING, "overdue"): (FLUSHING, FLUSH),
+    (SETTLING, "platform done"): (FLUSHING, FLUSH),
+    (SETTLING, "shutdown"): (DRAINING, DRAIN),
     (FLUSHING, "its end"): (FLUSHING, FLUSH_ASIDE),
     (FLUSHING, "another end"): (FLUSHING, FLUSH_ASIDE),
     (FLUSHING, "runtime gone"): (FLUSHING, FLUSH_ASIDE),
@@ -144,6 +157,68 @@ def test_ends_whose_invoke_never_comes_are_forgotten() -> None:
     assert lifecycle.invoke("1", runtime_connected=True) == FLUSH
 
 
+def invoked(*, wait_for_platform: bool = False) -> Lifecycle:
+    life = Lifecycle()
+    life.wait_for_platform = wait_for_platform
+    life.ready()
+    assert life.invoke("a", runtime_connected=True) == NOTHING
+    return life
+
+
+def test_the_platform_ends_an_invocation_for_which_no_end_comes() -> None:
+    life = invoked()
+    assert life.platform_done("b") == NOTHING
+    assert life.platform_done("") == NOTHING
+    assert life.platform_done("a") == FLUSH
+    assert life.platform_done("a") == NOTHING
+    # An END that comes after all is that of this invocation, and not of a later attempt.
+    assert life.ended("a") == FLUSH_ASIDE
+    assert life.flushed() == NEXT
+    assert life.invoke("a", runtime_connected=True) == NOTHING
+    assert life.ended("a") == FLUSH
+
+
+def test_an_end_that_is_late_for_the_platform_ends_no_other_invocation() -> None:
+    life = invoked()
+    life.platform_done("a")
+    life.flushed()
+    life.invoke("b", runtime_connected=True)
+    assert life.ended("a") == NOTHING
+    assert life.platform_done("b") == FLUSH
+
+
+def test_where_the_platforms_lines_are_waited_for_an_end_has_two_parts() -> None:
+    life = invoked(wait_for_platform=True)
+    assert life.ended("a") == SETTLE
+    assert life.platform_done("b") == NOTHING
+    assert life.platform_done("a") == FLUSH
+    assert life.flushed() == NEXT
+
+
+@pytest.mark.parametrize("happens", [Lifecycle.overdue, Lifecycle.runtime_gone])
+def test_a_platform_that_says_nothing_is_not_waited_for_long(
+    happens: Callable[[Lifecycle], str],
+) -> None:
+    life = invoked(wait_for_platform=True)
+    life.ended("a")
+    assert happens(life) == FLUSH
+
+
+def test_an_invocation_that_was_over_before_it_was_told_is_not_waited_for() -> None:
+    life = Lifecycle()
+    life.wait_for_platform = True
+    life.ready()
+    life.ended("a")
+    assert life.invoke("a", runtime_connected=True) == FLUSH
+
+
+def test_an_end_without_a_request_id_ends_an_invocation_without_one() -> None:
+    lifecycle = lifecycle_in(WAITING)
+    assert lifecycle.invoke("", runtime_connected=True) == NOTHING
+    assert lifecycle.platform_done("") == NOTHING
+    assert lifecycle.ended("") == FLUSH
+
+
 REQUEST_IDS = st.sampled_from(["a", "b", "c"])
 
 
@@ -184,6 +259,14 @@ class Life(RuleBasedStateMachine):
     @rule(request_id=REQUEST_IDS)
     def end(self, request_id: str) -> None:
         self.do(self.lifecycle.ended(request_id))
+
+    @rule(request_id=REQUEST_IDS)
+    def platform_done(self, request_id: str) -> None:
+        self.do(self.lifecycle.platform_done(request_id))
+
+    @rule(active=st.booleans())
+    def dev_mode(self, *, active: bool) -> None:
+        self.lifecycle.wait_for_platform = active
 
     @rule()
     def runtime_gone(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder import protobuf
+from tests.wrapper.decoded import attributes, plain
 
 U64 = (1 << 64) - 1
 
@@ -67,3 +69,28 @@ def test_any_bytes_are_a_message_or_a_value_error(data: bytes) -> None:
     except ValueError:
         return
     assert all(number > 0 for number, _, _ in found)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_a_json_value_is_an_any_value(value: object) -> None:
+    assert plain(AnyValue.FromString(protobuf.any_value(value))) == value
+
+
+@given(st.text(max_size=5), JSON)
+def test_an_attribute(name: str, value: object) -> None:
+    assert attributes([KeyValue.FromString(protobuf.attribute(name, value))]) == {name: value}
+
+
+def test_what_a_value_cannot_hold_is_text() -> None:
+    assert plain(AnyValue.FromString(protobuf.any_value(1 << 63))) == str(1 << 63)
