@@ -51,12 +51,13 @@ TABLE: dict[str, Row] = {
     # the runtime process
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
-        inside="wire wrapper.channel wrapper.encoder wrapper.errors wrapper.internal_extension "
-        "wrapper.context_extractor wrapper.invocation wrapper.on_import wrapper.payload "
-        "wrapper.resource wrapper.settings",
+        inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
+        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation "
+        "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
+    "wrapper/deadline.py": row("wire"),
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -99,7 +100,8 @@ TABLE: dict[str, Row] = {
     "wrapper/records.py": row(),
     "wrapper/resource.py": row(". wrapper.propagation"),
     "wrapper/root_span.py": row(
-        "wrapper.live_span wrapper.records wrapper.tracer", inside="wrapper.sdk_options"
+        "wrapper.live_span wrapper.records wrapper.tracer",
+        inside="wrapper.sdk_options wrapper.sdk_processor",
     ),
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
