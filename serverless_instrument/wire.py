@@ -13,16 +13,18 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 VERSION = 1
 
 # runtime -> forwarder
-HELLO, START, SPANS, LOGS, METRICS, END = 1, 2, 3, 4, 5, 6
-OPEN = 9
+HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
+OPEN, INIT_ERROR = 9, 10
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, OPEN, DEADLINE))
+KINDS = frozenset(
+    (HELLO, START, SPANS, LOGS, METRICS, END, LINES, OPEN, INIT_ERROR, DEADLINE)
+)
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -33,6 +35,9 @@ _HELLO = struct.Struct("!IB")
 _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
+_DIGEST = struct.Struct("!II")
+DIGEST_BYTES = _DIGEST.size
+_crc32: Callable[[bytes], int] | None = None
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -89,7 +94,8 @@ def pack_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batc
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
     answer to DEADLINE: a span that is open near the deadline, as START's is; the invocation's own
-    takes the place of START's. It says nothing of a request that END has come for.
+    takes the place of START's. It says nothing of a request that END has come for. INIT_ERROR has
+    the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
     return _REQUEST.pack(time_unix_ns, deadline_unix_ms, len(encoded)) + encoded + batch
@@ -144,6 +150,47 @@ def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
     if len(payload) < end:
         raise ProtocolError("batch is shorter than its scope")
     return payload[_BATCH.size : end], payload[end:], count
+
+
+def line_digest(line: bytes) -> bytes:
+    """Eight bytes that stand for a line of the function's output: CRC-32 and length.
+
+    `line` is what the platform will see, in UTF-8, with what is not UTF-8 replaced by U+FFFD as it
+    shows it. Line ends at its end do not count.
+    """
+    global _crc32
+    crc32 = _crc32
+    if crc32 is None:
+        from binascii import crc32  # on first use: a process without logs needs none
+
+        _crc32 = crc32
+    line = line.rstrip(b"\r\n")
+    return _DIGEST.pack(crc32(line), len(line) & 0xFFFFFFFF)
+
+
+def pack_lines(request_id: str, digests: Iterable[bytes]) -> bytes:
+    """LINES payload: `line_digest` of each line that the runtime has captured for a request.
+
+    `request_id` is "" for lines written outside an invocation.
+    """
+    encoded = request_id.encode("utf-8", "replace")[:255]
+    return bytes((len(encoded),)) + encoded + b"".join(digests)
+
+
+def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
+    """(request id, digests) of a LINES payload.
+
+    Raises:
+        ProtocolError: the payload is not what it says.
+    """
+    start = 1 + payload[0] if payload else 1
+    if len(payload) < start or (len(payload) - start) % DIGEST_BYTES:
+        raise ProtocolError("LINES frame is cut short")
+    request_id = payload[1:start].decode("utf-8", "replace")
+    return request_id, [
+        payload[position : position + DIGEST_BYTES]
+        for position in range(start, len(payload), DIGEST_BYTES)
+    ]
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

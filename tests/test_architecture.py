@@ -45,6 +45,7 @@ def row(*top: str, inside: str = "") -> Row:
 TABLE: dict[str, Row] = {
     # shared by both processes
     "wire.py": row(),
+    "log_rules.py": row(),
     "__init__.py": row(inside="api"),
     # what the function may call
     "api.py": row("wrapper.manual", inside="wrapper.bootstrap"),
@@ -143,23 +144,42 @@ TABLE: dict[str, Row] = {
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
     ),
+    "forwarder/function_lines.py": row("forwarder.json_text"),
     "forwarder/http1.py": row(),
+    "forwarder/http1_server.py": row("forwarder.http1"),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row("forwarder.http1"),
+    "forwarder/log_intake.py": row(
+        ". wire forwarder.function_lines forwarder.log_records forwarder.platform_events",
+        "forwarder.platform_lines forwarder.protobuf forwarder.resource forwarder.settings",
+    ),
+    "forwarder/log_records.py": row(
+        "wire forwarder.json_text forwarder.platform_events forwarder.protobuf",
+    ),
+    "forwarder/log_settings.py": row("log_rules"),
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
-        "forwarder.settings",
+        "forwarder.settings forwarder.telemetry",
     ),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
-    "forwarder/protobuf.py": row(),
+    "forwarder/platform_events.py": row("forwarder.json_text"),
+    "forwarder/platform_lines.py": row("forwarder.platform_events"),
+    "forwarder/protobuf.py": row("wire"),
     "forwarder/receiver.py": row(),
+    "forwarder/resource.py": row("wire forwarder.protobuf"),
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
     "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/telemetry.py": row(
+        "forwarder.log_settings forwarder.telemetry_listener forwarder.telemetry_subscription",
+        inside="forwarder.http1_server forwarder.log_intake forwarder.platform_events",
+    ),
+    "forwarder/telemetry_listener.py": row(inside="forwarder.http1 forwarder.http1_server"),
+    "forwarder/telemetry_subscription.py": row("forwarder.http1 forwarder.runtime_api"),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -185,7 +205,8 @@ TABLE: dict[str, Row] = {
     "local/changes.py": row(),
     "local/command.py": row(
         ".",
-        inside="local.config local.handler_file local.interpreter local.layer local.run",
+        inside="local.config local.handler_file local.interpreter local.layer local.levels "
+        "local.live local.run local.tail",
     ),
     "local/config.py": row(),
     "local/environment.py": row("local.layer local.platform_events local.sandbox_state"),
@@ -193,10 +214,12 @@ TABLE: dict[str, Row] = {
     "local/interpreter.py": row(),
     "local/invocation.py": row(),
     "local/layer.py": row("."),
+    "local/levels.py": row(),
+    "local/live.py": row("local.levels"),
     "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
     "local/log_stream.py": row(),
     "local/otlp_data.py": row(),
-    "local/otlp_receiver.py": row(),
+    "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),
     "local/report.py": row("local.config"),
     "local/run.py": row(
@@ -207,7 +230,8 @@ TABLE: dict[str, Row] = {
     "local/telemetry.py": row("local.platform_events local.sandbox_state local.telemetry_delivery"),
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
     "local/telemetry_subscription.py": row(),
-    "local/terminal.py": row("local.otlp_data local.trace_view"),
+    "local/tail.py": row("local.live local.otlp_data local.otlp_receiver local.terminal"),
+    "local/terminal.py": row("local.levels local.otlp_data local.trace_view"),
     "local/trace_view.py": row(),
 }
 
@@ -217,7 +241,7 @@ BANNED_AT_TOP = words(
     "typing dataclasses http urllib ssl asyncio inspect pathlib uuid argparse importlib.metadata",
     "email logging opentelemetry wrapt",
 )
-START_PATHS = ("wire.py", "wrapper/", "forwarder/")
+START_PATHS = ("wire.py", "log_rules.py", "wrapper/", "forwarder/")
 # The runtime client has loaded it already; in the forwarder there is nobody to do so.
 ALREADY_IN_THE_RUNTIME = {"logging"}
 
@@ -237,6 +261,7 @@ MAY_ASK = "wrapper/on_import.py"
 # Coverage is held to these, in pyproject.toml; the others are tested as running processes.
 PURE = (
     "wire.py",
+    "log_rules.py",
     "wrapper/encoder.py",
     "wrapper/errors.py",
     "wrapper/hooks/table.py",
@@ -250,17 +275,27 @@ PURE = (
     "wrapper/settings.py",
     "wrapper/triggers/*.py",
     "forwarder/batch.py",
+    "forwarder/function_lines.py",
     "forwarder/http1.py",
+    "forwarder/http1_server.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",
+    "forwarder/log_intake.py",
+    "forwarder/log_records.py",
+    "forwarder/log_settings.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
+    "forwarder/platform_events.py",
+    "forwarder/platform_lines.py",
     "forwarder/protobuf.py",
+    "forwarder/resource.py",
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
     "forwarder/url.py",
+    "local/levels.py",
+    "local/live.py",
     "local/log_stream.py",
     "local/otlp_data.py",
     "local/platform_events.py",
@@ -371,7 +406,7 @@ def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
 
 def test_wire_imports_only_struct() -> None:
     found = Imports("wire.py")
-    assert (found.top, found.inside) == ({"__future__", "struct"}, set())
+    assert (found.top, found.inside) == ({"__future__", "struct"}, {"binascii"})
 
 
 @pytest.mark.parametrize("pattern", PURE)
@@ -437,11 +472,16 @@ FORWARDER_AT_REGISTER = words(
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery forwarder.intake",
-    "forwarder.lifecycle forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue",
-    "forwarder.settings forwarder.url",
+    "forwarder.lifecycle forwarder.link forwarder.log_settings forwarder.main",
+    "forwarder.otlp_http forwarder.retry_queue forwarder.settings forwarder.telemetry",
+    "forwarder.telemetry_listener forwarder.telemetry_subscription forwarder.url log_rules",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
-FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text")
+FORWARDER_WHILE_IT_WAITS = words(
+    "forwarder.function_lines forwarder.http1_server forwarder.json_text forwarder.log_intake",
+    "forwarder.log_records forwarder.platform_events forwarder.platform_lines forwarder.protobuf",
+    "forwarder.resource",
+)
 
 
 @pytest.fixture(scope="module")

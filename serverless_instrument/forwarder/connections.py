@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from select import poll
 
     from serverless_instrument.forwarder.delivery import Delivery
+    from serverless_instrument.forwarder.log_intake import LogIntake
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
 RUNTIME_GONE = "(runtime gone)"
@@ -59,6 +60,10 @@ class Connections:
         self.listen_at_s = _NEVER
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
+
+    def tell(self, logs: LogIntake) -> None:
+        """Let `logs` know what frames say of lines and requests."""
+        self._intake.logs = logs
 
     def runtime_connected(self) -> bool:
         """Whether anybody is there to say END."""

@@ -6,6 +6,10 @@ from serverless_instrument import wire
 from serverless_instrument.forwarder import settings
 from serverless_instrument.forwarder.batch import Batch, abandoned
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.log_intake import LogIntake
+
 _SIGNALS = {wire.SPANS: settings.TRACES, wire.LOGS: settings.LOGS, wire.METRICS: settings.METRICS}
 # The platform kills a runtime at its deadline; what dies closer to it than this timed out.
 _DEADLINE_SLACK_MS = 100
@@ -26,12 +30,16 @@ class Session:
 
 
 class Intake:
-    """Turns bytes of sessions into entries of `batch`; counts what it took."""
+    """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    __slots__ = ("batch", "frames")
+    `logs` is told what it needs for the platform's lines; None until that is loaded.
+    """
+
+    __slots__ = ("batch", "frames", "logs")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+        self.logs: LogIntake | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -52,15 +60,19 @@ class Intake:
             # The first says who speaks; a later one, whose telemetry follows.
             session.pid, _, session.resource = wire.unpack_hello(payload)
             session.greeted = True
+            if self.logs is not None:
+                self.logs.greeted(session.resource)
         elif not session.greeted:
             raise wire.ProtocolError("the first frame is not HELLO")
         elif kind in _SIGNALS:
             scope, items, count = wire.unpack_batch(payload)
             self.batch.add(_SIGNALS[kind], session.resource, scope, items, count)
         elif kind == wire.START:
-            request_id, _, deadline_unix_ms, batch = wire.unpack_request(payload)
-            scope, span, _ = wire.unpack_batch(batch)
-            session.open_requests[request_id] = (deadline_unix_ms, scope, span)
+            self._start(session, payload)
+        elif kind == wire.LINES:
+            request_id, digests = wire.unpack_lines(payload)
+            if self.logs is not None:
+                self.logs.sent(request_id, b"".join(digests))
         elif kind == wire.END:
             request_id, _, _, batch = wire.unpack_request(payload)
             scope, items, count = wire.unpack_batch(batch)
@@ -70,6 +82,13 @@ class Intake:
         else:
             raise wire.ProtocolError(f"frame kind {kind} is not for the forwarder")
         return None
+
+    def _start(self, session: Session, payload: bytes) -> None:
+        request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
+        scope, span, _ = wire.unpack_batch(batch)
+        session.open_requests[request_id] = (deadline_unix_ms, scope, span)
+        if self.logs is not None:
+            self.logs.started(request_id, time_unix_ns, session.resource, span)
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Send on what an ended connection left unfinished; the request ids concerned."""

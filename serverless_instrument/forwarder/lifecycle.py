@@ -8,19 +8,21 @@
 from __future__ import annotations
 
 # states
-STARTING, WAITING, INVOKED, FLUSHING, DRAINING, GONE = (
+STARTING, WAITING, INVOKED, SETTLING, FLUSHING, DRAINING, GONE = (
     "starting",
     "waiting",
     "invoked",
+    "settling",
     "flushing",
     "draining",
     "gone",
 )
 # actions
-NEXT, FLUSH, FLUSH_ASIDE, DRAIN, EXIT, NOTHING = (
+NEXT, FLUSH, FLUSH_ASIDE, SETTLE, DRAIN, EXIT, NOTHING = (
     "next",
     "flush",
     "flush aside",
+    "settle",
     "drain",
     "exit",
     "nothing",
@@ -37,6 +39,12 @@ _TABLE = {
     (INVOKED, "end"): (FLUSHING, FLUSH),
     (INVOKED, "runtime gone"): (FLUSHING, FLUSH),
     (INVOKED, "overdue"): (FLUSHING, FLUSH),
+    (INVOKED, "platform done"): (FLUSHING, FLUSH),
+    # Where the platform's lines are waited for, they come before it says that the runtime is done.
+    (INVOKED, "end in part"): (SETTLING, SETTLE),
+    (SETTLING, "platform done"): (FLUSHING, FLUSH),
+    (SETTLING, "runtime gone"): (FLUSHING, FLUSH),
+    (SETTLING, "overdue"): (FLUSHING, FLUSH),
     (FLUSHING, "flushed"): (WAITING, NEXT),
     # What comes while a flush or a drain is on goes with it.
     (FLUSHING, "end"): (FLUSHING, FLUSH_ASIDE),
@@ -56,10 +64,15 @@ class Lifecycle:
     is remembered only until the INVOKE that it belongs to.
     """
 
-    __slots__ = ("_ended", "_request_id", "state")
+    __slots__ = ("_done_id", "_ended", "_request_id", "_settling_id", "state", "wait_for_platform")
 
     def __init__(self) -> None:
         self.state = STARTING
+        # Whether an invocation ends with ``platform.runtimeDone``, after END.
+        self.wait_for_platform = False
+        self._settling_id = ""
+        # Of an invocation that the platform ended; its END, if it still comes, is no other's.
+        self._done_id = ""
         # Of the last INVOKE whose END has not come.
         self._request_id = ""
         self._ended: dict[str, None] = {}
@@ -75,6 +88,7 @@ class Lifecycle:
     def invoke(self, request_id: str, *, runtime_connected: bool) -> str:
         """INVOKE came; its END may have come before it."""
         self._request_id = request_id
+        self._done_id = ""
         if request_id in self._ended:
             del self._ended[request_id]
             self._request_id = ""
@@ -83,14 +97,29 @@ class Lifecycle:
 
     def ended(self, request_id: str) -> str:
         """An END frame came."""
+        if request_id == self._done_id:
+            self._done_id = ""
+            return NOTHING if self.state == INVOKED else self._advance("end")
         nameless = self.state == INVOKED and not self._request_id
         if request_id == self._request_id or nameless:
             self._request_id = ""
+            if self.wait_for_platform and self.state == INVOKED:
+                self._settling_id = request_id
+                return self._advance("end in part")
             return self._advance("end")
         self._ended[request_id] = None
         if len(self._ended) > _ENDED_REMEMBERED:
             del self._ended[next(iter(self._ended))]
         return NOTHING if self.state == INVOKED else self._advance("end")
+
+    def platform_done(self, request_id: str) -> str:
+        """``platform.runtimeDone`` came: the end of an invocation for which no END does."""
+        if self.state == SETTLING and request_id == self._settling_id:
+            return self._advance("platform done")
+        if self.state == INVOKED and request_id and request_id == self._request_id:
+            self._request_id, self._done_id = "", request_id
+            return self._advance("platform done")
+        return NOTHING
 
     def runtime_gone(self) -> str:
         """The last runtime process disconnected."""

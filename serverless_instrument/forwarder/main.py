@@ -11,13 +11,14 @@ from _signal import (  # type: ignore[import-not-found] # what signal wraps; tha
     signal,
 )
 from select import POLLIN, poll
-from time import monotonic, sleep, time
+from time import monotonic, sleep, time, time_ns
 
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
 from serverless_instrument.forwarder.runtime_api import NextPoll
-from serverless_instrument.forwarder.settings import Settings
+from serverless_instrument.forwarder.settings import LOGS, Settings
+from serverless_instrument.forwarder.telemetry import Telemetry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ _EXIT_MARGIN_S = 0.25
 _SHORTEST_DRAIN_S = 0.2
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
+# How long telemetry waits for the end of a long invocation, and in dev mode.
+_FLUSH_INTERVAL_S = 5.0
+_DEV_FLUSH_INTERVAL_S = 0.1
+# In dev mode an invocation ends with the platform's word, which is buffered for 25 ms.
+_SETTLE_S = 0.3
+# The platform tells times in milliseconds.
+_TICK_NS = 1_000_000
 _RETRY_S = 0.2
 _IDLE_S = 3600.0
 _NEVER = float("inf")
@@ -59,10 +67,10 @@ def run(
     An extension that exits early takes the function's environment with it, so nothing here may.
     """
     settings = Settings(environ)
-    for problem in [*problems, registration.problem, *settings.warnings]:
+    forwarder = Forwarder(environ, settings, listener, registration)
+    for problem in [*problems, registration.problem, *forwarder.warnings]:
         if problem:
             say(problem)
-    forwarder = Forwarder(settings, listener, registration)
     forwarder.start()
     while not forwarder.finished:
         try:
@@ -81,10 +89,14 @@ class Forwarder:
     """The event loop's state: descriptors, lifecycle, deadlines."""
 
     def __init__(
-        self, settings: Settings, listener: socket | None, registration: Registration
+        self,
+        environ: Mapping[str, str],
+        settings: Settings,
+        listener: socket | None,
+        registration: Registration,
     ) -> None:
         self.finished = False
-        self._registered = bool(registration.identifier)
+        self._registration = registration
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
@@ -94,6 +106,19 @@ class Forwarder:
         self._poller = poll()
         self._poller.register(self._wake_read, POLLIN)
         self._connections = Connections(listener, self._poller, self._delivery, self.report)
+        self._telemetry = Telemetry(
+            environ,
+            self._delivery.batch,
+            self._poller,
+            self.report,
+            has_destination=LOGS in settings.destinations,
+        )
+        self.warnings = [*settings.warnings, *self._telemetry.warnings]
+        dev_mode = self._telemetry.dev_mode
+        self._flush_interval_s = _DEV_FLUSH_INTERVAL_S if dev_mode else _FLUSH_INTERVAL_S
+        # When what waits leaves although the invocation goes on.
+        self._flush_at_s = _NEVER
+        self._invoked_unix_ns = 0
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -128,8 +153,12 @@ class Forwarder:
             signal(number, self._interrupt)
         # A signal may come in the backend's thread, which would not end the loop's waiting.
         set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        if self._registration.identifier:
+            self._telemetry.subscribe(self._registration)
         self._do(self._lifecycle.ready())
         self._next.prepare()
+        self._telemetry.load()
+        self._connections.tell(self._telemetry.logs)
         self._delivery.warm_up()
 
     def recover(self) -> None:
@@ -141,11 +170,19 @@ class Forwarder:
 
     def turn(self) -> None:
         """Wait for something to happen and carry out what follows from it."""
-        wait_s = min(self._act_at_s, self._retry_at_s, self._connections.listen_at_s) - monotonic()
+        act_at_s = min(
+            self._act_at_s,
+            self._retry_at_s,
+            self._flush_at_s,
+            self._connections.listen_at_s,
+            self._telemetry.act_at_s,
+        )
+        wait_s = act_at_s - monotonic()
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
         self._do_all(self._connections.receive(ready))
+        self._hear(ready)
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
             self._delivery.settle()
@@ -156,6 +193,14 @@ class Forwarder:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
         self._look_at_the_clock()
+
+    def _hear(self, ready: set[int]) -> None:
+        """What the platform says: lines, and ends of invocations."""
+        for request_id, time_unix_ns in self._telemetry.receive(ready):
+            # An earlier attempt had the same request id, and its end may be told late.
+            if time_unix_ns >= self._invoked_unix_ns:
+                self._do(self._lifecycle.platform_done(request_id))
+        self._lifecycle.wait_for_platform = self._telemetry.dev_mode and self._telemetry.active
 
     def _event(self) -> None:
         try:
@@ -191,6 +236,7 @@ class Forwarder:
 
     def _invoke(self, event: NextEvent) -> None:
         connected = self._connections.runtime_connected()
+        self._invoked_unix_ns = time_ns() - _TICK_NS
         action = self._lifecycle.invoke(event.request_id, runtime_connected=connected)
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
@@ -201,7 +247,10 @@ class Forwarder:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
             return
         self._connections.receive_last()
-        self._act_at_s = monotonic() + min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
+        budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
+        self._telemetry.shut_down(budget_s)
+        self._telemetry.release(everything=True)
+        self._act_at_s = monotonic() + budget_s
         self._delivery.drain(self._act_at_s)
         self._flush_ended()
 
@@ -222,11 +271,16 @@ class Forwarder:
             self._ask_next()
         elif action == lifecycle.FLUSH:
             self._act_at_s = monotonic() + _FLUSH_BUDGET_S
+            # The runtime has announced its lines before it said END.
+            self._telemetry.release(everything=True)
             self._delivery.submit()
             # A request that overran an earlier flush has had its share of billed time.
             if self._overran or not self._delivery.in_flight:
                 self._do(self._lifecycle.flushed())
         elif action == lifecycle.FLUSH_ASIDE:
+            self._delivery.submit()
+        elif action == lifecycle.SETTLE:
+            self._act_at_s = monotonic() + _SETTLE_S
             self._delivery.submit()
         elif action == lifecycle.EXIT:
             self.finished = True
@@ -234,7 +288,7 @@ class Forwarder:
                 say(f"{lost} items were not delivered")
 
     def _ask_next(self) -> None:
-        if not self._registered:
+        if not self._registration.identifier:
             return
         try:
             self._next_descriptor = self._next.begin()
@@ -247,6 +301,9 @@ class Forwarder:
     def _look_at_the_clock(self) -> None:
         now_s = monotonic()
         self._connections.listen_again(now_s)
+        if now_s >= self._telemetry.act_at_s:
+            self._telemetry.release()
+        self._flush_in_time(now_s)
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER
             self._try_again()
@@ -254,15 +311,26 @@ class Forwarder:
             self._act_at_s = _NEVER
             self._time_is_up()
 
+    def _flush_in_time(self, now_s: float) -> None:
+        """Send what an invocation that goes on has left waiting for too long."""
+        if not self._delivery.batch:
+            self._flush_at_s = _NEVER
+        elif self._flush_at_s == _NEVER:
+            self._flush_at_s = now_s + self._flush_interval_s
+        elif now_s >= self._flush_at_s:
+            self._flush_at_s = _NEVER
+            self._delivery.submit()
+
     def _try_again(self) -> None:
         if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
             self._ask_next()
         elif self._lifecycle.state == lifecycle.DRAINING:
+            self._telemetry.release(everything=True)
             self._delivery.submit()
             self._flush_ended()
 
     def _time_is_up(self) -> None:
-        if self._lifecycle.state == lifecycle.INVOKED:
+        if self._lifecycle.state in (lifecycle.INVOKED, lifecycle.SETTLING):
             self._do(self._lifecycle.overdue())
         else:
             self._overran = self._delivery.in_flight > 0
@@ -272,7 +340,12 @@ class Forwarder:
         if self._delivery.in_flight:
             return
         self._overran = False
-        if self._lifecycle.state == lifecycle.DRAINING and self._delivery.may_try_again(_RETRY_S):
+        draining = self._lifecycle.state == lifecycle.DRAINING
+        unsettled_s = self._telemetry.unsettled_s() if draining else 0.0
+        if unsettled_s or (draining and self._delivery.batch):
+            # The next try submits what has come meanwhile.
+            self._retry_at_s = monotonic() + unsettled_s
+        elif draining and self._delivery.may_try_again(_RETRY_S):
             self._retry_at_s = monotonic() + _RETRY_S
         else:
             self._do(self._lifecycle.flushed())

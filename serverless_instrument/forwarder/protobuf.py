@@ -1,9 +1,14 @@
-"""Reading protobuf: bytes to fields; pure, loaded only where something must be read.
+"""Protobuf: bytes to fields, and JSON values to ``AnyValue``; pure, loaded where it is needed.
 
 https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
+
+from struct import pack
+
+from serverless_instrument.wire import field
+from serverless_instrument.wire import varint as encoded_varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,3 +59,35 @@ def fields(data: bytes) -> Iterator[tuple[int, int, bytes | int]]:
             raise ValueError(_TRUNCATED)
         yield number, wire_type, data[position : position + size]
         position += size
+
+
+# Deeper than any log line is meant to be, and far from where Python's calls end.
+_DEEPEST = 32
+
+
+def any_value(value: object, depth: int = 0) -> bytes:
+    """An ``opentelemetry.proto.common.v1.AnyValue`` of a JSON value; None is an empty one."""
+    if isinstance(value, str):
+        return field(b"\x0a", value.encode("utf-8", "replace"))
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return b"\x18" + encoded_varint(value & 0xFFFF_FFFF_FFFF_FFFF)
+    if isinstance(value, float):
+        return b"\x21" + pack("<d", value)
+    if value is None:
+        return b""
+    if isinstance(value, (list, dict)) and depth < _DEEPEST:
+        if isinstance(value, list):
+            items = [field(b"\x0a", any_value(item, depth + 1)) for item in value]
+            return field(b"\x2a", b"".join(items))
+        pairs = [field(b"\x0a", attribute(n, item, depth + 1)) for n, item in value.items()]
+        return field(b"\x32", b"".join(pairs))
+    # An integer of more than 64 bits keeps its digits.
+    return field(b"\x0a", str(value)[:4096].encode("utf-8", "replace"))
+
+
+def attribute(name: str, value: object, depth: int = 0) -> bytes:
+    """A ``KeyValue``."""
+    encoded = name.encode("utf-8", "replace")
+    return field(b"\x0a", encoded) + field(b"\x12", any_value(value, depth))

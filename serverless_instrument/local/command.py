@@ -97,6 +97,60 @@ def run(
         raise InputError(str(error)) from None
 
 
+@cli.command(context_settings={"show_default": True})
+@click.option("--port", default="4318", metavar="N", help="Listen on this port; 0 takes any.")
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Listen on this address.")
+@click.option("--function", default="", metavar="NAME", help="Show this function only.")
+@click.option("--level", default="trace", metavar="LEVEL", help="Show this level and above.")
+@click.option("--text", default="", metavar="TEXT", help="Show what contains this.")
+@click.option("--trace", default="", metavar="ID", help="Show the trace that begins like this.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def tail(
+    port: str, host: str, function: str, level: str, text: str, trace: str, as_json: bool
+) -> None:
+    """Show logs and traces as they come: an OTLP/HTTP receiver for functions on this machine.
+
+    Point OTEL_EXPORTER_OTLP_ENDPOINT at it; SERVERLESS_INSTRUMENT_DEV_MODE=true sends while a
+    function runs. Ends with Ctrl-C, exit code 130.
+    """
+    number = _parse_port(port)
+    severity = _parse_level(level)
+    prefix = _parse_trace(trace)
+
+    from serverless_instrument.local.live import Filter
+    from serverless_instrument.local.tail import OutputError, PortError, Tail, execute
+
+    wanted = Filter(function, severity, text, prefix)
+    try:
+        sys.exit(execute(Tail(host, number, wanted, as_json)))
+    except PortError as error:
+        raise InputError(f"--port {port}: cannot listen on {host}: {error}; give another") from None
+    except OutputError as error:
+        raise InputError(str(error)) from None
+
+
+def _parse_port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
+        raise InputError(f"--port {text!r}: not a port; give a number from 0 to 65535")
+    return int(text)
+
+
+def _parse_level(text: str) -> int:
+    from serverless_instrument.local.levels import LEVELS
+
+    if text.lower() not in LEVELS:
+        raise InputError(f"--level {text!r}: not a level; give one of {', '.join(LEVELS)}")
+    # A line without a level is shown unless a level is asked for.
+    return LEVELS[text.lower()]
+
+
+def _parse_trace(text: str) -> str:
+    prefix = text.lower()
+    if len(prefix) > 32 or not set(prefix) <= set("0123456789abcdef"):
+        raise InputError(f"--trace {text!r}: not a trace id; give up to 32 hexadecimal digits")
+    return prefix
+
+
 def _parse_variable(pair: str) -> tuple[str, str]:
     name, equals, value = pair.partition("=")
     if not equals or not name or not name.isascii() or not name.replace("_", "a").isalnum():

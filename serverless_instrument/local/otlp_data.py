@@ -9,14 +9,36 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 Data = dict[str, Any]
+
+
+def each_span(
+    request: ExportTraceServiceRequest,
+) -> Iterator[tuple[Resource, InstrumentationScope, Span]]:
+    """Every span of a request, with its resource and its scope."""
+    for group in request.resource_spans:
+        for scope in group.scope_spans:
+            for message in scope.spans:
+                yield group.resource, scope.scope, message
+
+
+def each_log_record(
+    request: ExportLogsServiceRequest,
+) -> Iterator[tuple[Resource, InstrumentationScope, LogRecord]]:
+    """Every log record of a request, with its resource and its scope."""
+    for group in request.resource_logs:
+        for scope in group.scope_logs:
+            for message in scope.log_records:
+                yield group.resource, scope.scope, message
 
 
 def span(resource: Resource, scope: InstrumentationScope, message: Span) -> Data:

@@ -27,6 +27,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from serverless_instrument.local import otlp_data
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
@@ -52,7 +54,9 @@ class UndecodableError(Exception):
 
 
 class OtlpReceiver:
-    """Async context manager; listens on a free port of 127.0.0.1.
+    """Async context manager; listens on a free port of 127.0.0.1 unless told otherwise.
+
+    With `on_request` every decoded export request goes there, and nothing is kept.
 
     Attributes:
         url: ``http://127.0.0.1:PORT``, a value for ``OTEL_EXPORTER_OTLP_ENDPOINT``.
@@ -63,7 +67,14 @@ class OtlpReceiver:
             success.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_request: Callable[[Message], None] | None = None,
+    ) -> None:
+        self._address = (host, port)
+        self._on_request = on_request
         self.url = ""
         self.traces: list[ExportTraceServiceRequest] = []
         self.logs: list[ExportLogsServiceRequest] = []
@@ -79,9 +90,13 @@ class OtlpReceiver:
             application, access_log=None, auto_decompress=False, shutdown_timeout=0.1
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        try:
+            await web.TCPSite(self._runner, *self._address).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
         host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         return self
 
     async def __aexit__(
@@ -94,23 +109,11 @@ class OtlpReceiver:
 
     def spans(self) -> list[tuple[Resource, InstrumentationScope, Span]]:
         """Every span received, with its resource and its scope."""
-        return [
-            (group.resource, scope.scope, span)
-            for request in self.traces
-            for group in request.resource_spans
-            for scope in group.scope_spans
-            for span in scope.spans
-        ]
+        return [item for request in self.traces for item in otlp_data.each_span(request)]
 
     def log_records(self) -> list[tuple[Resource, InstrumentationScope, LogRecord]]:
         """Every log record received, with its resource and its scope."""
-        return [
-            (group.resource, scope.scope, record)
-            for request in self.logs
-            for group in request.resource_logs
-            for scope in group.scope_logs
-            for record in scope.log_records
-        ]
+        return [item for request in self.logs for item in otlp_data.each_log_record(request)]
 
     def metric_points(self) -> list[tuple[Resource, InstrumentationScope, Metric]]:
         """Every metric received, with its resource and its scope."""
@@ -128,7 +131,8 @@ class OtlpReceiver:
             body = decompress(await request.read(), headers.get("content-encoding", ""))
         except UndecodableError as error:
             return web.Response(status=400, text=str(error))
-        self.raw.append((request.path, headers, body))
+        if self._on_request is None:
+            self.raw.append((request.path, headers, body))
         if self.respond is not None:
             answer = await self.respond(request.path)
             if answer is not None:
@@ -147,15 +151,21 @@ class OtlpReceiver:
 
     def _keep(self, path: str, content_type: str, body: bytes) -> Message | None:
         if path == "/v1/traces":
-            self.traces.append(decode(ExportTraceServiceRequest, content_type, body))
+            self._take(decode(ExportTraceServiceRequest, content_type, body), self.traces)
             return ExportTraceServiceResponse()
         if path == "/v1/logs":
-            self.logs.append(decode(ExportLogsServiceRequest, content_type, body))
+            self._take(decode(ExportLogsServiceRequest, content_type, body), self.logs)
             return ExportLogsServiceResponse()
         if path == "/v1/metrics":
-            self.metrics.append(decode(ExportMetricsServiceRequest, content_type, body))
+            self._take(decode(ExportMetricsServiceRequest, content_type, body), self.metrics)
             return ExportMetricsServiceResponse()
         return None
+
+    def _take(self, request: _Request, kept: list[_Request]) -> None:
+        if self._on_request is None:
+            kept.append(request)
+        else:
+            self._on_request(request)
 
 
 def decompress(body: bytes, encoding: str) -> bytes:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from serverless_instrument.local import otlp_data, report
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
 from serverless_instrument.local.sandbox import LocalLambda
-from serverless_instrument.local.terminal import Terminal
+from serverless_instrument.local.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serverless_instrument.local.config import LocalConfig
     from serverless_instrument.local.invocation import InvocationResult
+
+__all__ = ["ENDPOINT", "OutputError", "Run", "execute", "without_other_endpoints"]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -72,10 +74,6 @@ async def _until_signal(run: Run) -> int:
         return 128 + received[0]
 
 
-class OutputError(Exception):
-    """Standard output cannot be written to, and not because its reader has left."""
-
-
 async def _run(run: Run) -> int:
     terminal = Terminal(sys.stdout)
     async with contextlib.AsyncExitStack() as stack:
@@ -93,21 +91,38 @@ async def _run(run: Run) -> int:
             on_log=None if run.as_json else terminal.log,
         )
         sandbox = await stack.enter_async_context(LocalLambda(config))
-        results = await _invoke(run, sandbox, terminal)
+        show_traces = _TracesSoFar(receiver)
+        results = await _invoke(run, sandbox, terminal, show_traces)
         await sandbox.shutdown()
         if run.as_json:
             terminal.document(_document(config, sandbox, results, receiver, endpoint))
         elif receiver is not None:
-            spans = [otlp_data.span(*item) for item in receiver.spans()]
-            terminal.telemetry(spans, len(receiver.log_records()), len(receiver.metric_points()))
+            show_traces(terminal)
+            received = len(receiver.log_records()), len(receiver.metric_points())
+            terminal.counts(len(receiver.spans()), *received)
         else:
             terminal.note(f"telemetry went to {endpoint}")
-    if terminal.failure is not None and not isinstance(terminal.failure, BrokenPipeError):
-        raise OutputError(f"standard output cannot be written: {terminal.failure.strerror}")
+    terminal.check()
     return 1 if any(failed(result) for result in results) else 0
 
 
-async def _invoke(run: Run, sandbox: LocalLambda, terminal: Terminal) -> list[InvocationResult]:
+class _TracesSoFar:
+    """Shows what has come since it was called last."""
+
+    def __init__(self, receiver: OtlpReceiver | None) -> None:
+        self._receiver = receiver
+        self._shown = 0
+
+    def __call__(self, terminal: Terminal) -> None:
+        if self._receiver is not None:
+            spans = self._receiver.spans()
+            terminal.traces([otlp_data.span(*item) for item in spans[self._shown :]])
+            self._shown = len(spans)
+
+
+async def _invoke(
+    run: Run, sandbox: LocalLambda, terminal: Terminal, show_traces: _TracesSoFar
+) -> list[InvocationResult]:
     results = []
     for _ in range(run.invocations):
         result = await sandbox.invoke(run.event)
@@ -117,6 +132,7 @@ async def _invoke(run: Run, sandbox: LocalLambda, terminal: Terminal) -> list[In
         await sandbox.settled()
         if not run.as_json:
             terminal.figures(result)
+            show_traces(terminal)
     return results
 
 

@@ -1,4 +1,4 @@
-"""What a run shows in the terminal: log lines, results and traces, as they come."""
+"""What is shown in the terminal: log lines, results and traces, as they come."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.json import JSON
 from rich.text import Text
 
-from serverless_instrument.local import otlp_data, trace_view
+from serverless_instrument.local import levels, otlp_data, trace_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 # A pipe has no width; a table is cut beyond this.
 _PIPE_WIDTH = 240
+_SPAN_START = "serverless_instrument.span.start"
+
+
+class OutputError(Exception):
+    """Standard output cannot be written to, and not because its reader has left."""
 
 
 class Terminal:
@@ -46,9 +52,15 @@ class Terminal:
         )
         self.failure: OSError | None = None
 
+    def check(self) -> None:
+        """Raise `OutputError` if writing has failed."""
+        if self.failure is not None and not isinstance(self.failure, BrokenPipeError):
+            raise OutputError(f"standard output cannot be written: {self.failure.strerror}")
+
     def log(self, source: str, text: str) -> None:
-        """One log line; an extension's says so."""
+        """One log line, coloured by its level; an extension's says so."""
         line = Text.from_ansi(text) if self._is_terminal else Text(text)
+        line.style = levels.style(levels.of_line(text))
         if source != "function":
             line = Text(f"[{source}] ", style="dim").append_text(line)
         self._line(line)
@@ -80,19 +92,52 @@ class Terminal:
         parts.append(f"memory {result.max_memory_used_mb} MB")
         self._line(Text("  ".join(parts), style="dim"))
 
-    def telemetry(self, spans: Sequence[Data], log_records: int, metrics: int) -> None:
-        """Every trace that arrived as a waterfall, then how much else did."""
-        width = self._console.width
-        for trace in otlp_data.traces(spans):
-            self._line(Text())
-            self._print(trace_view.waterfall(trace, width))
+    def record(self, record: Data) -> None:
+        """A log record as `otlp_data.log_record` makes it: time, level, function, text, trace."""
+        time_unix_ns = record["timeUnixNano"] or record["observedTimeUnixNano"]
+        moment = datetime.fromtimestamp(time_unix_ns / 1e9).astimezone()
+        severity, body = record["severityNumber"], record["body"]
+        if not isinstance(body, str):
+            body = json.dumps(body, ensure_ascii=False)
+        if record["eventName"] == _SPAN_START:
+            body = f"▶ {body}"
+        style = levels.style(severity)
+        parts = [
+            Text(f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} ", style="dim"),
+            Text(f"{levels.name(severity):<5} ", style=style),
+            Text(f"{record['resource'].get('service.name', '')} ", style="dim"),
+            Text.from_ansi(body, style=style) if self._is_terminal else Text(body),
+        ]
+        if record["traceId"]:
+            parts.append(Text(f"  {record['traceId'][:8]}", style="dim"))
+        stack = record["attributes"].get("exception.stacktrace")
+        if isinstance(stack, str) and stack not in body:
+            parts.append(Text("\n" + stack.rstrip("\n"), style="dim"))
+        self._line(Text.assemble(*parts))
+
+    def trace(self, spans: Sequence[Data]) -> None:
+        """A trace as a waterfall, after an empty line."""
         self._line(Text())
-        counts = f"received: {len(spans)} span(s), {log_records} log record(s), {metrics} metric(s)"
+        self._print(trace_view.waterfall(spans, self._console.width))
+
+    def traces(self, spans: Sequence[Data]) -> None:
+        """Every trace among `spans`."""
+        for trace in otlp_data.traces(spans):
+            self.trace(trace)
+
+    def counts(self, spans: int, log_records: int, metrics: int) -> None:
+        """How much arrived."""
+        self._line(Text())
+        counts = f"received: {spans} span(s), {log_records} log record(s), {metrics} metric(s)"
         self._line(Text(counts, style="dim"))
 
     def note(self, text: str) -> None:
         """A remark of ours."""
         self._line(Text(text, style="dim"))
+
+    def line_document(self, document: Any) -> None:
+        """One JSON document on one line."""
+        self._write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def document(self, document: Any) -> None:
         """One JSON document."""

@@ -24,6 +24,7 @@ WAIT_S = 30.0
 _BETWEEN_PIECES_S = 0.002
 _REGISTER = ("POST", "/2020-01-01/extension/register")
 _NEXT = ("GET", "/2020-01-01/extension/event/next")
+_SUBSCRIBE = ("PUT", "/2022-07-01/telemetry")
 
 
 class Request(NamedTuple):
@@ -135,15 +136,19 @@ class Server:
 class ExtensionsApi(Server):
     """Answers register; holds each /next until the test has something to say.
 
-    `on_register` is called before register is answered, with `registration` instead of a good
-    answer if that is given.
+    `on_register` and `on_subscribe` are called before the answers. That to register is
+    `registration`, a good one if it is empty; `subscription` is by default that of an emulator,
+    which has no telemetry.
     """
 
     def __init__(self) -> None:
         self.registered: list[Request] = []
         self.nexts: list[Request] = []
         self.registration = b""
+        self.subscriptions: list[Request] = []
+        self.subscription = answer(202, {"errorType": "Telemetry.NotSupported"})
         self.on_register: Callable[[], None] = lambda: None
+        self.on_subscribe: Callable[[], None] = lambda: None
         self._answers: queue.SimpleQueue[tuple[bytes | None, ...]] = queue.SimpleQueue()
         super().__init__()
         self.address = f"127.0.0.1:{self.port}"
@@ -163,6 +168,10 @@ class ExtensionsApi(Server):
                         return
                     connection.sendall(said)
                     time.sleep(_BETWEEN_PIECES_S)
+            elif (request.method, request.path) == _SUBSCRIBE:
+                self._note(self.subscriptions, request)
+                self.on_subscribe()
+                connection.sendall(self.subscription)
             else:
                 connection.sendall(answer(404, {"errorMessage": request.path}))
 

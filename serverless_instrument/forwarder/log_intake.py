@@ -1,0 +1,182 @@
+"""Lines and platform events to records in the batch; pure: times are arguments."""
+
+from __future__ import annotations
+
+from serverless_instrument import __version__, wire
+from serverless_instrument.forwarder import log_records, platform_events, protobuf, resource
+from serverless_instrument.forwarder import settings as signals
+from serverless_instrument.forwarder.function_lines import HOLD_S, Context, FunctionLines
+from serverless_instrument.forwarder.platform_lines import text_of_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.function_lines import Line
+    from serverless_instrument.forwarder.log_settings import LogSettings
+    from serverless_instrument.forwarder.platform_events import Event
+
+# How our own lines begin: an extension that sends on what it says never ends saying it.
+_OWN = "serverless-instrument: "
+_SPAN_START = "serverless_instrument.span.start"
+# Dev mode shows a line within a quarter of a second.
+_DEV_HOLD_S = 0.02
+_TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
+
+
+def _identity(span: bytes) -> tuple[bytes, bytes, str]:
+    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
+    found: dict[int, bytes] = {}
+    try:
+        for number, _, value in protobuf.fields(span):
+            if isinstance(value, bytes):
+                found[number] = value
+            if number == _NAME:
+                break
+    except ValueError:
+        # Lines without a trace are better than no lines.
+        return b"", b"", ""
+    name = found.get(_NAME, b"").decode("utf-8", "replace")
+    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
+
+
+def _scope(name: str) -> bytes:
+    """The tagged ``scope`` of a ``ScopeLogs``."""
+    version = wire.field(b"\x12", __version__.encode())
+    return wire.field(b"\x0a", wire.field(b"\x0a", name.encode()) + version)
+
+
+class LogIntake:
+    """Makes log records of what the platform posts, as far as the runtime has not.
+
+    Args:
+        settings: what to send on.
+        environ: of the function's resource, until a runtime has said its own.
+        batch: takes the records.
+        report: see `Delivery`.
+
+    Attributes:
+        dropped_records: lines that the platform says it lost.
+    """
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        environ: Mapping[str, str],
+        batch: Batch,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._settings = settings
+        self._batch = batch
+        self._report = report
+        self._resource = resource.encoded(environ)
+        self._scopes = {kind: _scope(f"serverless_instrument.{kind}") for kind in _KINDS}
+        self._lines = FunctionLines(
+            concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
+        )
+        self._expects_lines = settings.rules.enabled
+        self.dropped_records = 0
+
+    def expect_nothing(self) -> None:
+        """The platform will post nothing: do not remember what it could be compared with."""
+        self._expects_lines = False
+
+    # From the runtime's frames.
+
+    def greeted(self, resource_: bytes) -> None:
+        """HELLO came: the function's resource as the runtime knows it."""
+        self._resource = resource_
+
+    def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
+        """START came, with the unfinished span, b"" for an invocation that is not sampled."""
+        trace_id, span_id, name = _identity(span)
+        context = Context(trace_id, span_id, resource_, time_unix_ns)
+        self._lines.started(request_id, context)
+        if self._settings.dev_mode and self._settings.rules.enabled and trace_id:
+            record = log_records.Record(name, time_unix_ns)
+            record.event_name = _SPAN_START
+            record.attributes["faas.invocation_id"] = request_id
+            self._add("runtime", record, context, time_unix_ns)
+
+    def sent(self, request_id: str, digests: bytes) -> None:
+        """LINES came."""
+        if self._expects_lines:
+            self._lines.sent(request_id, digests)
+
+    # From the platform's posts.
+
+    def platform_started(self, event: Event) -> None:
+        """The start of an invocation, or of an init or restore phase, which has no request."""
+        self._lines.platform_started(event.request_id)
+
+    def line(self, event: Event, now_s: float) -> None:
+        """A function's or an extension's line."""
+        if not self._settings.rules.enabled:
+            return
+        own = event.kind == platform_events.EXTENSION and isinstance(event.record, str)
+        if not (own and str(event.record).startswith(_OWN)):
+            self._lines.line(event, now_s)
+
+    def dropped(self, event: Event) -> None:
+        """The platform has lost lines, because too many came at once."""
+        records = platform_events.count_of(event.record, "droppedRecords")
+        self.dropped_records += records
+        reason = platform_events.text_of(event.record, "reason")
+        text = f"the platform dropped {records} log records: {reason or 'no reason given'}"
+        self._report("platform.logsDropped", " ".join(text.split()))
+        if self._settings.rules.enabled:
+            record = log_records.Record(text, event.time_unix_ns)
+            record.severity = log_records.WARN
+            record.event_name = platform_events.LOGS_DROPPED
+            self._add("platform", record, None, event.time_unix_ns)
+
+    def platform_event(self, event: Event) -> None:
+        """Make a record of START, END or REPORT, where it is asked for."""
+        if not (self._settings.platform_logs and self._settings.rules.enabled):
+            return
+        text = text_of_event(event)
+        if text:
+            record = log_records.Record(text, event.time_unix_ns)
+            record.severity = log_records.INFO
+            record.event_name = event.kind
+            if event.request_id:
+                record.attributes["faas.invocation_id"] = event.request_id
+            context = self._lines.context(event.request_id)
+            self._add("platform", record, context, event.time_unix_ns)
+
+    @property
+    def release_at_s(self) -> float:
+        """When `release` will have something to do (monotonic)."""
+        return self._lines.release_at_s
+
+    def release(self, now_s: float, now_unix_ns: int, *, everything: bool) -> None:
+        """Send on lines that have been held long enough, or all."""
+        for line in self._lines.take_all() if everything else self._lines.take(now_s):
+            self._forward(line, now_unix_ns)
+
+    def _forward(self, line: Line, now_unix_ns: int) -> None:
+        rules = self._settings.rules
+        # The text first: a pattern may span what the fields of a JSON line keep apart.
+        record = log_records.read(rules.mask(line.text), line.event.time_unix_ns)
+        if not rules.wanted(line.text, record.severity):
+            return
+        if rules.masks:
+            record.mask(rules.mask)
+        if line.request_id:
+            record.attributes["faas.invocation_id"] = line.request_id
+        self._add(line.event.kind, record, self._lines.context(line.request_id), now_unix_ns)
+
+    def _add(
+        self,
+        kind: str,
+        record: log_records.Record,
+        context: Context | None,
+        now_unix_ns: int,
+    ) -> None:
+        item = log_records.encode(record, context, now_unix_ns)
+        of = context.resource if context is not None else self._resource
+        self._batch.add(signals.LOGS, of, self._scopes[kind], item, 1)
+
+
+_KINDS = (platform_events.FUNCTION, platform_events.EXTENSION, "platform", "runtime")
