@@ -22,9 +22,7 @@ HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
 OPEN, INIT_ERROR = 9, 10
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset(
-    (HELLO, START, SPANS, LOGS, METRICS, END, LINES, OPEN, INIT_ERROR, DEADLINE)
-)
+KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, LINES, OPEN, INIT_ERROR, DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024

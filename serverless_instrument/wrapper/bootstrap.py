@@ -51,7 +51,13 @@ def __getattr__(name: str) -> Handler:
     try:
         user_handler = _load(user_handler_name)
     except AttributeError as error:
+        if instrumentation:
+            instrumentation.init_failed(error)
         raise _disguised(error).with_traceback(error.__traceback__) from None
+    except BaseException as error:
+        if instrumentation:
+            instrumentation.init_failed(error)
+        raise
     handler = instrument(user_handler, instrumentation) if instrumentation else user_handler
     globals()["handler"] = handler
     return handler
@@ -308,6 +314,17 @@ class Instrumentation:
         except Exception as fault:  # as above
             self._fault(fault)
 
+    def init_failed(self, error: BaseException) -> None:
+        """Send INIT_ERROR: the handler's module could not be loaded."""
+        try:
+            from serverless_instrument.wrapper.errors import stacktrace
+            from serverless_instrument.wrapper.invocation import init_error_frame
+
+            trace = stacktrace(error, _below_own_frames(error))
+            self._channel.send(init_error_frame(error, trace, time_ns(), self.settings.limits))
+        except Exception as fault:  # never in the way of the function's own error
+            self._fault(fault)
+
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""
         invocation = self._running
@@ -370,6 +387,13 @@ def _user_frames(error: BaseException) -> TracebackType | None:
     traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
         return traceback.tb_next
+    return traceback
+
+
+def _below_own_frames(error: BaseException) -> TracebackType | None:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
+        traceback = traceback.tb_next
     return traceback
 
 

@@ -317,6 +317,19 @@ def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
     return message
 
 
+def init_error_frame(
+    error: BaseException, stacktrace: str, now_unix_ns: int, limits: encoder.Limits
+) -> bytes:
+    """INIT_ERROR of the exception that ended init, with its ``exception`` event."""
+    from serverless_instrument.wrapper import errors
+
+    details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
+    event = encoder.event(records.Event("exception", now_unix_ns, details), limits)
+    kind = errors.qualified_name(type(error))
+    payload = wire.pack_request(kind, now_unix_ns, 0, wire.pack_batch(SCOPE, event, 1))
+    return wire.frame(wire.INIT_ERROR, payload)
+
+
 def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:
     """The SPANS frame of one finished span."""
     return wire.batch_frame(wire.SPANS, scope, encoder.item(bounded(span, limits)), 1)
