@@ -50,6 +50,7 @@ class Endings:
         """Look at the platform's events."""
         for kind in (platform_events.RUNTIME_DONE, platform_events.REPORT):
             events.on(kind, self._invocation_event)
+        events.on(platform_events.START, self._platform_started)
         for kind in init_span.KINDS:
             events.on(kind, self._init_event)
 
@@ -90,11 +91,16 @@ class Endings:
         """INVOKE came."""
         self._never.invoked(event.request_id, Invoked(event.arn, event.trace_header, time_ns()))
 
+    def _platform_started(self, event: Event) -> None:
+        tracing = event.record.get("tracing") if isinstance(event.record, dict) else None
+        header = platform_events.text_of(tracing, "value")
+        self._never.platform_started(event.request_id, Invoked("", header, event.time_unix_ns))
+
     def _invocation_event(self, event: Event) -> None:
         self._unfinished.platform_says(event)
         made = self._never.platform_says(event)
         if made is not None:
-            self._make(made)
+            self._never_began(made)
 
     def _init_event(self, event: Event) -> None:
         self._init.platform_says(event)
@@ -121,9 +127,15 @@ class Endings:
         error_type = TIMEOUT if TIMEOUT in self.shutdown_reason.lower() else ""
         self._unfinished.release(time_ns(), everything=True, error_type=error_type)
         for made in self._never.shut_down(self.shutdown_reason, time_ns()):
-            self._make(made)
+            self._never_began(made)
         self._tell_init(last=True)
         return True
+
+    def _never_began(self, made: spans.Made) -> None:
+        """Its init, which failed, is a part of it."""
+        self._init.invoked(made.trace_id, made.span_id)
+        self._make(made)
+        self._tell_init()
 
     def _tell_init(self, *, last: bool = False) -> None:
         for made in self._init.take(last=last):

@@ -39,24 +39,27 @@ class NeverBegan:
         self._name = name
         self._random_bytes = random_bytes
         self._pending: dict[str, Invoked] = {}
-        # START may come before INVOKE does.
+        # START may come before INVOKE does, and before ``platform.start`` as a rule.
         self._started: dict[str, None] = {}
         self._init_error: tuple[str, tuple[bytes, ...]] = ("", ())
 
     def invoked(self, request_id: str, invoked: Invoked) -> None:
         """INVOKE came. One that is still pending ended without a word against it."""
         self._pending.clear()
-        if request_id in self._started:
-            del self._started[request_id]
-        elif request_id:
+        if request_id and request_id not in self._started:
             self._pending[request_id] = invoked
+
+    def platform_started(self, request_id: str, invoked: Invoked) -> None:
+        """``platform.start`` came: of an invocation for which init runs there may be no INVOKE."""
+        if request_id and request_id not in self._started:
+            self._pending.setdefault(request_id, invoked)
 
     def started(self, request_id: str) -> None:
         """START came."""
-        if self._pending.pop(request_id, None) is None:
-            self._started[request_id] = None
-            if len(self._started) > _REMEMBERED:
-                del self._started[next(iter(self._started))]
+        self._pending.pop(request_id, None)
+        self._started[request_id] = None
+        if len(self._started) > _REMEMBERED:
+            del self._started[next(iter(self._started))]
 
     def init_error(self, error_type: str, event: bytes) -> None:
         """INIT_ERROR came."""

@@ -113,6 +113,24 @@ def test_the_next_invocation_says_that_the_last_one_ended() -> None:
     assert "aws.lambda.invoked_arn" not in made.attributes
 
 
+def test_the_platforms_start_counts_where_no_invoke_comes() -> None:
+    never = NeverBegan("shop", lambda size: b"x" * size)
+    never.platform_started("a", Invoked("", TRACE_HEADER, 100))
+    made = never.platform_says(done())
+    assert made is not None
+    assert made.parent_id.hex() == "53995c3f42cd8ad8"
+    never = pending()
+    never.platform_started("a", Invoked("", "", 150))
+    made = never.platform_says(done())
+    assert made is not None
+    assert made.start_unix_ns == 100
+    never = NeverBegan("shop", lambda size: b"x" * size)
+    never.started("b")
+    never.invoked("b", Invoked(ARN, "", 100))
+    never.platform_started("b", Invoked("", "", 100))
+    assert never.platform_says(done(request_id="b")) is None
+
+
 def test_few_are_remembered() -> None:
     never = NeverBegan("", lambda size: b"x" * size)
     for number in range(1000):
