@@ -19,9 +19,10 @@ VERSION = 1
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
+OPEN, INIT_ERROR = 9, 10
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, LINES, DEADLINE))
+KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, LINES, OPEN, INIT_ERROR, DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -87,10 +88,13 @@ def unpack_hello(payload: bytes) -> tuple[int, bytes, bytes]:
 
 
 def pack_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes) -> bytes:
-    """START or END payload.
+    """START, OPEN or END payload.
 
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
-    that the forwarder can still append an end time; END carries finished, tagged items.
+    that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
+    answer to DEADLINE: a span that is open near the deadline, as START's is; the invocation's own
+    takes the place of START's. It says nothing of a request that END has come for. INIT_ERROR has
+    the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
     return _REQUEST.pack(time_unix_ns, deadline_unix_ms, len(encoded)) + encoded + batch

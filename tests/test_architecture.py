@@ -52,13 +52,14 @@ TABLE: dict[str, Row] = {
     # the runtime process
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
-        inside="wire wrapper.channel wrapper.encoder wrapper.errors wrapper.internal_extension "
-        "wrapper.context_extractor wrapper.invocation wrapper.on_import wrapper.payload "
-        "wrapper.resource wrapper.settings",
+        inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
+        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation "
+        "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
+    "wrapper/deadline.py": row("wire"),
     "wrapper/encoder.py": row("wire"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -102,7 +103,8 @@ TABLE: dict[str, Row] = {
     "wrapper/records.py": row(),
     "wrapper/resource.py": row(". wrapper.propagation"),
     "wrapper/root_span.py": row(
-        "wrapper.live_span wrapper.records wrapper.tracer", inside="wrapper.sdk_options"
+        "wrapper.live_span wrapper.records wrapper.tracer",
+        inside="wrapper.sdk_options wrapper.sdk_processor",
     ),
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
@@ -265,14 +267,19 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
     "forwarder/batch.py": row("wire"),
-    "forwarder/connections.py": row("forwarder.intake forwarder.receiver"),
+    "forwarder/connections.py": row("wire forwarder.intake forwarder.receiver"),
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
+    ),
+    "forwarder/endings.py": row(
+        "forwarder.init_span forwarder.log_intake forwarder.never_began forwarder.platform_events "
+        "forwarder.resource forwarder.settings forwarder.spans forwarder.unfinished"
     ),
     "forwarder/function_lines.py": row("forwarder.json_text"),
     "forwarder/http1.py": row(),
     "forwarder/http1_server.py": row("forwarder.http1"),
-    "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
+    "forwarder/init_span.py": row("forwarder.platform_events forwarder.spans"),
+    "forwarder/intake.py": row("forwarder.settings wire", inside="forwarder.unfinished"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row("forwarder.http1"),
@@ -287,7 +294,9 @@ TABLE: dict[str, Row] = {
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
         "forwarder.settings forwarder.telemetry",
+        inside="forwarder.endings",
     ),
+    "forwarder/never_began.py": row("forwarder.spans forwarder.unfinished"),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
@@ -299,12 +308,14 @@ TABLE: dict[str, Row] = {
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
     "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/spans.py": row(". wire forwarder.protobuf"),
     "forwarder/telemetry.py": row(
         "forwarder.log_settings forwarder.telemetry_listener forwarder.telemetry_subscription",
         inside="forwarder.http1_server forwarder.log_intake forwarder.platform_events",
     ),
     "forwarder/telemetry_listener.py": row(inside="forwarder.http1 forwarder.http1_server"),
     "forwarder/telemetry_subscription.py": row("forwarder.http1 forwarder.runtime_api"),
+    "forwarder/unfinished.py": row("forwarder.platform_events forwarder.spans"),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -404,12 +415,14 @@ PURE = (
     "forwarder/function_lines.py",
     "forwarder/http1.py",
     "forwarder/http1_server.py",
+    "forwarder/init_span.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",
     "forwarder/log_intake.py",
     "forwarder/log_records.py",
     "forwarder/log_settings.py",
+    "forwarder/never_began.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
@@ -419,6 +432,8 @@ PURE = (
     "forwarder/resource.py",
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
+    "forwarder/spans.py",
+    "forwarder/unfinished.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",

@@ -96,14 +96,3 @@ def _export(signal: str, entries: Iterable[tuple[bytes, bytes, bytes, int]]) -> 
         ]
     )
     return Export(signal, body, total)
-
-
-def abandoned(span: bytes, end_unix_ns: int, error_type: str) -> bytes:
-    """A tagged span from a START frame's unfinished one: end time and ``error.type`` appended.
-
-    Fields of a message may come in any order, so appending completes it
-    (https://protobuf.dev/programming-guides/encoding/#order).
-    """
-    attribute = field(b"\x0a", b"error.type") + field(b"\x12", field(b"\x0a", error_type.encode()))
-    ended = span + b"\x41" + end_unix_ns.to_bytes(8, "little") + field(b"\x4a", attribute)
-    return field(b"\x12", ended)

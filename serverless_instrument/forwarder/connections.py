@@ -5,6 +5,7 @@ from __future__ import annotations
 from select import POLLIN
 from time import monotonic, time_ns
 
+from serverless_instrument import wire
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.receiver import Connection, accept, adopted
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from select import poll
 
     from serverless_instrument.forwarder.delivery import Delivery
+    from serverless_instrument.forwarder.endings import Endings
     from serverless_instrument.forwarder.log_intake import LogIntake
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
@@ -61,9 +63,28 @@ class Connections:
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
 
-    def tell(self, logs: LogIntake) -> None:
-        """Let `logs` know what frames say of lines and requests."""
+    def tell(self, logs: LogIntake, endings: Endings) -> None:
+        """Let `logs` and `endings` know what frames say of lines and requests."""
         self._intake.logs = logs
+        self._intake.endings = endings
+
+    def deadline_s(self) -> float:
+        """The earliest deadline (wall clock) of a running request that has not been warned."""
+        deadlines_ms = [
+            left.deadline_unix_ms
+            for connection in self._open.values()
+            for left in connection.session.open_requests.values()
+            if left.deadline_unix_ms and not left.warned
+        ]
+        return min(deadlines_ms) / 1000 if deadlines_ms else _NEVER
+
+    def warn(self, until_s: float) -> None:
+        """Say DEADLINE to every runtime with a request whose time is up by `until_s`."""
+        for connection in self._open.values():
+            for left in connection.session.open_requests.values():
+                if 0 < left.deadline_unix_ms <= until_s * 1000 and not left.warned:
+                    left.warned = True
+                    connection.write(wire.frame(wire.DEADLINE, b""))
 
     def runtime_connected(self) -> bool:
         """Whether anybody is there to say END."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder import settings
-from serverless_instrument.forwarder.batch import Batch, abandoned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.log_intake import LogIntake
+    from collections.abc import Callable
 
-_SIGNALS = {wire.SPANS: settings.TRACES, wire.LOGS: settings.LOGS, wire.METRICS: settings.METRICS}
-# The platform kills a runtime at its deadline; what dies closer to it than this timed out.
-_DEADLINE_SLACK_MS = 100
+    from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.log_intake import LogIntake
+    from serverless_instrument.forwarder.unfinished import Left
 
 
 class Session:
@@ -25,21 +25,22 @@ class Session:
         self.greeted = False
         self.pid = 0
         self.resource = b""
-        # request id -> (deadline_unix_ms, scope, unfinished span)
-        self.open_requests: dict[str, tuple[int, bytes, bytes]] = {}
+        self.open_requests: dict[str, Left] = {}
 
 
 class Intake:
     """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    `logs` is told what it needs for the platform's lines; None until that is loaded.
+    `logs` is told what it needs for the platform's lines, `endings` for what never ends; None until
+    they are loaded.
     """
 
-    __slots__ = ("batch", "frames", "logs")
+    __slots__ = ("batch", "endings", "frames", "logs")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.logs: LogIntake | None = None
+        self.endings: Endings | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -56,51 +57,97 @@ class Intake:
         return ended, ""
 
     def _frame(self, session: Session, kind: int, payload: bytes) -> str | None:
+        """What one frame says; the request id of an END."""
         if kind == wire.HELLO:
-            # The first says who speaks; a later one, whose telemetry follows.
-            session.pid, _, session.resource = wire.unpack_hello(payload)
-            session.greeted = True
-            if self.logs is not None:
-                self.logs.greeted(session.resource)
-        elif not session.greeted:
+            self._hello(session, payload)
+            return None
+        if not session.greeted:
             raise wire.ProtocolError("the first frame is not HELLO")
-        elif kind in _SIGNALS:
-            scope, items, count = wire.unpack_batch(payload)
-            self.batch.add(_SIGNALS[kind], session.resource, scope, items, count)
-        elif kind == wire.START:
-            self._start(session, payload)
-        elif kind == wire.LINES:
-            request_id, digests = wire.unpack_lines(payload)
-            if self.logs is not None:
-                self.logs.sent(request_id, b"".join(digests))
-        elif kind == wire.END:
-            request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
-            scope, items, count = wire.unpack_batch(batch)
-            session.open_requests.pop(request_id, None)
-            if self.logs is not None:
-                self.logs.ended(request_id, time_unix_ns)
-            self.batch.add(settings.TRACES, session.resource, scope, items, count)
-            return request_id
-        else:
+        if kind == wire.END:
+            return self._end(session, payload)
+        take = _TAKERS.get(kind)
+        if take is None:
             raise wire.ProtocolError(f"frame kind {kind} is not for the forwarder")
+        take(self, session, payload)
         return None
 
+    def _hello(self, session: Session, payload: bytes) -> None:
+        # The first says who speaks; a later one, whose telemetry follows.
+        session.pid, _, session.resource = wire.unpack_hello(payload)
+        session.greeted = True
+        if self.logs is not None:
+            self.logs.greeted(session.resource)
+        if self.endings is not None:
+            self.endings.greeted(session.resource)
+
+    def _logs(self, session: Session, payload: bytes) -> None:
+        self.batch.add(settings.LOGS, session.resource, *wire.unpack_batch(payload))
+
+    def _metrics(self, session: Session, payload: bytes) -> None:
+        self.batch.add(settings.METRICS, session.resource, *wire.unpack_batch(payload))
+
+    def _spans(self, session: Session, payload: bytes) -> None:
+        scope, items, count = wire.unpack_batch(payload)
+        self.batch.add(settings.TRACES, session.resource, scope, items, count)
+        for left in session.open_requests.values():
+            if left.children:
+                left.closed(items)
+
+    def _lines(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        request_id, digests = wire.unpack_lines(payload)
+        if self.logs is not None:
+            self.logs.sent(request_id, b"".join(digests))
+
+    def _open(self, session: Session, payload: bytes) -> None:
+        request_id, _, _, batch = wire.unpack_request(payload)
+        scope, span, _ = wire.unpack_batch(batch)
+        if request_id in session.open_requests:
+            session.open_requests[request_id].open(scope, span)
+
+    def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
+        if self.endings is not None:
+            self.endings.init_failed(error_type, wire.unpack_batch(batch)[1], time_unix_ns)
+
+    def _end(self, session: Session, payload: bytes) -> str:
+        request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
+        scope, items, count = wire.unpack_batch(batch)
+        session.open_requests.pop(request_id, None)
+        if self.logs is not None:
+            self.logs.ended(request_id, time_unix_ns)
+        if self.endings is not None:
+            self.endings.ended(request_id)
+        self.batch.add(settings.TRACES, session.resource, scope, items, count)
+        return request_id
+
     def _start(self, session: Session, payload: bytes) -> None:
+        from serverless_instrument.forwarder.unfinished import Left
+
         request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
         scope, span, _ = wire.unpack_batch(batch)
-        session.open_requests[request_id] = (deadline_unix_ms, scope, span)
+        session.open_requests[request_id] = Left(
+            request_id, deadline_unix_ms, session.resource, scope, span
+        )
         if self.logs is not None:
             self.logs.started(request_id, time_unix_ns, session.resource, span)
+        if self.endings is not None:
+            self.endings.started(request_id, span)
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
-        """Send on what an ended connection left unfinished; the request ids concerned."""
+        """Hand on what an ended connection left unfinished; the request ids concerned."""
         request_ids = list(session.open_requests)
-        for deadline_unix_ms, scope, span in session.open_requests.values():
-            if not span:
-                continue
-            late = 0 < deadline_unix_ms <= now_unix_ns // 1_000_000 + _DEADLINE_SLACK_MS
-            error_type = "timeout" if late else "Runtime.ExitError"
-            item = abandoned(span, now_unix_ns, error_type)
-            self.batch.add(settings.TRACES, session.resource, scope, item, 1)
+        if self.endings is not None and request_ids:
+            self.endings.left(session.open_requests.values(), now_unix_ns)
         session.open_requests.clear()
         return request_ids
+
+
+_TAKERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
+    wire.SPANS: Intake._spans,
+    wire.LOGS: Intake._logs,
+    wire.METRICS: Intake._metrics,
+    wire.START: Intake._start,
+    wire.LINES: Intake._lines,
+    wire.OPEN: Intake._open,
+    wire.INIT_ERROR: Intake._init_error,
+}

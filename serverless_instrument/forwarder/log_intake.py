@@ -25,7 +25,7 @@ _DEV_HOLD_S = 0.02
 _TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
 
 
-def _identity(span: bytes) -> tuple[bytes, bytes, str]:
+def identity(span: bytes) -> tuple[bytes, bytes, str]:
     """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
     found: dict[int, bytes] = {}
     try:
@@ -90,7 +90,7 @@ class LogIntake:
 
     def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
         """START came, with the unfinished span, b"" for an invocation that is not sampled."""
-        trace_id, span_id, name = _identity(span)
+        trace_id, span_id, name = identity(span)
         context = Context(trace_id, span_id, resource_, time_unix_ns)
         self._lines.started(request_id, context)
         if self._settings.dev_mode and self._settings.rules.enabled and trace_id:

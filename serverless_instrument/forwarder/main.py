@@ -40,6 +40,8 @@ _FLUSH_INTERVAL_S = 5.0
 _DEV_FLUSH_INTERVAL_S = 0.1
 # In dev mode an invocation ends with the platform's word, which is buffered for 25 ms.
 _SETTLE_S = 0.3
+# How long before its deadline the runtime is asked what is open; it takes a few milliseconds.
+_WARNING_S = 0.1
 # The platform tells times in milliseconds.
 _TICK_NS = 1_000_000
 _RETRY_S = 0.2
@@ -96,6 +98,8 @@ class Forwarder:
         registration: Registration,
     ) -> None:
         self.finished = False
+        self._environ = environ
+        self._registered_unix_ns = time_ns()
         self._registration = registration
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
@@ -158,7 +162,11 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._telemetry.load()
-        self._connections.tell(self._telemetry.logs)
+        from serverless_instrument.forwarder.endings import Endings
+
+        self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
+        self._endings.connect(self._telemetry.events)
+        self._connections.tell(self._telemetry.logs, self._endings)
         self._delivery.warm_up()
 
     def recover(self) -> None:
@@ -177,7 +185,9 @@ class Forwarder:
             self._connections.listen_at_s,
             self._telemetry.act_at_s,
         )
-        wait_s = act_at_s - monotonic()
+        # These are times of the wall clock.
+        wall_s = min(self._endings.act_at_s, self._connections.deadline_s() - _WARNING_S)
+        wait_s = min(act_at_s - monotonic(), wall_s - time())
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
@@ -201,6 +211,7 @@ class Forwarder:
             # An earlier attempt had the same request id, and its end may be told late.
             if time_unix_ns >= self._invoked_unix_ns:
                 self._do(self._lifecycle.platform_done(request_id))
+        self._endings.platform_tells(self._telemetry.active)
         self._lifecycle.wait_for_platform = self._telemetry.dev_mode and self._telemetry.active
 
     def _event(self) -> None:
@@ -218,6 +229,7 @@ class Forwarder:
             self._invoke(event)
         elif event.kind == "SHUTDOWN":
             left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _FLUSH_BUDGET_S
+            self._endings.shutdown_reason = event.reason
             self._shutdown(left_s - _EXIT_MARGIN_S)
         else:
             self._next_failed(ValueError(f"unknown event {event.kind[:40]!r}"))
@@ -238,6 +250,7 @@ class Forwarder:
     def _invoke(self, event: NextEvent) -> None:
         connected = self._connections.runtime_connected()
         self._invoked_unix_ns = time_ns() - _TICK_NS
+        self._endings.invoked(event)
         action = self._lifecycle.invoke(event.request_id, runtime_connected=connected)
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
@@ -301,6 +314,11 @@ class Forwarder:
     def _look_at_the_clock(self) -> None:
         now_s = monotonic()
         self._connections.listen_again(now_s)
+        if (wall_s := time()) >= self._connections.deadline_s() - _WARNING_S:
+            self._connections.warn(wall_s + _WARNING_S)
+        if wall_s >= self._endings.act_at_s:
+            self._endings.release()
+            self._delivery.submit()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
         self._flush_in_time(now_s)
@@ -342,6 +360,7 @@ class Forwarder:
                 self._retry_at_s = monotonic() + unsettled_s
                 return
             self._telemetry.release_all(last=True)
+            self._endings.settle()
             if self._delivery.batch:
                 self._delivery.submit()
         if self._delivery.in_flight:

@@ -90,6 +90,13 @@ class Connection:
         except OSError:
             return b""
 
+    def write(self, data: bytes) -> None:
+        """Send a few bytes if they can be sent now; they are of no use later."""
+        try:
+            self._socket.send(data, _socket.MSG_NOSIGNAL)
+        except OSError:
+            return
+
     def close(self) -> None:
         """Close the connection; the peer finds out at its next write."""
         self._socket.close()

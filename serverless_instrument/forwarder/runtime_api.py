@@ -40,15 +40,28 @@ class Registration:
 
 
 class NextEvent:
-    """An INVOKE or SHUTDOWN; `deadline_ms` is wall-clock milliseconds since the epoch, or 0."""
+    """An INVOKE or SHUTDOWN; `deadline_ms` is wall-clock milliseconds since the epoch, or 0.
 
-    __slots__ = ("deadline_ms", "kind", "reason", "request_id")
+    `arn` is the function's as it was invoked, `trace_header` X-Ray's; "" where there is none.
+    """
 
-    def __init__(self, kind: str, request_id: str, deadline_ms: int, reason: str) -> None:
+    __slots__ = ("arn", "deadline_ms", "kind", "reason", "request_id", "trace_header")
+
+    def __init__(
+        self,
+        kind: str,
+        request_id: str,
+        deadline_ms: int,
+        reason: str,
+        arn: str = "",
+        trace_header: str = "",
+    ) -> None:
         self.kind = kind
         self.request_id = request_id
         self.deadline_ms = deadline_ms
         self.reason = reason
+        self.arn = arn
+        self.trace_header = trace_header
 
 
 def handed_over(api: str, environ: Mapping[str, str]) -> Registration | None:
@@ -213,9 +226,12 @@ def parse_event(text: str) -> NextEvent:
     # No time at all is better than one that arithmetic chokes on; NaN fails the comparison.
     if not isinstance(deadline_ms, (int, float)) or not 0 < deadline_ms < _LATEST_DEADLINE_MS:
         deadline_ms = 0
+    tracing = value.get("tracing")
     return NextEvent(
         str(value.get("eventType", "")).upper(),
         str(value.get("requestId", "")),
         int(deadline_ms),
         str(value.get("shutdownReason", "")),
+        str(value.get("invokedFunctionArn", "")),
+        str(tracing.get("value", "")) if isinstance(tracing, dict) else "",
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 from time import time_ns
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.payload import Capture
     from serverless_instrument.wrapper.propagation import SpanContext
@@ -49,7 +51,13 @@ def __getattr__(name: str) -> Handler:
     try:
         user_handler = _load(user_handler_name)
     except AttributeError as error:
+        if instrumentation:
+            instrumentation.init_failed(error)
         raise _disguised(error).with_traceback(error.__traceback__) from None
+    except BaseException as error:
+        if instrumentation:
+            instrumentation.init_failed(error)
+        raise
     handler = instrument(user_handler, instrumentation) if instrumentation else user_handler
     globals()["handler"] = handler
     return handler
@@ -154,6 +162,8 @@ class Instrumentation:
         self._channel = Channel(self._socket_path, self._hello)
         # Set in a forked child that runs the rest of an invocation: its END is the parent's.
         self._inherited = False
+        self._handler_thread_id = 0
+        self._deadline: DeadlineWatch | None = None
         os.register_at_fork(after_in_child=self._after_fork)
         if not self._channel.connect() and os.environ.get("AWS_LAMBDA_RUNTIME_API"):
             self._start_forwarder()
@@ -218,6 +228,25 @@ class Instrumentation:
     def _after_fork(self) -> None:
         self._inherited = True
         self._channel.after_fork()
+        self._deadline = None  # its thread is the parent's
+
+    def _watch_deadline(self) -> None:
+        if self._deadline is None:
+            from serverless_instrument.wrapper.deadline import DeadlineWatch
+
+            self._deadline = DeadlineWatch(self._tell_of_open_spans)
+        self._deadline.watch(self._channel.connection)
+
+    def _tell_of_open_spans(self) -> None:
+        """The invocation's time is nearly up: what is open, and where the handler is."""
+        invocation = self._running
+        if invocation is None or self._inherited:
+            return
+        from serverless_instrument.wrapper.deadline import stack_of
+
+        stack = stack_of(self._handler_thread_id, _OWN_FILE)
+        children = self._on_import.open_spans()
+        self._channel.send(invocation.unfinished(stack, children, time_ns()))
 
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None
@@ -248,7 +277,9 @@ class Instrumentation:
                 invocation.span.attributes.update(attributes)
             self._on_import.begin(invocation)
             self._channel.send(invocation.start())
+            self._handler_thread_id = get_ident()
             self._running = invocation
+            self._watch_deadline()
         except Exception as error:  # never in the way of the function
             self._fault(error)
             if invocation is not None:
@@ -281,6 +312,17 @@ class Instrumentation:
             trace = stacktrace(error, _user_frames(error))
             self._channel.send(invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:  # as above
+            self._fault(fault)
+
+    def init_failed(self, error: BaseException) -> None:
+        """Send INIT_ERROR: the handler's module could not be loaded."""
+        try:
+            from serverless_instrument.wrapper.errors import stacktrace
+            from serverless_instrument.wrapper.invocation import init_error_frame
+
+            trace = stacktrace(error, _below_own_frames(error))
+            self._channel.send(init_error_frame(error, trace, time_ns(), self.settings.limits))
+        except Exception as fault:  # never in the way of the function's own error
             self._fault(fault)
 
     def open_span(self) -> Span | None:
@@ -345,6 +387,13 @@ def _user_frames(error: BaseException) -> TracebackType | None:
     traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
         return traceback.tb_next
+    return traceback
+
+
+def _below_own_frames(error: BaseException) -> TracebackType | None:
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
+        traceback = traceback.tb_next
     return traceback
 
 

@@ -92,6 +92,11 @@ class Channel:
             self._pump()
         return True
 
+    @property
+    def connection(self) -> _socket.socket | None:
+        """What the forwarder may answer on, if there is one."""
+        return self._socket
+
     def connect(self) -> bool:
         """Connect and say HELLO now, so that the forwarder knows of this runtime; whether it is."""
         if self._lock.acquire(False):
@@ -194,9 +199,14 @@ class Channel:
 
     def _disconnect(self) -> None:
         """Close; a frame cut off in the middle is sent again, whole, on the next connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            try:
+                # Wakes the thread that waits on it, which would keep it open.
+                connection.shutdown(_socket.SHUT_RDWR)
+            except OSError:  # the peer has gone already
+                pass
+            connection.close()
         self._offset = 0
 
     def _start_draining(self) -> None:

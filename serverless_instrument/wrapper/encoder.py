@@ -240,7 +240,8 @@ def scope(
     return field(b"\x0a", inner) + (field(b"\x1a", _utf8(schema_url)) if schema_url else b"")
 
 
-def _event(event: Event, limits: Limits) -> bytes:
+def event(event: Event, limits: Limits) -> bytes:
+    """An ``Event`` message of a span, without its tag."""
     return (
         b"\x09"
         + _FIXED64(event.time_unix_ns)
@@ -335,7 +336,7 @@ def span(record: Span, limits: Limits) -> bytes:
     if record.events or record.dropped_events:
         # The latest are the telling ones: an exception is recorded last.
         kept = _last(record.events, limits.event_count)
-        parts += [field(b"\x5a", _event(event, limits)) for event in kept]
+        parts += [field(b"\x5a", event(each, limits)) for each in kept]
         parts.append(_dropped(b"\x60", len(record.events) - len(kept) + record.dropped_events))
     if record.links or record.dropped_links:
         links = record.links[: limits.link_count]

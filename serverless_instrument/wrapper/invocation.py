@@ -14,7 +14,7 @@ from serverless_instrument.wrapper.triggers import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Protocol
 
     from serverless_instrument.wrapper.records import Attributes
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
         def close(self, record: records.Span) -> records.Span:
             """End it; the record to send, with what the user has put on the span."""
+            ...
+
+        def seen(self, record: records.Span) -> records.Span:
+            """The record of the span as it is now."""
             ...
 
         def routed(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -177,6 +181,45 @@ class Invocation:
         span.status_code = records.STATUS_UNSET
         return self._frame(wire.START, span.start_unix_ns, batch)
 
+    def unfinished(
+        self, stack: str, children: Iterable[tuple[bytes, records.Span]], now_unix_ns: int
+    ) -> bytes:
+        """OPEN frames of the span and of `children`, (scope, span), that run near the deadline.
+
+        `stack` is where the handler is. Called in another thread than the handler's.
+        """
+        if not self.sampled:
+            return b""
+        span = self.live.seen(self.span) if self.live is not None else self.span
+        details = {
+            "exception.type": "timeout",
+            "exception.message": "the invocation's time is up",
+            "exception.stacktrace": stack,
+        }
+        events = [*span.events, records.Event("exception", now_unix_ns, details)]
+        frames = [self._open_frame(SCOPE, span, events)]
+        for scope, child in children:
+            frames.append(self._open_frame(scope, child, child.events))
+        return b"".join(frames)
+
+    def _open_frame(self, scope: bytes, span: records.Span, events: list[records.Event]) -> bytes:
+        # A copy: the handler may go on with the span itself.
+        seen = records.Span(
+            span.name,
+            span.kind,
+            span.trace_id,
+            span.span_id,
+            span.start_unix_ns,
+            dict(span.attributes),
+            span.parent_span_id,
+            span.trace_state,
+            span.flags,
+        )
+        seen.events, seen.links = list(events), list(span.links)
+        seen.status_code, seen.status_message = records.STATUS_ERROR, span.status_message
+        batch = wire.pack_batch(scope, bounded(seen, self._settings.limits), 1)
+        return self._frame(wire.OPEN, span.start_unix_ns, batch)
+
     def found_route(self, route: str) -> None:
         """A web framework in the function has found the request's route.
 
@@ -321,6 +364,19 @@ def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
     if len(message) > MESSAGE_LIMIT_BYTES:
         message = encoder.span(span, limits.shortened(_SHORTENED_CHARACTERS))
     return message
+
+
+def init_error_frame(
+    error: BaseException, stacktrace: str, now_unix_ns: int, limits: encoder.Limits
+) -> bytes:
+    """INIT_ERROR of the exception that ended init, with its ``exception`` event."""
+    from serverless_instrument.wrapper import errors
+
+    details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
+    event = encoder.event(records.Event("exception", now_unix_ns, details), limits)
+    kind = errors.qualified_name(type(error))
+    payload = wire.pack_request(kind, now_unix_ns, 0, wire.pack_batch(SCOPE, event, 1))
+    return wire.frame(wire.INIT_ERROR, payload)
 
 
 def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.late_context import LateContext
     from serverless_instrument.wrapper.propagation import SpanContext
+    from serverless_instrument.wrapper.records import Span
     from serverless_instrument.wrapper.sdk import Bridge
     from serverless_instrument.wrapper.settings import Settings
 
@@ -178,6 +179,10 @@ class OnImport:
         from serverless_instrument.wrapper.propagators import composite
 
         module.set_global_textmap(composite(self._settings.propagators, self._warn))
+
+    def open_spans(self) -> list[tuple[bytes, Span]]:
+        """(scope, record) of the function's spans that have not ended."""
+        return self._bridge.open_spans() if self._bridge is not None else []
 
     def begin(self, invocation: Invocation) -> None:
         """Make the invocation's span the current one, for OpenTelemetry code if there is any."""

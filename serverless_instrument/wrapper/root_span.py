@@ -36,6 +36,15 @@ class RootSpan:
         # To tell a name of the user's from ours.
         self._name = getattr(span, "name", "")
 
+    def seen(self, record: records.Span) -> records.Span:
+        """The record of the span as it is now."""
+        span: Any = self._span
+        if isinstance(span, LiveSpan) or not span.is_recording():
+            return record
+        from serverless_instrument.wrapper.sdk_processor import open_record
+
+        return open_record(span)
+
     def routed(self, name: str, attributes: Mapping[str, str]) -> None:
         """Take another name, unless the user has given one, and `attributes`.
 

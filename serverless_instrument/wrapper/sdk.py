@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import Span as SdkSpan
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Span, SpanContext, TracerProvider
@@ -70,6 +71,8 @@ class Bridge:
         self._scopes: dict[object, bytes] = {}
         # The one in use, found by identity: hashing a scope costs a span a microsecond.
         self._scope: tuple[object, bytes] = (self, b"")
+        # The SDK's spans that have not ended, by id.
+        self._open: dict[int, SdkSpan] = {}
         self._root: records.Span | None = None
         self._root_number = 0
 
@@ -174,7 +177,7 @@ class Bridge:
         self._plain_message = sdk_processor.plain_message
         self._record_of = sdk_processor.record_of
         self._scope_of = sdk_processor.scope_of
-        return sdk_processor.processor(self._ended)
+        return sdk_processor.processor(self._ended, self._open)
 
     # Spans that have ended.
 
@@ -233,6 +236,19 @@ class Bridge:
             kept = self._resources[id(resource)] = (resource, encoded)
         return kept[1]
 
+    def open_spans(self) -> list[tuple[bytes, records.Span]]:
+        """(scope, record) of the sampled spans that have not ended, the invocation's aside."""
+        found = list(self._provider.open.values()) if self._provider is not None else []
+        if self._open:
+            from serverless_instrument.wrapper.sdk_processor import open_record
+
+            found += [
+                (self._encoded_scope(span.instrumentation_scope), open_record(span))
+                for number, span in list(self._open.items())
+                if number != self._root_number and span.context.trace_flags & 1
+            ]
+        return found if self._settings.traces_exported else []
+
     # The invocation.
 
     def begin(
@@ -245,6 +261,10 @@ class Bridge:
 
         `late` is the context of an invocation that is running already.
         """
+        # What was left open before is not of this invocation.
+        self._open.clear()
+        if self._provider is not None and late is None:
+            self._provider.open.clear()
         from serverless_instrument.wrapper import live_span, tracer
         from serverless_instrument.wrapper.root_span import RootSpan
 

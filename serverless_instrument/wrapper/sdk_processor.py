@@ -13,27 +13,38 @@ from serverless_instrument.wrapper.span_parts import link
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import SpanContext
 
 
 class _Processor(SpanProcessor):
-    """Hands every span that ends to `ended`, at once."""
+    """Hands every span that ends to `ended`, at once; `open` are those that have not, by id."""
 
-    def __init__(self, ended: Callable[[ReadableSpan], None]) -> None:
+    def __init__(self, ended: Callable[[ReadableSpan], None], open_spans: dict[int, Span]) -> None:
         self._ended = ended
+        self._open = open_spans
+
+    def on_start(self, span: Span, parent_context: object = None) -> None:  # noqa: ARG002 - the SDK's
+        if span.context is not None:
+            self._open[span.context.span_id] = span
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
+            self._open.pop(span.context.span_id, None)
             self._ended(span)
         except Exception:  # a span of ours to lose, an exception of the user's never
             return
 
 
-def processor(ended: Callable[[ReadableSpan], None]) -> SpanProcessor:
-    """A span processor that calls `ended` with each finished span."""
-    return _Processor(ended)
+def processor(ended: Callable[[ReadableSpan], None], open_spans: dict[int, Span]) -> SpanProcessor:
+    """A span processor that calls `ended` with each finished span, and keeps the others."""
+    return _Processor(ended, open_spans)
+
+
+def open_record(span: Span) -> records.Span:
+    """Our record of a span that has not ended."""
+    return record_of(span._readable_span())
 
 
 def scope_of(scope: InstrumentationScope | None) -> bytes:

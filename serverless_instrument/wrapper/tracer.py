@@ -102,10 +102,11 @@ class Tracer(trace.Tracer):
         limits = self._provider.limits
         put(record, attributes, limits.attribute_count)
         add_links(record, links or (), limits.link_count)
+        self._provider.open[record.span_id] = (self._scope, record)
         return LiveSpan(
             record,
             limits,
-            lambda ended: self._provider.sink(self._scope, ended),
+            lambda ended: self._provider.ended(self._scope, ended),
             record_exception=record_exception,
             set_status_on_exception=set_status_on_exception,
         )
@@ -191,8 +192,15 @@ class Provider(trace.TracerProvider):
         self.delegate: trace.TracerProvider | None = None
         # Whether the user has set a provider; the API allows it once.
         self.users = False
+        # By span id, with the scope: what has not ended.
+        self.open: dict[bytes, tuple[bytes, records.Span]] = {}
         self._sdk_provider = sdk_provider
         self._tracers: dict[tuple[object, ...], Tracer] = {}
+
+    def ended(self, scope: bytes, record: records.Span) -> None:
+        """A span is over."""
+        self.open.pop(record.span_id, None)
+        self.sink(scope, record)
 
     def get_tracer(
         self,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from serverless_instrument.forwarder.batch import MAX_REQUEST_BYTES, Batch, abandoned
+from serverless_instrument.forwarder.batch import MAX_REQUEST_BYTES, Batch
 from tests.forwarder import encoded
 from tests.forwarder.encoded import Item
 
@@ -120,16 +118,3 @@ def test_clear_tells_how_many_were_forgotten() -> None:
     assert not batch
     assert batch.size_bytes == 0
     assert batch.clear() == 0
-
-
-@pytest.mark.parametrize("error_type", ["timeout", "Runtime.ExitError"])
-def test_an_abandoned_span_has_an_end_and_an_error_type(error_type: str) -> None:
-    unfinished = encoded.span("invocation")
-    item = abandoned(unfinished.SerializeToString(), 1_800_000_000_000_000_000, error_type)
-    (span,) = ScopeSpans.FromString(item).spans
-    assert span.end_time_unix_nano == 1_800_000_000_000_000_000
-    assert {a.key: a.value.string_value for a in span.attributes} == {"error.type": error_type}
-    span.ClearField("end_time_unix_nano")
-    span.ClearField("attributes")
-    assert span == unfinished
-    assert isinstance(span, Span)

@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.endings import Endings
 from serverless_instrument.forwarder.intake import Intake, Session
 from tests.forwarder import encoded
 
@@ -23,7 +24,9 @@ class Receiving:
     """An intake, and what has come out of it."""
 
     def __init__(self) -> None:
-        self.intake = Intake(Batch())
+        batch = Batch()
+        self.intake = Intake(batch)
+        self.intake.endings = Endings({}, batch, 0)
 
     def feed(self, session: Session, *frames: bytes) -> list[str]:
         """Request ids that ended; there must be no defect."""

@@ -67,8 +67,16 @@ class Run:
         return [traced for traced in self.spans if "faas.trigger" in traced.attributes]
 
     def children(self) -> list[Traced]:
-        """All other spans."""
-        return [traced for traced in self.spans if "faas.trigger" not in traced.attributes]
+        """All other spans of invocations."""
+        return [
+            traced
+            for traced in self.spans
+            if "faas.trigger" not in traced.attributes and not traced.name.startswith("init")
+        ]
+
+    def init(self) -> list[Traced]:
+        """The spans of init phases, each with its parts."""
+        return [traced for traced in self.spans if traced.name.startswith("init")]
 
 
 def run(
@@ -78,12 +86,13 @@ def run(
     layer: Path | None,
     python: str,
     environ: Mapping[str, str] | None = None,
+    timeout_s: float = 30,
 ) -> Run:
     """Invoke `handler` once for each event, then shut the environment down.
 
     With `layer` None it is the bare function.
     """
-    invocations = _run(handler, directory, events, layer, python, environ or {})
+    invocations = _run(handler, directory, events, layer, python, environ or {}, timeout_s)
     return asyncio.run(asyncio.wait_for(invocations, _TIMEOUT_S))
 
 
@@ -94,6 +103,7 @@ async def _run(
     layer: Path | None,
     python: str,
     environ: Mapping[str, str],
+    timeout_s: float,
 ) -> Run:
     async with serve(RECORDING) as backend:
         config = LocalConfig(
@@ -104,6 +114,7 @@ async def _run(
             python=python,
             instrumented=layer is not None,
             base_env={"PATH": "/usr/bin:/bin"},
+            timeout_s=timeout_s,
         )
         async with LocalLambda(config) as function:
             answers = []

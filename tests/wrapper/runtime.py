@@ -65,7 +65,7 @@ class Function:
     def close(self) -> None:
         """Close the connections that loading has made."""
         for instrumentation in self._made:
-            instrumentation._channel.after_fork()
+            instrumentation._channel._disconnect()
 
     def write(self, code: str, module: str = "function") -> None:
         path = self._directory / f"{module}.py"

@@ -67,6 +67,9 @@ class Held:
     def routed(self, name: str, attributes: Mapping[str, str]) -> None:
         raise NotImplementedError(name, attributes)
 
+    def seen(self, record: records.Span) -> records.Span:
+        raise NotImplementedError(record)
+
 
 @pytest.mark.parametrize("failing", [False, True])
 def test_an_abandoned_invocation_lets_go_of_its_span_once(failing: bool) -> None:
@@ -111,6 +114,9 @@ def test_the_span_that_opentelemetry_code_holds_is_closed_and_sent() -> None:
 
         def routed(self, name: str, attributes: Mapping[str, str]) -> None:
             raise NotImplementedError(name, attributes)
+
+        def seen(self, record: records.Span) -> records.Span:
+            raise NotImplementedError(record)
 
     invocation = started()
     invocation.live = Held()

@@ -91,13 +91,13 @@ def test_what_is_done_with_a_span_never_raises_in_the_function() -> None:
     def failing(span: ReadableSpan) -> None:
         raise RuntimeError(span.name)
 
-    processor(failing).on_end(finished())
+    processor(failing, {}).on_end(finished())
 
 
 def test_each_finished_span_at_once() -> None:
     seen: list[str] = []
     provider = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
-    provider.add_span_processor(processor(lambda span: seen.append(span.name)))
+    provider.add_span_processor(processor(lambda span: seen.append(span.name), {}))
     tracer = provider.get_tracer("t")
     with tracer.start_as_current_span("outer"):
         tracer.start_span("inner").end()
@@ -111,7 +111,7 @@ def test_each_finished_span_at_once() -> None:
 def test_flags(sampled: bool) -> None:
     seen: list[ReadableSpan] = []
     provider = TracerProvider(resource=Resource({}), shutdown_on_exit=False)
-    provider.add_span_processor(processor(seen.append))
+    provider.add_span_processor(processor(seen.append, {}))
     for remote in (True, False):
         context = SpanContext(0xA, 0xB, remote, TraceFlags(1 if sampled else 0))
         parent = trace.set_span_in_context(trace.NonRecordingSpan(context))

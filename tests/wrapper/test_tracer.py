@@ -60,7 +60,7 @@ def the_sdks(operations: Operations, limits: Limits) -> list[ProtoSpan]:
     provider = TracerProvider(
         resource=Resource({}), shutdown_on_exit=False, span_limits=span_limits(limits)
     )
-    provider.add_span_processor(processor(ended.append))
+    provider.add_span_processor(processor(ended.append, {}))
     operations(provider.get_tracer("scope"))
     return [decoded.span(encoder.span(record_of(span), limits)) for span in ended]
 

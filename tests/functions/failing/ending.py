@@ -13,3 +13,50 @@ def sleeps_once(event, context):
     if event.get("sleep"):
         time.sleep(60)
     return "awake"
+
+
+def hangs_in_spans(event, context):
+    from opentelemetry import trace
+
+    tracer = trace.get_tracer("shop")
+    with tracer.start_as_current_span("ended"):
+        pass
+    with tracer.start_as_current_span("outer"), tracer.start_as_current_span("inner"):
+        waits_for_ever()
+
+
+def waits_for_ever():
+    time.sleep(60)  # where it hangs
+
+
+def hangs_in_the_sdk(event, context):
+    import opentelemetry.sdk.trace
+
+    assert opentelemetry.sdk.trace
+    hangs_in_spans(event, context)
+
+
+def holds_the_interpreter(event, context):
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the interpreter's lock
+
+
+def ends_just_in_time(event, context):
+    from opentelemetry import trace
+
+    left_ms = context.get_remaining_time_in_millis()
+    with trace.get_tracer("shop").start_as_current_span("late"):
+        time.sleep(left_ms / 1000 - 0.05)
+    return "in time"
+
+
+def exits_in_a_span(event, context):
+    from opentelemetry import trace
+
+    tracer = trace.get_tracer("shop")
+    with tracer.start_as_current_span("ended"):
+        pass
+    print("last words")
+    with tracer.start_as_current_span("open"):
+        os._exit(3)

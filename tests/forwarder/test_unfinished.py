@@ -1,0 +1,170 @@
+"""Invocations that never ended, told once, as the platform or the clock has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
+
+from serverless_instrument.forwarder.platform_events import Event
+from serverless_instrument.forwarder.unfinished import HOLD_NS, Left, Unfinished, verdict_of
+
+NOW_NS = 1_700_000_000_000_000_000
+NOW_MS = NOW_NS // 1_000_000
+TOLD_NS = NOW_NS + 1_000
+
+
+def span(name: str, **changes: Any) -> bytes:
+    made = Span(name=name, span_id=name.encode().ljust(8)[:8], trace_id=b"t" * 16, **changes)
+    return made.SerializeToString()
+
+
+def done(
+    request_id: str = "a", status: str = "failure", kind: str = "runtimeDone", **more: str
+) -> Event:
+    record: dict[str, object] = {"requestId": request_id, "status": status, **more}
+    return Event(f"platform.{kind}", TOLD_NS, record)
+
+
+class Told:
+    """Unfinished invocations and what has been told of them."""
+
+    def __init__(self, *, platform_tells: bool = True) -> None:
+        self._items: list[tuple[bytes, bytes, bytes]] = []
+        self.unfinished = Unfinished(lambda *item: self._items.append(item))
+        self.unfinished.platform_tells = platform_tells
+
+    def left(
+        self, request_id: str = "a", deadline_ms: int = NOW_MS + 60_000, root: str = "root"
+    ) -> Left:
+        return Left(request_id, deadline_ms, b"resource", b"scope", span(root) if root else b"")
+
+    def take(self) -> list[tuple[str, str, int]]:
+        """(name, error type, end) of what has been told since."""
+        told, self._items = self._items, []
+        found = []
+        for resource, _, item in told:
+            assert resource == b"resource"
+            (one,) = ScopeSpans.FromString(item).spans
+            (kind,) = [a.value.string_value for a in one.attributes if a.key == "error.type"]
+            found.append((one.name, kind, one.end_time_unix_nano))
+        return found
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "expected"),
+    [
+        (NOW_MS + 60_000, "Runtime.ExitError"),
+        (NOW_MS + 100, "timeout"),
+        (NOW_MS - 5, "timeout"),
+        (0, "Runtime.ExitError"),
+    ],
+)
+def test_without_the_platform_the_deadline_tells(deadline_ms: int, expected: str) -> None:
+    told = Told(platform_tells=False)
+    told.unfinished.left([told.left(deadline_ms=deadline_ms)], NOW_NS)
+    assert told.take() == [("root", expected, NOW_NS)]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (done(), "Runtime.ExitError"),
+        (done(errorType="Runtime.OutOfMemory"), "Runtime.OutOfMemory"),
+        (done(status="timeout", errorType="Sandbox.Timedout"), "timeout"),
+        (done(status="error", errorType="Runtime.ExitError", kind="report"), "Runtime.ExitError"),
+    ],
+)
+@pytest.mark.parametrize("first", ["platform", "runtime"])
+def test_the_platform_tells_whichever_comes_first(event: Event, expected: str, first: str) -> None:
+    told = Told()
+    if first == "platform":
+        told.unfinished.platform_says(event)
+    told.unfinished.left([told.left()], NOW_NS)
+    if first == "runtime":
+        assert told.take() == []
+        told.unfinished.platform_says(event)
+    assert told.take() == [("root", expected, TOLD_NS)]
+    told.unfinished.platform_says(event)
+    told.unfinished.release(NOW_NS + HOLD_NS, everything=True)
+    assert told.take() == []
+    assert told.unfinished.release_at_ns == 0
+
+
+def test_a_platform_that_says_nothing_is_not_waited_for_forever() -> None:
+    told = Told()
+    told.unfinished.left([told.left()], NOW_NS)
+    told.unfinished.platform_says(done(status="success"))
+    told.unfinished.platform_says(done("another"))
+    assert told.unfinished.release_at_ns == NOW_NS + HOLD_NS
+    told.unfinished.release(NOW_NS + HOLD_NS - 1)
+    assert told.take() == []
+    told.unfinished.release(NOW_NS + HOLD_NS)
+    assert told.take() == [("root", "Runtime.ExitError", NOW_NS)]
+
+
+def test_at_the_end_all_is_told_with_what_is_known() -> None:
+    told = Told()
+    told.unfinished.left([told.left("a"), told.left("b")], NOW_NS)
+    told.unfinished.release(NOW_NS, everything=True, error_type="timeout")
+    assert told.take() == [("root", "timeout", NOW_NS)] * 2
+
+
+def test_one_that_ends_over_another_connection_has_not_been_lost() -> None:
+    told = Told()
+    told.unfinished.left([told.left()], NOW_NS)
+    told.unfinished.ended("a")
+    told.unfinished.ended("a")
+    told.unfinished.release(NOW_NS, everything=True)
+    assert told.take() == []
+
+
+def test_what_was_said_of_an_earlier_attempt_does_not_count() -> None:
+    told = Told()
+    told.unfinished.platform_says(done(errorType="Runtime.OutOfMemory"))
+    told.unfinished.started("a")
+    told.unfinished.left([told.left()], NOW_NS)
+    told.unfinished.release(NOW_NS, everything=True)
+    assert told.take() == [("root", "Runtime.ExitError", NOW_NS)]
+
+
+def test_one_that_is_not_sampled_is_not_told() -> None:
+    told = Told(platform_tells=False)
+    left = told.left(root="")
+    left.open(b"scope", span("child"))
+    told.unfinished.left([left], NOW_NS)
+    assert told.take() == []
+
+
+def test_open_children_are_told_unless_they_have_ended_since() -> None:
+    told = Told(platform_tells=False)
+    left = told.left()
+    for name in ("one", "two", "three"):
+        left.open(b"scope", span(name))
+    left.open(b"scope", span("root", attributes=[]))
+    left.open(b"scope", b"")
+    ended = ScopeSpans(spans=[Span.FromString(span("two")), Span.FromString(span("other"))])
+    left.closed(ended.SerializeToString())
+    told.unfinished.left([left], NOW_NS)
+    assert [name for name, _, _ in told.take()] == ["one", "three", "root"]
+
+
+def test_the_last_word_on_the_root_counts() -> None:
+    told = Told(platform_tells=False)
+    left = told.left()
+    left.open(b"scope", span("root", events=[Span.Event(name="exception")]))
+    assert Span.FromString(left.span).events[0].name == "exception"
+    assert left.children == {}
+
+
+def test_few_verdicts_are_remembered() -> None:
+    told = Told()
+    for number in range(1000):
+        told.unfinished.platform_says(done(str(number)))
+    assert len(told.unfinished._verdicts) <= 64
+
+
+def test_no_word_on_how_it_went_is_no_verdict() -> None:
+    assert verdict_of(Event("platform.runtimeDone", 0, {"requestId": "a"})) is None
+    assert verdict_of(Event("platform.runtimeDone", 0, {"status": 5})) is None

@@ -1,0 +1,5 @@
+"""Takes all the time there is before there is a handler."""
+
+import time
+
+time.sleep(60)

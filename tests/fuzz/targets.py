@@ -1,0 +1,181 @@
+"""What the fuzzer calls with its bytes; nothing but a documented error may come out.
+
+Each target is a function of bytes and a list of inputs to begin with.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from serverless_instrument import wire
+from serverless_instrument.forwarder import otlp_http, platform_events
+from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.endings import Endings
+from serverless_instrument.forwarder.http1 import BadMessageError, ResponseParser
+from serverless_instrument.forwarder.http1_server import RequestParser
+from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.log_intake import LogIntake
+from serverless_instrument.forwarder.log_settings import LogSettings
+from tests.forwarder import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENVIRON = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
+# More than any input can be made to leave behind: what it is, in a few containers.
+_OVERHEAD_BYTES = 64 * 1024
+
+
+class Receiving:
+    """The forwarder's pure half, as its loop puts it together."""
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.events = platform_events.Dispatch()
+        settings = LogSettings(ENVIRON, has_destination=True)
+        self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
+        self.endings = Endings(ENVIRON, self.batch, 1)
+        self.intake = Intake(self.batch)
+        self.intake.logs, self.intake.endings = self.logs, self.endings
+        for kind in (platform_events.FUNCTION, platform_events.EXTENSION):
+            self.events.on(kind, lambda event: self.logs.line(event, 0.0))
+        for kind in (platform_events.START, platform_events.INIT_START):
+            self.events.on(kind, self.logs.platform_started)
+        self.events.on(platform_events.LOGS_DROPPED, self.logs.dropped)
+        self.events.on(platform_events.ANY, self.logs.platform_event)
+        self.endings.connect(self.events)
+
+    def finish(self, size_bytes: int) -> None:
+        """SHUTDOWN: all that is held goes out, and it is not more than came in."""
+        self.logs.release(1e9, 10**18)
+        self.logs.release_all(10**18, last=True)
+        self.endings.settle()
+        sent = sum(len(export.body) for export in self.batch.take())
+        assert sent <= 8 * size_bytes + _OVERHEAD_BYTES, (sent, size_bytes)
+
+
+def frames(data: bytes) -> None:
+    """A connection's bytes: as they are, and behind a HELLO; in two parts."""
+    for before in (b"", encoded.hello()):
+        receiving, session = Receiving(), Session()
+        half = len(data) // 2
+        for part in (before + data[:half], data[half:]):
+            _, defect = receiving.intake.feed(session, part)
+            if defect:
+                break
+        assert session.reader.pending_bytes <= len(before) + len(data)
+        receiving.intake.closed(session, 10**18)
+        receiving.finish(len(data))
+
+
+def telemetry(data: bytes) -> None:
+    """A post of the Telemetry API: as a whole request, and as its body alone."""
+    bodies = [data]
+    parser = RequestParser()
+    try:
+        parser.feed(data)
+        if parser.complete:
+            bodies.append(bytes(parser.body))
+            parser.following()
+    except BadMessageError:
+        pass
+    for body in bodies:
+        receiving = Receiving()
+        try:
+            events, _ = platform_events.parse(body)
+        except ValueError:
+            continue
+        for event in events:
+            try:
+                receiving.events.publish(event)
+            except (ValueError, TypeError, KeyError, OverflowError):
+                continue  # what the loop catches for each event
+        receiving.finish(len(body))
+
+
+def response(data: bytes) -> None:
+    """A backend's answer, and what it means."""
+    parser = ResponseParser()
+    try:
+        half = len(data) // 2
+        parser.feed(data[:half])
+        parser.feed(data[half:])
+        parser.end_of_stream()
+    except BadMessageError:
+        return
+    if parser.complete:
+        verdict = otlp_http.verdict(parser.status, parser.headers, bytes(parser.body))
+        assert len(verdict.reason) < 2000
+
+
+def _frames() -> list[bytes]:
+    root = encoded.span("shop").SerializeToString()
+    bare = wire.pack_batch(encoded.scope(), root, 1)
+    tagged = wire.pack_batch(encoded.scope(), encoded.items("traces", ["a", "b"]), 2)
+    request = wire.pack_request("id", 1, 2, bare)
+    lines = wire.pack_lines("id", [wire.line_digest(b"a line")])
+    kinds = {
+        wire.START: request,
+        wire.OPEN: request,
+        wire.SPANS: tagged,
+        wire.LOGS: wire.pack_batch(encoded.scope(), encoded.items("logs", ["a"]), 1),
+        wire.METRICS: wire.pack_batch(encoded.scope(), encoded.items("metrics", ["a"]), 1),
+        wire.LINES: lines,
+        wire.INIT_ERROR: wire.pack_request("ValueError", 1, 0, wire.pack_batch(b"", b"", 1)),
+        wire.END: wire.pack_request("id", 1, 2, tagged),
+    }
+    each = [wire.frame(kind, payload) for kind, payload in kinds.items()]
+    return [*each, b"".join(each), encoded.hello()]
+
+
+def _telemetry() -> list[bytes]:
+    time = "2026-10-12T00:00:15.064Z"
+    records: list[tuple[str, object]] = [
+        ("platform.initStart", {"initializationType": "on-demand", "phase": "init"}),
+        ("platform.initRuntimeDone", {"status": "error", "errorType": "Runtime.ExitError"}),
+        ("platform.initReport", {"status": "success", "metrics": {"durationMs": 125.3}}),
+        ("platform.start", {"requestId": "id", "tracing": {"type": "", "value": "Root=1-5-6"}}),
+        ("platform.runtimeDone", {"requestId": "id", "status": "timeout"}),
+        ("platform.report", {"requestId": "id", "status": "success", "metrics": {}}),
+        ("platform.logsDropped", {"droppedBytes": 12, "droppedRecords": 1, "reason": "slow"}),
+        ("function", "[ERROR]\t2026-10-12T00:00:15.064Z\tid\tmessage\n"),
+        ("function", {"level": "INFO", "message": "message", "requestId": "id"}),
+        ("extension", "a line"),
+    ]
+    events = [{"time": time, "type": kind, "record": record} for kind, record in records]
+    bodies = [json.dumps([event]).encode() for event in events]
+    bodies.append(json.dumps(events).encode())
+    heads = [
+        b"POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        for body in bodies
+    ]
+    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+    return [*bodies, *heads, chunked]
+
+
+def _responses() -> list[bytes]:
+    return [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 8\r\n\r\n"
+            b"\x0a\x06\x08\x01\x12\x02no"
+        ),
+        (
+            b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"partialSuccess":'
+            b'{"rejectedSpans":"1","errorMessage":"no"}}'
+        ),
+        b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nConnection: close\r\n\r\nbusy",
+        b"HTTP/1.1 429 Slow\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n",
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3;a=b\r\nabc\r\n0\r\nX: y\r\n\r\n"
+        ),
+    ]
+
+
+TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
+    "frames": (frames, _frames()),
+    "telemetry": (telemetry, _telemetry()),
+    "response": (response, _responses()),
+}
