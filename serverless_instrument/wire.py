@@ -13,15 +13,15 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 VERSION = 1
 
 # runtime -> forwarder
-HELLO, START, SPANS, LOGS, METRICS, END = 1, 2, 3, 4, 5, 6
+HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, DEADLINE))
+KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, LINES, DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -31,6 +31,8 @@ _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
 _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
+_DIGEST = struct.Struct("!II")
+DIGEST_BYTES = _DIGEST.size
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -126,6 +128,43 @@ def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
     if len(payload) < end:
         raise ProtocolError("batch is shorter than its scope")
     return payload[_BATCH.size : end], payload[end:], count
+
+
+def line_digest(line: bytes) -> bytes:
+    """Eight bytes that stand for a line of the function's output: CRC-32 and length.
+
+    `line` is what the platform will see, in UTF-8, with what is not UTF-8 replaced by U+FFFD as it
+    shows it. Line ends at its end do not count.
+    """
+    from binascii import crc32  # loaded on first use: a process without logs never needs it
+
+    line = line.rstrip(b"\r\n")
+    return _DIGEST.pack(crc32(line), len(line) & 0xFFFFFFFF)
+
+
+def pack_lines(request_id: str, digests: Iterable[bytes]) -> bytes:
+    """LINES payload: `line_digest` of each line that the runtime has captured for a request.
+
+    `request_id` is "" for lines written outside an invocation.
+    """
+    encoded = request_id.encode("utf-8", "replace")[:255]
+    return bytes((len(encoded),)) + encoded + b"".join(digests)
+
+
+def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
+    """(request id, digests) of a LINES payload.
+
+    Raises:
+        ProtocolError: the payload is not what it says.
+    """
+    start = 1 + payload[0] if payload else 1
+    if len(payload) < start or (len(payload) - start) % DIGEST_BYTES:
+        raise ProtocolError("LINES frame is cut short")
+    request_id = payload[1:start].decode("utf-8", "replace")
+    return request_id, [
+        payload[position : position + DIGEST_BYTES]
+        for position in range(start, len(payload), DIGEST_BYTES)
+    ]
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

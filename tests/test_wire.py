@@ -21,7 +21,7 @@ GARBAGE = st.sampled_from(
         b"SI\x02\x01\0\0\0\0",
         b"SI\x00\x01\0\0\0\0",
         b"SI\x01\x00\0\0\0\0",
-        b"SI\x01\x07\0\0\0\0",
+        b"SI\x01\x08\0\0\0\0",
         b"SI\x01\x80\0\0\0\0",
         b"SI\x01\xff\0\0\0\0",
         b"si\x01\x01\0\0\0\0",
@@ -101,8 +101,8 @@ def test_the_bytes_on_the_wire() -> None:
     )
     assert wire.pack_request("id", 1, 2, b"b") == bytes(7) + b"\1" + bytes(7) + b"\2" + b"\2idb"
     assert wire.pack_batch(b"s", b"i", 3) == b"\0\0\0\x03\0\x01si"
-    kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END, wire.DEADLINE]
-    assert kinds == [1, 2, 3, 4, 5, 6, 0x81]
+    kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END]
+    assert [*kinds, wire.LINES, wire.DEADLINE] == [1, 2, 3, 4, 5, 6, 7, 0x81]
 
 
 def test_an_unfinished_frame_is_pending() -> None:
@@ -222,3 +222,26 @@ def test_field(size: int) -> None:
 )
 def test_socket_path(environ: dict[str, str], path: str) -> None:
     assert wire.socket_path(environ) == path
+
+
+@given(st.text(max_size=300), st.lists(st.binary(max_size=50)))
+def test_lines_come_out_as_they_went_in(request_id: str, lines: list[bytes]) -> None:
+    digests = [wire.line_digest(line) for line in lines]
+    found, unpacked = wire.unpack_lines(wire.pack_lines(request_id, digests))
+    assert found == request_id.encode("utf-8", "replace")[:255].decode("utf-8", "replace")
+    assert unpacked == digests
+
+
+def test_a_digest_is_of_the_line_without_its_end() -> None:
+    digest = wire.line_digest(b"123456789")
+    assert digest == bytes.fromhex("cbf43926 00000009")  # the check value of CRC-32
+    assert wire.line_digest(b"123456789\n") == digest
+    assert wire.line_digest(b"123456789\r\n") == digest
+    assert wire.line_digest(b" 123456789") != digest
+    assert wire.line_digest(b"\n") == bytes(8)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x05four", b"\x02id1234567", b"\x00123456789"])
+def test_a_lines_frame_that_is_cut_short_is_refused(payload: bytes) -> None:
+    with pytest.raises(wire.ProtocolError, match="LINES"):
+        wire.unpack_lines(payload)
