@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.logs import Logs
     from serverless_instrument.wrapper.records import Span
 
     Handler = Callable[[object, object], object]
@@ -142,6 +143,7 @@ class Instrumentation:
         self.settings = Settings(os.environ)
         if self.settings.disabled:
             return
+        encoder.use_mask(self.settings.mask)
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)
         self._resource_bytes = encoder.resource(attributes)
@@ -167,6 +169,17 @@ class Instrumentation:
             warn,
         )
         self._on_import.install()
+        self._logs: Logs | None = None
+        if self.settings.logs_exported:
+            self._logs = self._watch_logs()
+
+    def _watch_logs(self) -> Logs:
+        from serverless_instrument.wrapper.logs import Logs
+
+        logs = Logs(self.settings, self._channel.send, warn)
+        logs.install()
+        self._on_import.watch_logs(logs)
+        return logs
 
     def _hello(self) -> bytes:
         from serverless_instrument import wire
@@ -191,6 +204,8 @@ class Instrumentation:
     def _after_fork(self) -> None:
         self._inherited = True
         self._channel.after_fork()
+        if self._logs is not None:
+            self._logs.after_fork()
 
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None
@@ -219,6 +234,8 @@ class Instrumentation:
             self._on_import.begin(invocation)
             self._channel.send(invocation.start())
             self._running = invocation
+            if self._logs is not None:
+                self._logs.invocation = invocation
         except Exception as error:  # never in the way of the function
             self._fault(error)
             if invocation is not None:
@@ -232,7 +249,10 @@ class Instrumentation:
         if self._inherited:
             return
         try:
-            self._channel.send(invocation.succeed(response, time_ns()))
+            now_unix_ns = time_ns()
+            if self._logs is not None:
+                self._logs.flush()
+            self._channel.send(invocation.succeed(response, now_unix_ns))
         except Exception as error:  # as above
             self._fault(error)
 
@@ -246,6 +266,8 @@ class Instrumentation:
             from serverless_instrument.wrapper.errors import stacktrace
 
             trace = stacktrace(error, _user_frames(error))
+            if self._logs is not None:
+                self._logs.flush()
             self._channel.send(invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:  # as above
             self._fault(fault)

@@ -14,7 +14,7 @@ from serverless_instrument.wire import MAX_PAYLOAD_BYTES, field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from serverless_instrument.wrapper.records import Event, Link, LogRecord, Span
 
@@ -71,9 +71,25 @@ class Limits:
         )
 
 
+_mask: Callable[[str], str] | None = None
+
+
+def use_mask(mask: Callable[[str], str] | None) -> None:
+    """Have `mask` hide parts of every value, name and message that is encoded from now on.
+
+    It is the process's, and here, where everything comes by that leaves it.
+    """
+    global _mask
+    _mask = mask
+
+
 def _utf8(text: str) -> bytes:
     # JSON can carry lone surrogates, which protobuf strings must not.
     return text.encode("utf-8", "replace")
+
+
+def _shown(text: str) -> bytes:
+    return _utf8(text if _mask is None else _mask(text))
 
 
 def _text(text: str, limit: int | None) -> bytes:
@@ -139,6 +155,10 @@ def any_value(value: object, limit: int | None = None, room: _Room | None = None
     `limit` cuts strings (in characters) and bytes, inside arrays and mappings as well. Never
     raises; cycles and what is nested too deep become "...", any other type its `str`.
     """
+    if room is None and _mask is not None:
+        from serverless_instrument.wrapper.masking import masked
+
+        value = masked(value, _mask)  # before anything is cut: half a secret has no pattern
     kind = type(value)
     if kind is str:
         return _text(value, limit)  # type: ignore[arg-type] # narrowed by `kind`
@@ -183,7 +203,7 @@ def _key_value(key: str, value: object, limit: int | None, room: _Room | None = 
 
 
 def _attribute(tag: bytes, key: str, value: object, limit: int | None) -> bytes:
-    if type(value) is str and (limit is None or len(value) <= limit):
+    if type(value) is str and (limit is None or len(value) <= limit) and _mask is None:
         # Most attributes are short strings: with every length in one byte it is one operation,
         # and half the cost of a span's encoding is saved.
         name, text = _utf8(key), _utf8(value)
@@ -246,7 +266,7 @@ def _event(event: Event, limits: Limits) -> bytes:
     return (
         b"\x09"
         + _FIXED64(event.time_unix_ns)
-        + field(b"\x12", _utf8(event.name))
+        + field(b"\x12", _shown(event.name))
         + attributes(
             b"\x1a",
             b"\x20",
@@ -278,7 +298,7 @@ def _link(link: Link, limits: Limits) -> bytes:
 
 def _status(code: int, message: str) -> bytes:
     return field(
-        b"\x7a", (field(b"\x12", _utf8(message)) if message else b"") + b"\x18" + varint(code)
+        b"\x7a", (field(b"\x12", _shown(message)) if message else b"") + b"\x18" + varint(code)
     )
 
 
@@ -289,7 +309,7 @@ def span(record: Span, limits: Limits) -> bytes:
         field(b"\x12", record.span_id),
         field(b"\x1a", _utf8(record.trace_state)) if record.trace_state else b"",
         field(b"\x22", record.parent_span_id) if record.parent_span_id else b"",
-        field(b"\x2a", _utf8(record.name)),
+        field(b"\x2a", _shown(record.name)),
         b"\x30" + varint(record.kind),
         b"\x39" + _FIXED64(record.start_unix_ns),
         b"\x41" + _FIXED64(record.end_unix_ns) if record.end_unix_ns else b"",

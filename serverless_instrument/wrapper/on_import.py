@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.late_context import LateContext
+    from serverless_instrument.wrapper.logs import Logs
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.sdk import Bridge
     from serverless_instrument.wrapper.settings import Settings
@@ -80,6 +81,10 @@ class OnImport:
         self._hooks.install()
         if self._settings.needs_sdk:
             self._import_sdk()
+
+    def watch_logs(self, logs: Logs) -> None:
+        """Have `logs` see the records of ``logging``, once that is imported."""
+        self._hooks.watch("logging", logs.watch_logging)
 
     def _import_sdk(self) -> None:
         try:

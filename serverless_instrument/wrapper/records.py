@@ -152,7 +152,7 @@ class LogRecord:
         severity_number: int,
         severity_text: str,
         body: object,
-        attributes: Mapping[str, object],
+        attributes: Attributes,
         trace_id: bytes = b"",
         span_id: bytes = b"",
         flags: int = 0,
