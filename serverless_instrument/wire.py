@@ -13,7 +13,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 VERSION = 1
 
@@ -33,6 +33,7 @@ _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
+_crc32: Callable[[bytes], int] | None = None
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -136,8 +137,12 @@ def line_digest(line: bytes) -> bytes:
     `line` is what the platform will see, in UTF-8, with what is not UTF-8 replaced by U+FFFD as it
     shows it. Line ends at its end do not count.
     """
-    from binascii import crc32  # loaded on first use: a process without logs never needs it
+    global _crc32
+    crc32 = _crc32
+    if crc32 is None:
+        from binascii import crc32  # on first use: a process without logs needs none
 
+        _crc32 = crc32
     line = line.rstrip(b"\r\n")
     return _DIGEST.pack(crc32(line), len(line) & 0xFFFFFFFF)
 

@@ -350,19 +350,31 @@ def item(message: bytes) -> bytes:
     return field(b"\x12", message)
 
 
-def log_record(record: LogRecord, limits: Limits) -> bytes:
-    """A ``LogRecord`` message, without its tag."""
+def log_record(record: LogRecord, limits: Limits, encoded: bytes = b"") -> bytes:
+    """A ``LogRecord`` message, without its tag; `encoded` is of further attributes."""
     limit = limits.attribute_value_length
+    body, text = record.body, record.severity_text
     parts = [
-        b"\x09" + _FIXED64(record.time_unix_ns),
-        b"\x10" + varint(record.severity_number),
-        field(b"\x1a", _utf8(record.severity_text)) if record.severity_text else b"",
-        field(b"\x2a", any_value(record.body)) if record.body is not None else b"",
-        attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit),
-        b"\x45" + _FIXED32(record.flags),
+        b"\x09",
+        _FIXED64(record.time_unix_ns),
+        b"\x10" + varint(record.severity_number) if record.severity_number else b"",
+        field(b"\x1a", _utf8(text)) if text else b"",
+        field(b"\x2a", any_value(body)) if body is not None else b"",
+        attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit)
+        if record.attributes
+        else b"",
+        encoded,
+        b"\x45",
+        _FIXED32(record.flags),
         field(b"\x4a", record.trace_id) if record.trace_id else b"",
         field(b"\x52", record.span_id) if record.span_id else b"",
-        b"\x59" + _FIXED64(record.observed_unix_ns),
+        b"\x59",
+        _FIXED64(record.observed_unix_ns),
         field(b"\x62", _utf8(record.event_name)) if record.event_name else b"",
     ]
     return b"".join(parts)
+
+
+def log_attributes(values: Mapping[str, object], limits: Limits) -> bytes:
+    """Attributes of a log record for `log_record`'s `encoded`: what many records share."""
+    return attributes(b"\x32", b"\x38", values, None, limits.attribute_value_length)

@@ -34,22 +34,25 @@ def _escaped(line: str) -> bool:
     return not any("\ud800" <= c <= "\udc7f" or "\udd00" <= c <= "\udfff" for c in line)
 
 
-def bounded(record: LogRecord, limits: Limits) -> list[bytes]:
-    """The encoded record; in parts, with its values cut, where it would not fit a frame."""
-    message = encoder.log_record(record, limits)
+def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[bytes]:
+    """The encoded record; in parts, with its values cut, where it would not fit a frame.
+
+    `encoded` is of further attributes, as `encoder.log_attributes` makes it.
+    """
+    message = encoder.log_record(record, limits, encoded)
     if len(message) <= _RECORD_BYTES:
         return [message]
     limits = limits.shortened(_SHORTENED_CHARACTERS)
     body = record.body
     if type(body) is not str:
-        message = encoder.log_record(record, limits)
+        message = encoder.log_record(record, limits, encoded)
         if len(message) <= _RECORD_BYTES:
             return [message]
         record.body = body = str(body)
     messages = []
     for start in range(0, len(body), _PART_CHARACTERS):
         record.body = body[start : start + _PART_CHARACTERS]
-        messages.append(encoder.log_record(record, limits))
+        messages.append(encoder.log_record(record, limits, encoded))
     return messages
 
 
@@ -59,7 +62,7 @@ def frames(
     """LOGS frames of (scope, encoded record) pairs, then LINES frames; b"" for nothing."""
     if len(scoped) == 1:
         scope, message = scoped[0]
-        found = [_logs(scope, [encoder.item(message)])]
+        found = [wire.frame(wire.LOGS, wire.pack_batch(scope, encoder.item(message), 1))]
     else:
         found = _grouped(scoped)
     for start in range(0, len(digests), _DIGESTS_PER_FRAME):

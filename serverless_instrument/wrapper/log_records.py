@@ -46,13 +46,11 @@ def of_logging(
         text: what the handlers wrote; where it is JSON, its fields are attributes, too.
         now_unix_ns: when it was observed.
         masked: hides what must not leave.
+
+    The place that it was logged at is not in it, as it is the same each time.
     """
     body, fields = _body(record, before, masked)
     attributes: dict[str, object] = {}
-    if before.get("pathname"):
-        attributes["code.function.name"] = before.get("funcName")
-        attributes["code.file.path"] = before["pathname"]
-        attributes["code.line.number"] = before.get("lineno")
     for key, value in before.items():
         if key not in _STANDARD:
             attributes[key if type(key) is str else str(key)] = value
@@ -123,23 +121,22 @@ def _exception(given: Any) -> Mapping[str, object]:
 
 
 def of_text(
-    text: str, stream: str, now_unix_ns: int, masked: Masked | None = None
+    text: str, now_unix_ns: int, masked: Masked | None = None
 ) -> tuple[records.LogRecord, str]:
     """The log record of a line of output, and the name of its logger where it says one.
 
     Args:
         text: without its line feed.
-        stream: ``stdout`` or ``stderr``; "" for the runtime's log descriptor.
         now_unix_ns: when it was written.
         masked: hides what must not leave.
     """
     text = text.removesuffix("\r")
     shown = masked(text) if masked else text
-    attributes: dict[str, object] = {"log.iostream": stream} if stream else {}
+    attributes: dict[str, object] = {}
     if shown.startswith("{"):
         line = json_line.parse(shown)
         if line is not None:
-            attributes.update(line.attributes)
+            attributes = line.attributes
             made = records.LogRecord(
                 line.time_unix_ns(now_unix_ns), line.severity, line.level, line.body, attributes
             )

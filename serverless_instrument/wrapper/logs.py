@@ -30,7 +30,7 @@ _STREAMS = ("stdout", "stderr")
 # What another thread has begun is given out at the end of an invocation if it is older than the
 # pieces of one print can be apart.
 _BEGUN_NS = 100_000_000
-_SCOPES_KEPT = 1000
+_KEPT = 1000
 
 
 class _Begun:
@@ -70,7 +70,8 @@ class Logs:
         self._failed = False
         self._tees: list[OutputTee] = []
         self._scopes: dict[str, bytes] = {}
-        self._own_scope = b""
+        self._kept: dict[tuple[str, Any], tuple[dict[str, object], bytes]] = {}
+        self._log_records: Any = None
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -125,7 +126,8 @@ class Logs:
             self._emit_texts(ended, _STREAMS[number], digests)
         else:
             begun.since_unix_ns = time_ns()
-            self._send_lines(digests)
+            if digests:
+                self._send_lines(digests)
 
     def _framed(self, text: str) -> None:
         handling = self.handling
@@ -173,59 +175,100 @@ class Logs:
     # What is sent.
 
     def _emit_texts(self, lines: Sequence[str], stream: str, digests: Sequence[bytes]) -> None:
-        from serverless_instrument.wrapper.log_records import of_text
-
+        of_text = self._loaded().of_text
         made = []
         now_unix_ns = time_ns()
-        self.handling.busy = True
+        rules, masked, handling = self._rules, self._masked, self.handling
+        handling.busy = True
         try:
             for line in lines:
                 if line:
-                    record, logger = of_text(line, stream, now_unix_ns, self._masked)
-                    if self._rules is None or self._rules.wanted(line, record.severity_number):
+                    record, logger = of_text(line, now_unix_ns, masked)
+                    if rules is None or rules.wanted(line, record.severity_number):
                         made.append((logger, record))
-            self._send_records(made, digests)
+            self._send_records(made, ("log.iostream", stream) if stream else None, digests)
         finally:
-            self.handling.busy = False
+            handling.busy = False
 
     def _logged(
         self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
     ) -> None:
-        handling = self.handling
+        handling, rules = self.handling, self._rules
         if handling.busy:  # said by an object that we were just asking for its text
             self._send_lines(digests)
             return
+        handling.busy = True
         try:
-            from serverless_instrument.wrapper.log_records import of_logging
-
-            handling.busy = True
-            made = []
             text = texts[0] if len(texts) == 1 else "".join(texts)
-            found = of_logging(record, before, text, time_ns(), self._masked)
-            if self._rules is None or self._rules.wanted(
-                found.body if type(found.body) is str else text, found.severity_number
-            ):
-                made.append((str(before.get("name", "")), found))
-            self._send_records(made, digests)
+            found = self._loaded().of_logging(record, before, text, time_ns(), self._masked)
+            told = found.body if type(found.body) is str else text
+            if rules is None or rules.wanted(told, found.severity_number):
+                place = before.get("pathname"), before.get("lineno"), before.get("funcName")
+                made = [(str(before.get("name", "")), found)]
+            else:
+                place, made = None, []
+            self._send_records(made, place, digests)
         except Exception as error:  # as above
             self._fault(error)
         finally:
             handling.busy = False
 
+    def _loaded(self) -> Any:
+        """The module that makes records, from the first line on."""
+        if self._log_records is None:
+            from serverless_instrument.wrapper import log_records
+
+            self._log_records = log_records
+        return self._log_records
+
     def _send_records(
-        self, made: Sequence[tuple[str, records.LogRecord]], digests: Sequence[bytes]
+        self,
+        made: Sequence[tuple[str, records.LogRecord]],
+        place: tuple[Any, ...] | None,
+        digests: Sequence[bytes],
     ) -> None:
         request_id, trace_id, span_id, flags = self._context()
         scoped: list[tuple[bytes, bytes]] = []
+        common, shared = self._shared(request_id, place)
+        most = self._limits.attribute_count
         for name, record in made:
             record.trace_id, record.span_id, record.flags = trace_id, span_id, flags
-            if request_id:
-                record.attributes["faas.invocation_id"] = request_id
-            scope = self._scope(name)
-            scoped += [(scope, part) for part in log_frames.bounded(record, self._limits)]
+            scope = self._scopes.get(name) or self._scope(name)
+            if most is not None and len(common) + len(record.attributes) > most:
+                record.attributes = {**common, **record.attributes}  # and the encoder counts
+                parts = log_frames.bounded(record, self._limits)
+            else:
+                parts = log_frames.bounded(record, self._limits, shared)
+            if len(parts) == 1:
+                scoped.append((scope, parts[0]))
+            else:
+                scoped += [(scope, part) for part in parts]
         data = log_frames.frames(scoped, request_id, digests)
         if data:
             self._send(data)
+
+    def _shared(
+        self, request_id: str, place: tuple[Any, ...] | None
+    ) -> tuple[dict[str, object], bytes]:
+        """Attributes that records of one place have in common (the stream, or the code), encoded.
+
+        They are the same each time, and half of a record.
+        """
+        kept = self._kept.get((request_id, place))
+        if kept is None:
+            values: dict[str, object] = {}
+            if place is not None and len(place) == 2:
+                values[place[0]] = place[1]
+            elif place is not None and place[0]:
+                names = "code.file.path", "code.line.number", "code.function.name"
+                values = dict(zip(names, place, strict=True))
+            if request_id:
+                values["faas.invocation_id"] = request_id
+            kept = values, encoder.log_attributes(values, self._limits)
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[request_id, place] = kept
+        return kept
 
     def _send_lines(self, digests: Sequence[bytes]) -> None:
         if digests:
@@ -238,7 +281,7 @@ class Logs:
             from serverless_instrument.wrapper.invocation import SCOPE
 
             scope = encoder.scope(name) if name else SCOPE
-            if len(self._scopes) < _SCOPES_KEPT:
+            if len(self._scopes) < _KEPT:
                 self._scopes[name] = scope
         return scope
 

@@ -42,16 +42,20 @@ class Line(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a function's process wrote, and what came of it over the socket."""
+    """What a function's process wrote, and what came of it over the socket.
+
+    `missed` are the lines, as a platform sees them, without a digest.
+    """
 
     stdout: bytes
     stderr: bytes
-    framed: bytes
+    framed: list[tuple[bytes, bytes]]
     code: int
     lines: list[Line]
     digests: list[tuple[str, bytes]]
     spans: list[Span]
     kinds: list[int]
+    missed: list[bytes]
 
     @property
     def bodies(self) -> list[object]:
@@ -61,10 +65,11 @@ class Written(NamedTuple):
         (found,) = [line for line in self.lines if line.body == body]
         return found
 
-    def physical_lines(self) -> list[bytes]:
-        """What a platform makes of the output: a line a record, and a frame one."""
-        found = [line for data in (self.stdout, self.stderr) for line in data.split(b"\n") if line]
-        return found + [text for _, text in frames_of(self.framed)]
+
+def _physical_lines(stdout: bytes, stderr: bytes, framed: bytes) -> list[bytes]:
+    """What a platform makes of the output: a line a record, and a frame one."""
+    found = [line for data in (stdout, stderr) for line in data.split(b"\n") if line]
+    return found + [text for _, text in frames_of(framed)]
 
 
 def frames_of(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -111,15 +116,18 @@ def run(
             elif kind == wire.END:
                 spans += decoded.scope_spans(wire.unpack_request(payload)[3]).spans
     own, shown = name.encode(), b"/function"
+    known = {found for _, found in digests}
+    physical = _physical_lines(completed.stdout, completed.stderr, text)
     return Written(
         completed.stdout.replace(own, shown),
         completed.stderr.replace(own, shown),
-        text,
+        [(kind, told.replace(own, shown)) for kind, told in frames_of(text)],
         completed.returncode,
         lines,
         digests,
         spans,
         kinds,
+        [line for line in physical if wire.line_digest(line) not in known],
     )
 
 
