@@ -33,7 +33,8 @@ _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
-_crc32: Callable[[bytes], int] | None = None
+# Loaded on first use: a process without logs needs none.
+_crc32: list[Callable[[bytes], int]] = []
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -137,14 +138,12 @@ def line_digest(line: bytes) -> bytes:
     `line` is what the platform will see, in UTF-8, with what is not UTF-8 replaced by U+FFFD as it
     shows it. Line ends at its end do not count.
     """
-    global _crc32
-    crc32 = _crc32
-    if crc32 is None:
-        from binascii import crc32  # on first use: a process without logs needs none
+    if not _crc32:
+        from binascii import crc32
 
-        _crc32 = crc32
+        _crc32.append(crc32)
     line = line.rstrip(b"\r\n")
-    return _DIGEST.pack(crc32(line), len(line) & 0xFFFFFFFF)
+    return _DIGEST.pack(_crc32[0](line), len(line) & 0xFFFFFFFF)
 
 
 def pack_lines(request_id: str, digests: Iterable[bytes]) -> bytes:

@@ -136,7 +136,9 @@ def _array(values: Iterable[object], limit: int | None, room: _Room) -> bytes:
 
 def _mapping(values: Mapping[object, object], limit: int | None, room: _Room) -> bytes:
     pairs = (
-        field(b"\x0a", _key_value(key if type(key) is str else _str(key), value, limit, room))
+        _attribute(b"\x0a", key, value, limit)
+        if type(key) is str and type(value) is str
+        else field(b"\x0a", _key_value(key if type(key) is str else _str(key), value, limit, room))
         for key, value in values.items()
     )
     return field(b"\x32", room.take(values, pairs))
