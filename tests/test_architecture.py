@@ -45,6 +45,7 @@ def row(*top: str, inside: str = "") -> Row:
 TABLE: dict[str, Row] = {
     # shared by both processes
     "wire.py": row(),
+    "log_rules.py": row(),
     "__init__.py": row(inside="api"),
     # what the function may call
     "api.py": row("wrapper.manual", inside="wrapper.bootstrap"),
@@ -52,10 +53,11 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.encoder wrapper.errors wrapper.internal_extension "
-        "wrapper.invocation wrapper.on_import wrapper.resource wrapper.settings",
+        "wrapper.invocation wrapper.logs wrapper.on_import wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
-    "wrapper/encoder.py": row("wire"),
+    "wrapper/current_span.py": row(),
+    "wrapper/encoder.py": row("wire", inside="wrapper.masking"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
     "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
@@ -76,9 +78,21 @@ TABLE: dict[str, Row] = {
         "wrapper.triggers.registry",
         inside="wrapper.errors wrapper.sampling",
     ),
+    "wrapper/iso_time.py": row(),
+    "wrapper/json_line.py": row("wrapper.iso_time wrapper.severity"),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
     "wrapper/live_span.py": row("wrapper.errors wrapper.records wrapper.span_parts"),
+    "wrapper/log_frames.py": row("wire wrapper.encoder"),
+    "wrapper/log_hook.py": row("wrapper.output_tee"),
+    "wrapper/log_records.py": row(
+        "wrapper.errors wrapper.json_line wrapper.records wrapper.severity"
+    ),
+    "wrapper/logs.py": row(
+        "wrapper.current_span wrapper.encoder wrapper.log_frames wrapper.log_hook",
+        "wrapper.output_tee",
+        inside="wrapper.invocation wrapper.log_records",
+    ),
     "wrapper/manual.py": row(
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
@@ -86,8 +100,12 @@ TABLE: dict[str, Row] = {
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
         inside="wrapper.hooks.botocore wrapper.hooks.run wrapper.late_context wrapper.manual "
-        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
+        "wrapper.otel_logs wrapper.own_packages wrapper.propagation wrapper.propagators "
+        "wrapper.sdk",
     ),
+    "wrapper/masking.py": row(),
+    "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
+    "wrapper/output_tee.py": row(),
     "wrapper/own_packages.py": row(),
     "wrapper/propagation.py": row(),
     "wrapper/propagators.py": row("wrapper.propagation"),
@@ -104,7 +122,8 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
-    "wrapper/settings.py": row("wrapper.encoder"),
+    "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
+    "wrapper/severity.py": row(),
     "wrapper/span_parts.py": row("wrapper.records"),
     "wrapper/tracer.py": row(
         "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
@@ -210,7 +229,7 @@ BANNED_AT_TOP = words(
     "typing dataclasses http urllib ssl asyncio inspect pathlib uuid argparse importlib.metadata",
     "email logging opentelemetry wrapt",
 )
-START_PATHS = ("wire.py", "wrapper/", "forwarder/")
+START_PATHS = ("wire.py", "log_rules.py", "wrapper/", "forwarder/")
 # The runtime client has loaded it already; in the forwarder there is nobody to do so.
 ALREADY_IN_THE_RUNTIME = {"logging"}
 
@@ -219,7 +238,8 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/propagators.py wrapper/root_span.py",
+    "wrapper/lean_imports.py wrapper/live_span.py wrapper/otel_logs.py wrapper/propagators.py",
+    "wrapper/root_span.py",
     "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
     "wrapper/tracer.py",
 )
@@ -230,16 +250,23 @@ MAY_ASK = "wrapper/on_import.py"
 # Coverage is held to these, in pyproject.toml; the others are tested as running processes.
 PURE = (
     "wire.py",
+    "log_rules.py",
     "wrapper/encoder.py",
     "wrapper/errors.py",
     "wrapper/hooks/table.py",
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
+    "wrapper/iso_time.py",
+    "wrapper/json_line.py",
+    "wrapper/log_frames.py",
+    "wrapper/log_records.py",
+    "wrapper/masking.py",
     "wrapper/propagation.py",
     "wrapper/records.py",
     "wrapper/resource.py",
     "wrapper/sampling.py",
     "wrapper/settings.py",
+    "wrapper/severity.py",
     "wrapper/triggers/*.py",
     "forwarder/batch.py",
     "forwarder/http1.py",
@@ -421,6 +448,7 @@ def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
 RUNTIME_AT_NEXT = words(
     ". wire wrapper wrapper.bootstrap wrapper.channel wrapper.encoder wrapper.hooks",
     "wrapper.hooks.table wrapper.import_hooks wrapper.invocation wrapper.on_import",
+    "wrapper.current_span wrapper.log_frames wrapper.log_hook wrapper.logs wrapper.output_tee",
     "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
     "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
 )

@@ -270,6 +270,21 @@ class Logs:
             self._kept[request_id, place] = kept
         return kept
 
+    def send_record(self, scope: bytes, record: records.LogRecord) -> None:
+        """Send a record of OpenTelemetry's; one without a trace is of the span that is current."""
+        if self.handling.texts is not None:  # of a handler: logging's own record goes out
+            return
+        rules, told = self._rules, record.body if type(record.body) is str else str(record.body)
+        if rules is not None and not rules.wanted(told, record.severity_number):
+            return
+        request_id, trace_id, span_id, flags = self._context()
+        if not record.trace_id:
+            record.trace_id, record.span_id, record.flags = trace_id, span_id, flags
+        if request_id:
+            record.attributes.setdefault("faas.invocation_id", request_id)
+        parts = log_frames.bounded(record, self._limits)
+        self._send(log_frames.frames([(scope, part) for part in parts], request_id, []))
+
     def _send_lines(self, digests: Sequence[bytes]) -> None:
         if digests:
             request_id = self.invocation.request_id if self.invocation is not None else ""

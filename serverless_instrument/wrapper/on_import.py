@@ -83,8 +83,15 @@ class OnImport:
             self._import_sdk()
 
     def watch_logs(self, logs: Logs) -> None:
-        """Have `logs` see the records of ``logging``, once that is imported."""
+        """Have `logs` see what ``logging`` and OpenTelemetry's Logs API get, once imported."""
         self._hooks.watch("logging", logs.watch_logging)
+
+        def otel_imported(module: ModuleType) -> None:
+            from serverless_instrument.wrapper.otel_logs import set_up
+
+            set_up(module, logs.send_record)
+
+        self._hooks.watch("opentelemetry._logs", otel_imported)
 
     def _import_sdk(self) -> None:
         try:

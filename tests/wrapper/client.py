@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 
@@ -83,7 +83,7 @@ def frames_of(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def run(
-    source: str, *, instrumented: bool = True, framed: bool = False, count: int = 1, **environ: str
+    source: str, *, instrumented: bool = True, framed: bool = False, count: int = 1, **environ: Any
 ) -> Written:
     """Invoke the function of `source` `count` times."""
     with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as name:
