@@ -30,7 +30,7 @@ class _Logger(Logger):
         self._scope = scope
         self._sink = sink
 
-    def emit(self, record: LogRecord | None = None, **given: Any) -> None:  # type: ignore[override] # as old and new releases call it
+    def emit(self, record: LogRecord | None = None, **given: Any) -> None:
         _emit(self._sink, self._scope, record, given)
 
     def enabled(self, **_: Any) -> bool:

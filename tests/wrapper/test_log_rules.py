@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from serverless_instrument import wire
@@ -30,7 +32,7 @@ TOLD = {"level": "error", "message": "told"}
     ],
 )
 def test_lines_that_are_not_wanted_have_a_digest_all_the_same(
-    environ: dict[str, str], expected: list[object]
+    environ: dict[str, Any], expected: list[object]
 ) -> None:
     written = run(LEVELS, **environ)
     assert written.bodies == expected
@@ -40,7 +42,7 @@ def test_lines_that_are_not_wanted_have_a_digest_all_the_same(
 @pytest.mark.parametrize(
     "environ", [{"SERVERLESS_INSTRUMENT_LOGS": "off"}, {"OTEL_LOGS_EXPORTER": "none"}]
 )
-def test_no_logs(environ: dict[str, str]) -> None:
+def test_no_logs(environ: dict[str, Any]) -> None:
     written = run(LEVELS, **environ)
     assert written.kinds == [wire.HELLO, wire.START, wire.END]
 
@@ -63,7 +65,7 @@ SECRET = "4111-1111-1111-1111"
 
 @pytest.mark.parametrize("framed", [False, True])
 @pytest.mark.parametrize("environ", [{}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"}])
-def test_a_secret_leaves_nowhere(environ: dict[str, str], framed: bool) -> None:
+def test_a_secret_leaves_nowhere(environ: dict[str, Any], framed: bool) -> None:
     written = run(
         f"""
         import json, logging
@@ -140,7 +142,7 @@ JSON_LINES = """
 def test_json_lines_are_understood() -> None:
     written = run(JSON_LINES)
     powertools, structlog, plain, *texts = written.lines
-    assert decoded.plain(powertools.record.body)["message"] == "powertools"  # type: ignore[index,call-overload] # a dict
+    assert decoded.plain(powertools.record.body)["message"] == "powertools"  # type: ignore[index] # a dict
     assert (powertools.record.severity_number, powertools.record.severity_text) == (13, "WARNING")
     assert powertools.record.time_unix_nano == 1_704_164_645_123_000_000
     assert powertools.record.observed_time_unix_nano > powertools.record.time_unix_nano
