@@ -83,7 +83,7 @@ TABLE: dict[str, Row] = {
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
     "wrapper/live_span.py": row("wrapper.errors wrapper.records wrapper.span_parts"),
-    "wrapper/log_frames.py": row("wire wrapper.encoder"),
+    "wrapper/log_frames.py": row("wire wrapper.encoder wrapper.records"),
     "wrapper/log_hook.py": row("wrapper.output_tee"),
     "wrapper/log_records.py": row(
         "wrapper.errors wrapper.json_line wrapper.records wrapper.severity"
@@ -117,7 +117,7 @@ TABLE: dict[str, Row] = {
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
         ". wrapper.encoder wrapper.invocation wrapper.propagation wrapper.records",
-        inside="wrapper.http_client_spans wrapper.live_span wrapper.root_span "
+        inside="wrapper.http_client_spans wrapper.live_span wrapper.log_frames wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),

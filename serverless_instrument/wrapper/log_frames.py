@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper import encoder
+from serverless_instrument.wrapper.records import SEVERITY_INFO, LogRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_instrument.wrapper.encoder import Limits
-    from serverless_instrument.wrapper.records import LogRecord
+    from serverless_instrument.wrapper.records import Span
+
+SPAN_START = "serverless_instrument.span.start"
 
 _FRAME_BYTES = 1024 * 1024
 _RECORD_BYTES = wire.MAX_PAYLOAD_BYTES - 64 * 1024
@@ -54,6 +57,28 @@ def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[byt
         record.body = body[start : start + _PART_CHARACTERS]
         messages.append(encoder.log_record(record, limits, encoded))
     return messages
+
+
+def span_started(span: Span, scope: bytes, limits: Limits) -> bytes:
+    """The LOGS frame of the event that `span` has begun, for who watches while it runs.
+
+    An event and no unfinished span: a backend would take that for a span of its own.
+    """
+    attributes: dict[str, object] = {}
+    if span.parent_span_id:
+        attributes["serverless_instrument.parent_span_id"] = span.parent_span_id.hex()
+    record = LogRecord(
+        span.start_unix_ns,
+        SEVERITY_INFO,
+        "INFO",
+        span.name,
+        attributes,
+        span.trace_id,
+        span.span_id,
+        span.flags & 0xFF,
+        SPAN_START,
+    )
+    return frames([(scope, part) for part in bounded(record, limits)], "", [])
 
 
 def frames(

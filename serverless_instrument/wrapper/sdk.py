@@ -80,6 +80,8 @@ class Bridge:
         self._provider = Provider(
             self._sampled, self._settings.limits, self.sink, self._sdk_provider
         )
+        if self._settings.dev_mode:
+            self._provider.started = self._started
         original = trace.set_tracer_provider
         original(self._provider)
 
@@ -167,7 +169,24 @@ class Bridge:
     def _processor(self) -> SpanProcessor:
         from serverless_instrument.wrapper.sdk_processor import processor
 
-        return processor(self._ended)
+        return processor(self._ended, self._sdk_started if self._settings.dev_mode else None)
+
+    # Spans that begin, in development.
+
+    def _started(self, scope: bytes, record: records.Span) -> None:
+        from serverless_instrument.wrapper.log_frames import span_started
+
+        try:
+            self._send(span_started(record, scope, self._settings.log_limits))
+        except Exception:  # of ours to lose
+            return
+
+    def _sdk_started(self, span: ReadableSpan) -> None:
+        from serverless_instrument.wrapper.sdk_processor import record_of, scope_of
+
+        record = record_of(span)
+        if record.span_id != self._root_id and self._settings.traces_exported:
+            self._started(scope_of(span.instrumentation_scope), record)
 
     # Spans that have ended.
 

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 
 
 class _Processor(SpanProcessor):
-    """Hands every span that ends to `ended`, at once."""
+    """Hands every span that ends to `ended`, at once; every one that starts to `started`."""
 
-    def __init__(self, ended: Callable[[ReadableSpan], None]) -> None:
+    def __init__(
+        self,
+        ended: Callable[[ReadableSpan], None],
+        started: Callable[[ReadableSpan], None] | None,
+    ) -> None:
         self._ended = ended
+        self._started = started
+
+    def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:  # noqa: ARG002 - as the SDK calls it
+        try:
+            if self._started is not None:
+                self._started(span)
+        except Exception:  # as below
+            return
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
@@ -29,9 +41,12 @@ class _Processor(SpanProcessor):
             return
 
 
-def processor(ended: Callable[[ReadableSpan], None]) -> SpanProcessor:
-    """A span processor that calls `ended` with each finished span."""
-    return _Processor(ended)
+def processor(
+    ended: Callable[[ReadableSpan], None],
+    started: Callable[[ReadableSpan], None] | None = None,
+) -> SpanProcessor:
+    """A span processor that calls `ended` with each finished span, `started` with each new one."""
+    return _Processor(ended, started)
 
 
 def scope_of(scope: InstrumentationScope | None) -> bytes:
