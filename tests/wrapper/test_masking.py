@@ -36,7 +36,7 @@ def test_nothing_of_a_secret_is_left_in_a_value(value: object) -> None:
     assert "4111" not in shown
 
 
-@given(st.recursive(st.integers() | st.text("abc"), st.lists))
+@given(st.recursive(st.integers(0, 99) | st.text("abc"), st.lists))
 def test_what_has_no_secret_is_what_it_was(value: object) -> None:
     assert masked(value, mask) == value
 
