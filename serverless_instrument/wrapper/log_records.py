@@ -49,7 +49,8 @@ def of_logging(
 
     The place that it was logged at is not in it, as it is the same each time.
     """
-    body, fields = _body(record, before, masked)
+    line = json_line.parse(masked(text) if masked else text) if text.startswith("{") else None
+    body, fields = _body(record, before, line, masked)
     attributes: dict[str, object] = {}
     for key, value in before.items():
         if key not in _STANDARD:
@@ -58,11 +59,9 @@ def of_logging(
         attributes.update(_exception(before["exc_info"]))
     if before.get("stack_info"):
         attributes["code.stacktrace"] = before["stack_info"]
-    if text.startswith("{"):
-        line = json_line.parse(masked(text) if masked else text)
-        if line is not None:
-            for key, value in line.attributes.items():
-                attributes.setdefault(key, value)
+    if line is not None:
+        for key, value in line.attributes.items():
+            attributes.setdefault(key, value)
     for key, value in fields.items():
         attributes.setdefault(key, value)
     level = before.get("levelno", 0)
@@ -77,19 +76,25 @@ def of_logging(
     return made
 
 
-def message_of(record: logging.LogRecord, before: Mapping[str, Any]) -> str:
-    """The formatted message; as a formatter left it where one has, so that it is made once."""
+def _message(
+    record: logging.LogRecord, before: Mapping[str, Any], line: json_line.JsonLine | None
+) -> str:
+    """The formatted message.
+
+    As a formatter has left it, or written it: the user's objects are asked for their text once.
+    """
+    given, args = before.get("msg"), before.get("args")
+    if type(given) is str and not args:
+        return given
     message = record.__dict__.get("message")
     if type(message) is str and "message" not in before:
         return message
+    if line is not None and line.message:
+        return line.message
     try:
         return str.__str__(record.getMessage())
     except Exception:  # arguments that do not fit, as the handler has found, too
-        return (
-            errors.message(record.msg)
-            if isinstance(record.msg, BaseException)
-            else repr_of(record.msg)
-        )
+        return repr_of(given)
 
 
 def repr_of(value: object) -> str:
@@ -101,12 +106,15 @@ def repr_of(value: object) -> str:
 
 
 def _body(
-    record: logging.LogRecord, before: Mapping[str, Any], masked: Masked | None
+    record: logging.LogRecord,
+    before: Mapping[str, Any],
+    line: json_line.JsonLine | None,
+    masked: Masked | None,
 ) -> tuple[object, Mapping[str, object]]:
     given = before.get("msg")
     if isinstance(given, (dict, list)) and not before.get("args"):
         return given, {}
-    message = message_of(record, before)
+    message = _message(record, before, line)
     if message.startswith("{"):
         line = json_line.parse(masked(message) if masked else message)
         if line is not None:

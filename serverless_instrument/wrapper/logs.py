@@ -110,9 +110,7 @@ class Logs:
                 if handling.texts is not None and handling.digests is not None:
                     handling.texts.append(text)
                     handling.digests += digests
-                elif handling.busy:
-                    self._send_lines(digests)
-                else:
+                elif not handling.busy:  # else without a digest: the forwarder sends it
                     self._printed(number, text, digests)
             except Exception as error:  # the line is written; only our copy is lost
                 self._fault(error)
@@ -194,14 +192,14 @@ class Logs:
         self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
     ) -> None:
         handling, rules = self.handling, self._rules
-        if handling.busy:  # said by an object that we were just asking for its text
-            self._send_lines(digests)
+        if handling.busy:  # of a signal handler, or an object that we ask for its text: as above
             return
         handling.busy = True
         try:
-            text = texts[0] if len(texts) == 1 else "".join(texts)
+            # Others: a handler's own line feed, or what an object printed when asked for its text.
+            text = next((text for text in reversed(texts) if text.startswith("{")), "")
             found = self._loaded().of_logging(record, before, text, time_ns(), self._masked)
-            told = found.body if type(found.body) is str else text
+            told = found.body if type(found.body) is str else "".join(texts)
             if rules is None or rules.wanted(told, found.severity_number):
                 place = before.get("pathname"), before.get("lineno"), before.get("funcName")
                 made = [(str(before.get("name", "")), found)]

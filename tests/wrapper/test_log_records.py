@@ -37,10 +37,13 @@ def test_bodies_of_records() -> None:
 
 
 def test_a_message_that_a_formatter_has_made_is_not_made_again() -> None:
-    record = logging.LogRecord("shop", 30, "", 7, "one", (), None)
+    record = logging.LogRecord("shop", 30, "", 7, "one %s", (1,), None)
     before = record.__dict__.copy()
-    record.message, record.msg = "formatted", "two"
+    record.message, record.msg = "formatted", "two %s"
     assert log_records.of_logging(record, before, "", NOW_UNIX_NS).body == "formatted"
+    del record.message
+    line = '{"message": "written"}'
+    assert log_records.of_logging(record, before, line, NOW_UNIX_NS).body == "written"
 
 
 def test_fields_of_records() -> None:

@@ -198,7 +198,11 @@ def test_the_runtimes_handler_that_fails_raises_the_same() -> None:
     assert b"TypeError" in ours.stdout
 
 
-def test_an_objects_text_is_asked_for_as_often_as_without_us() -> None:
+@pytest.mark.parametrize("environ", FORMATS)
+@pytest.mark.parametrize("framed", [False, True])
+def test_an_objects_text_is_asked_for_as_often_as_without_us(
+    environ: dict[str, Any], framed: bool
+) -> None:
     source = """
         import logging
         class Talking:
@@ -207,10 +211,12 @@ def test_an_objects_text_is_asked_for_as_often_as_without_us() -> None:
                 return "text"
         def handler(event, context):
             logging.warning(Talking())
+            logging.warning("%s", Talking())
     """
-    ours = run(source)
-    same(ours, run(source, instrumented=False))
+    ours = run(source, framed=framed, **environ)
+    same(ours, run(source, instrumented=False, framed=framed, **environ))
     assert not ours.missed
+    assert ours.bodies == ["text", "text"]
 
 
 @pytest.mark.parametrize("framed", [False, True])
