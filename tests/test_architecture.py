@@ -53,14 +53,15 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
-        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation "
+        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
         "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
+    "wrapper/current_span.py": row(),
     "wrapper/deadline.py": row("wire"),
-    "wrapper/encoder.py": row("wire"),
+    "wrapper/encoder.py": row("wire", inside="wrapper.masking"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
     "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
@@ -83,9 +84,21 @@ TABLE: dict[str, Row] = {
         inside="wrapper.consumer_span wrapper.errors wrapper.sampling "
         "wrapper.triggers.captured_headers wrapper.triggers.client_context",
     ),
+    "wrapper/iso_time.py": row(),
+    "wrapper/json_line.py": row("wrapper.iso_time wrapper.severity"),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
     "wrapper/live_span.py": row("wrapper.errors wrapper.records wrapper.span_parts"),
+    "wrapper/log_frames.py": row("wire wrapper.encoder wrapper.records"),
+    "wrapper/log_hook.py": row("wrapper.output_tee"),
+    "wrapper/log_records.py": row(
+        "wrapper.errors wrapper.json_line wrapper.records wrapper.severity"
+    ),
+    "wrapper/logs.py": row(
+        "wrapper.current_span wrapper.encoder wrapper.log_frames wrapper.log_hook",
+        "wrapper.output_tee",
+        inside="wrapper.invocation wrapper.log_records",
+    ),
     "wrapper/manual.py": row(
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
@@ -93,9 +106,12 @@ TABLE: dict[str, Row] = {
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
         inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
-        "wrapper.late_context wrapper.manual "
+        "wrapper.late_context wrapper.manual wrapper.otel_logs "
         "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
     ),
+    "wrapper/masking.py": row(),
+    "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
+    "wrapper/output_tee.py": row(),
     "wrapper/own_packages.py": row(),
     "wrapper/payload.py": row(),
     "wrapper/propagation.py": row(),
@@ -109,12 +125,13 @@ TABLE: dict[str, Row] = {
     "wrapper/sampling.py": row(),
     "wrapper/sdk.py": row(
         ". wire wrapper.encoder wrapper.invocation wrapper.propagation wrapper.records",
-        inside="wrapper.http_client_spans wrapper.live_span wrapper.root_span "
+        inside="wrapper.http_client_spans wrapper.live_span wrapper.log_frames wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
-    "wrapper/settings.py": row("wrapper.encoder"),
+    "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
+    "wrapper/severity.py": row(),
     "wrapper/span_parts.py": row("wrapper.records"),
     "wrapper/tracer.py": row(
         "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
@@ -386,7 +403,8 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/propagators.py wrapper/root_span.py",
+    "wrapper/lean_imports.py wrapper/live_span.py wrapper/otel_logs.py wrapper/propagators.py",
+    "wrapper/root_span.py",
     "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
     "wrapper/tracer.py",
 )
@@ -405,11 +423,17 @@ PURE = (
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
     "wrapper/payload.py",
+    "wrapper/iso_time.py",
+    "wrapper/json_line.py",
+    "wrapper/log_frames.py",
+    "wrapper/log_records.py",
+    "wrapper/masking.py",
     "wrapper/propagation.py",
     "wrapper/records.py",
     "wrapper/resource.py",
     "wrapper/sampling.py",
     "wrapper/settings.py",
+    "wrapper/severity.py",
     "wrapper/triggers/*.py",
     "forwarder/batch.py",
     "forwarder/function_lines.py",
@@ -545,7 +569,7 @@ def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
         assert not [name for name in top | inside if within(name, [other])]
 
 
-def test_wire_imports_only_struct() -> None:
+def test_wire_imports_next_to_nothing() -> None:
     found = Imports("wire.py")
     assert (found.top, found.inside) == ({"__future__", "struct"}, {"binascii"})
 
@@ -605,6 +629,7 @@ def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
 RUNTIME_AT_NEXT = words(
     ". wire wrapper wrapper.bootstrap wrapper.channel wrapper.encoder wrapper.hooks",
     "wrapper.hooks.table wrapper.import_hooks wrapper.invocation wrapper.on_import",
+    "wrapper.current_span wrapper.log_frames wrapper.log_hook wrapper.logs wrapper.output_tee",
     "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
     "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
 )

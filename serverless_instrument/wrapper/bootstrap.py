@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.logs import Logs
     from serverless_instrument.wrapper.payload import Capture
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Span
@@ -152,6 +153,7 @@ class Instrumentation:
         self.settings = Settings(os.environ)
         if self.settings.disabled:
             return
+        encoder.use_mask(self.settings.mask)
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)
         self._resource_bytes = encoder.resource(attributes)
@@ -181,6 +183,17 @@ class Instrumentation:
             warn,
         )
         self._on_import.install()
+        self._logs: Logs | None = None
+        if self.settings.logs_exported:
+            self._logs = self._watch_logs()
+
+    def _watch_logs(self) -> Logs:
+        from serverless_instrument.wrapper.logs import Logs
+
+        logs = Logs(self.settings, self._channel.send, warn)
+        logs.install()
+        self._on_import.watch_logs(logs)
+        return logs
 
     def _payload_capture(self) -> Capture | None:
         settings = self.settings
@@ -229,6 +242,8 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
+        if self._logs is not None:
+            self._logs.after_fork()
 
     def _watch_deadline(self) -> None:
         if self._deadline is None:
@@ -280,6 +295,8 @@ class Instrumentation:
             self._handler_thread_id = get_ident()
             self._running = invocation
             self._watch_deadline()
+            if self._logs is not None:
+                self._logs.invocation = invocation
         except Exception as error:  # never in the way of the function
             self._fault(error)
             if invocation is not None:
@@ -296,6 +313,8 @@ class Instrumentation:
             now_unix_ns = time_ns()
             if self._capture is not None:
                 self._capture.response(invocation.span.attributes, response)
+            if self._logs is not None:
+                self._logs.flush()
             self._channel.send(invocation.succeed(response, now_unix_ns))
         except Exception as error:  # as above
             self._fault(error)
@@ -310,6 +329,8 @@ class Instrumentation:
             from serverless_instrument.wrapper.errors import stacktrace
 
             trace = stacktrace(error, _user_frames(error))
+            if self._logs is not None:
+                self._logs.flush()
             self._channel.send(invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:  # as above
             self._fault(fault)

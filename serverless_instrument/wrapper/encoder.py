@@ -14,7 +14,7 @@ from serverless_instrument.wire import MAX_PAYLOAD_BYTES, field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from serverless_instrument.wrapper.records import Event, Link, LogRecord, Span
 
@@ -72,9 +72,25 @@ class Limits:
         )
 
 
+_mask: Callable[[str], str] | None = None
+
+
+def use_mask(mask: Callable[[str], str] | None) -> None:
+    """Have `mask` hide parts of every value, name and message that is encoded from now on.
+
+    It is the process's, and here, where everything comes by that leaves it.
+    """
+    global _mask
+    _mask = mask
+
+
 def _utf8(text: str) -> bytes:
     # JSON can carry lone surrogates, which protobuf strings must not.
     return text.encode("utf-8", "replace")
+
+
+def _shown(text: str) -> bytes:
+    return _utf8(text if _mask is None else _mask(text))
 
 
 def _text(text: str, limit: int | None) -> bytes:
@@ -121,7 +137,9 @@ def _array(values: Iterable[object], limit: int | None, room: _Room) -> bytes:
 
 def _mapping(values: Mapping[object, object], limit: int | None, room: _Room) -> bytes:
     pairs = (
-        field(b"\x0a", _key_value(key if type(key) is str else _str(key), value, limit, room))
+        _attribute(b"\x0a", key, value, limit)
+        if type(key) is str and type(value) is str
+        else field(b"\x0a", _key_value(key if type(key) is str else _str(key), value, limit, room))
         for key, value in values.items()
     )
     return field(b"\x32", room.take(values, pairs))
@@ -140,6 +158,10 @@ def any_value(value: object, limit: int | None = None, room: _Room | None = None
     `limit` cuts strings (in characters) and bytes, inside arrays and mappings as well. Never
     raises; cycles and what is nested too deep become "...", any other type its `str`.
     """
+    if room is None and _mask is not None:
+        from serverless_instrument.wrapper.masking import masked
+
+        value = masked(value, _mask)  # before anything is cut: half a secret has no pattern
     kind = type(value)
     if kind is str:
         return _text(value, limit)  # type: ignore[arg-type] # narrowed by `kind`
@@ -185,7 +207,8 @@ def _key_value(key: str, value: object, limit: int | None, room: _Room | None = 
 
 def _attribute(tag: bytes, key: str, value: object, limit: int | None) -> bytes:
     name, kind = _utf8(key), type(value)
-    if kind is str and (limit is None or len(value) <= limit):  # type: ignore[arg-type] # narrowed
+    short = kind is str and (limit is None or len(value) <= limit)  # type: ignore[arg-type] # narrowed
+    if short and _mask is None:
         text = _utf8(value)  # type: ignore[arg-type] # narrowed
         size = len(text)
         encoded = b"\n%c%b" % (size, text) if size < 128 else field(b"\n", text)
@@ -245,7 +268,7 @@ def event(event: Event, limits: Limits) -> bytes:
     return (
         b"\x09"
         + _FIXED64(event.time_unix_ns)
-        + field(b"\x12", _utf8(event.name))
+        + field(b"\x12", _shown(event.name))
         + attributes(
             b"\x1a",
             b"\x20",
@@ -277,7 +300,7 @@ def _link(link: Link, limits: Limits) -> bytes:
 
 def _status(code: int, message: str) -> bytes:
     return field(
-        b"\x7a", (field(b"\x12", _utf8(message)) if message else b"") + b"\x18" + varint(code)
+        b"\x7a", (field(b"\x12", _shown(message)) if message else b"") + b"\x18" + varint(code)
     )
 
 
@@ -299,7 +322,7 @@ def plain_span(
     `encoded_attributes` are those of `span_attributes`; `trace_state` and `rest` are tagged fields
     that few spans have.
     """
-    text = _utf8(name)
+    text = _shown(name)
     size = len(text)
     return b"\x0a\x10%b\x12\x08%b%b%b%b%b%b%b%b" % (
         trace_id,  # of 16 bytes
@@ -372,19 +395,31 @@ def item(message: bytes) -> bytes:
     return field(b"\x12", message)
 
 
-def log_record(record: LogRecord, limits: Limits) -> bytes:
-    """A ``LogRecord`` message, without its tag."""
+def log_record(record: LogRecord, limits: Limits, encoded: bytes = b"") -> bytes:
+    """A ``LogRecord`` message, without its tag; `encoded` is of further attributes."""
     limit = limits.attribute_value_length
+    body, text = record.body, record.severity_text
     parts = [
-        b"\x09" + _FIXED64(record.time_unix_ns),
-        b"\x10" + varint(record.severity_number),
-        field(b"\x1a", _utf8(record.severity_text)) if record.severity_text else b"",
-        field(b"\x2a", any_value(record.body)) if record.body is not None else b"",
-        attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit),
-        b"\x45" + _FIXED32(record.flags),
+        b"\x09",
+        _FIXED64(record.time_unix_ns),
+        b"\x10" + varint(record.severity_number) if record.severity_number else b"",
+        field(b"\x1a", _utf8(text)) if text else b"",
+        field(b"\x2a", any_value(body)) if body is not None else b"",
+        attributes(b"\x32", b"\x38", record.attributes, limits.attribute_count, limit)
+        if record.attributes
+        else b"",
+        encoded,
+        b"\x45",
+        _FIXED32(record.flags),
         field(b"\x4a", record.trace_id) if record.trace_id else b"",
         field(b"\x52", record.span_id) if record.span_id else b"",
-        b"\x59" + _FIXED64(record.observed_unix_ns),
+        b"\x59",
+        _FIXED64(record.observed_unix_ns),
         field(b"\x62", _utf8(record.event_name)) if record.event_name else b"",
     ]
     return b"".join(parts)
+
+
+def log_attributes(values: Mapping[str, object], limits: Limits) -> bytes:
+    """Attributes of a log record for `log_record`'s `encoded`: what many records share."""
+    return attributes(b"\x32", b"\x38", values, None, limits.attribute_value_length)

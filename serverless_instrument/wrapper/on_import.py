@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.late_context import LateContext
+    from serverless_instrument.wrapper.logs import Logs
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Span
     from serverless_instrument.wrapper.sdk import Bridge
@@ -84,6 +85,17 @@ class OnImport:
         self._hooks.install()
         if self._settings.needs_sdk:
             self._import_sdk()
+
+    def watch_logs(self, logs: Logs) -> None:
+        """Have `logs` see what ``logging`` and OpenTelemetry's Logs API get, once imported."""
+        self._hooks.watch("logging", logs.watch_logging)
+
+        def otel_imported(module: ModuleType) -> None:
+            from serverless_instrument.wrapper.otel_logs import set_up
+
+            set_up(module, logs.send_record)
+
+        self._hooks.watch("opentelemetry._logs", otel_imported)
 
     def _import_sdk(self) -> None:
         try:

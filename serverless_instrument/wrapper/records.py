@@ -19,7 +19,7 @@ FLAG_RANDOM = 0x02
 FLAG_HAS_IS_REMOTE = 0x100
 FLAG_IS_REMOTE = 0x200
 
-SEVERITY_ERROR = 17
+SEVERITY_INFO, SEVERITY_ERROR = 9, 17
 
 
 class Event:
@@ -152,7 +152,7 @@ class LogRecord:
         severity_number: int,
         severity_text: str,
         body: object,
-        attributes: Mapping[str, object],
+        attributes: Attributes,
         trace_id: bytes = b"",
         span_id: bytes = b"",
         flags: int = 0,

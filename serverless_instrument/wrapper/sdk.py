@@ -86,6 +86,8 @@ class Bridge:
         self._provider = Provider(
             self._sampled, self._settings.limits, self.sink, self._sdk_provider
         )
+        if self._settings.dev_mode:
+            self._provider.started = self._started
         original = trace.set_tracer_provider
         original(self._provider)
 
@@ -177,7 +179,26 @@ class Bridge:
         self._plain_message = sdk_processor.plain_message
         self._record_of = sdk_processor.record_of
         self._scope_of = sdk_processor.scope_of
-        return sdk_processor.processor(self._ended, self._open)
+        started = self._sdk_started if self._settings.dev_mode else None
+        return sdk_processor.processor(self._ended, self._open, started)
+
+    # Spans that begin, in development.
+
+    def _started(self, scope: bytes, record: records.Span) -> None:
+        from serverless_instrument.wrapper.log_frames import span_started
+
+        try:
+            self._send(span_started(record, scope, self._settings.log_limits))
+        except Exception:  # of ours to lose
+            return
+
+    def _sdk_started(self, span: SdkSpan) -> None:
+        from serverless_instrument.wrapper.sdk_processor import open_record
+
+        record = open_record(span)
+        own = record.span_id == self._root_number.to_bytes(8, "big")
+        if not own and self._settings.traces_exported:
+            self._started(self._encoded_scope(span.instrumentation_scope), record)
 
     # Spans that have ended.
 

@@ -19,15 +19,29 @@ if TYPE_CHECKING:
 
 
 class _Processor(SpanProcessor):
-    """Hands every span that ends to `ended`, at once; `open` are those that have not, by id."""
+    """Hands every span that ends to `ended`, at once, and every one that starts to `started`.
 
-    def __init__(self, ended: Callable[[ReadableSpan], None], open_spans: dict[int, Span]) -> None:
+    `open_spans` are those that have not ended, by id.
+    """
+
+    def __init__(
+        self,
+        ended: Callable[[ReadableSpan], None],
+        open_spans: dict[int, Span],
+        started: Callable[[Span], None] | None,
+    ) -> None:
         self._ended = ended
         self._open = open_spans
+        self._started = started
 
     def on_start(self, span: Span, parent_context: object = None) -> None:  # noqa: ARG002 - the SDK's
         if span.context is not None:
             self._open[span.context.span_id] = span
+        try:
+            if self._started is not None:
+                self._started(span)
+        except Exception:  # as below
+            return
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
@@ -37,9 +51,16 @@ class _Processor(SpanProcessor):
             return
 
 
-def processor(ended: Callable[[ReadableSpan], None], open_spans: dict[int, Span]) -> SpanProcessor:
-    """A span processor that calls `ended` with each finished span, and keeps the others."""
-    return _Processor(ended, open_spans)
+def processor(
+    ended: Callable[[ReadableSpan], None],
+    open_spans: dict[int, Span],
+    started: Callable[[Span], None] | None = None,
+) -> SpanProcessor:
+    """A span processor that calls `ended` with each finished span, `started` with each new one.
+
+    `open_spans` holds those between the two, by id.
+    """
+    return _Processor(ended, open_spans, started)
 
 
 def open_record(span: Span) -> records.Span:

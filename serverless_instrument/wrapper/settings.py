@@ -11,7 +11,9 @@ from serverless_instrument.wrapper.encoder import Limits
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from serverless_instrument.log_rules import LogRules
 
 # A W3C parent beats an X-Ray one where both are there: AWS adds its header to every request.
 _DEFAULT_PROPAGATORS = ("xray", "tracecontext", "baggage")
@@ -31,6 +33,14 @@ DEFAULT_SAMPLER = "parentbased_always_on"
 _KNOWN_METHODS = frozenset(
     ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )
+# Those of log_rules.py, which is loaded where one is set.
+_LOG_RULES = (
+    "SERVERLESS_INSTRUMENT_LOGS",
+    "SERVERLESS_INSTRUMENT_LOGS_LEVEL",
+    "SERVERLESS_INSTRUMENT_LOGS_INCLUDE",
+    "SERVERLESS_INSTRUMENT_LOGS_EXCLUDE",
+    "SERVERLESS_INSTRUMENT_MASK",
+)
 
 
 class Settings:
@@ -46,6 +56,10 @@ class Settings:
         "ignore_xray_decision",
         "known_methods",
         "limits",
+        "log_limits",
+        "log_rules",
+        "logs_exported",
+        "mask",
         "needs_sdk",
         "payload_bytes",
         "payload_depth",
@@ -82,6 +96,14 @@ class Settings:
         self.dev_mode = self._boolean(environ, "SERVERLESS_INSTRUMENT_DEV_MODE")
         self.context_extractor = _get(environ, "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR")
         self._payloads(environ)
+        self.log_limits = self._log_limits(environ)
+        # None where every line leaves as it is; `mask` hides what must not leave in a text.
+        self.log_rules = self._log_rules(environ)
+        rules = self.log_rules
+        self.mask: Callable[[str], str] | None = rules.mask if rules and rules.masks else None
+        self.logs_exported = (rules is None or rules.enabled) and (
+            _get(environ, "OTEL_LOGS_EXPORTER").lower() != "none"
+        )
 
     def _warn(self, name: str, value: str, remedy: str) -> None:
         self.warnings.append(f'{name}="{value}" {remedy}')
@@ -181,6 +203,26 @@ class Settings:
             count(environ, general_count, "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"),
             count(environ, general_count, "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
         )
+
+    def _log_limits(self, environ: Mapping[str, str]) -> Limits:
+        # The general limits are said by `_limits` if they cannot be used.
+        said = len(self.warnings)
+        general_count = self._count(environ, 128, "OTEL_ATTRIBUTE_COUNT_LIMIT")
+        general_length = self._count(environ, None, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+        del self.warnings[said:]
+        return Limits(
+            self._count(environ, general_count, "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT"),
+            self._count(environ, general_length, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        )
+
+    def _log_rules(self, environ: Mapping[str, str]) -> LogRules | None:
+        if not any(environ.get(name) for name in _LOG_RULES):
+            return None
+        from serverless_instrument.log_rules import LogRules
+
+        rules = LogRules(environ)
+        self.warnings += rules.warnings
+        return rules
 
 
 def _get(environ: Mapping[str, str], name: str) -> str:

@@ -103,6 +103,8 @@ class Tracer(trace.Tracer):
         put(record, attributes, limits.attribute_count)
         add_links(record, links or (), limits.link_count)
         self._provider.open[record.span_id] = (self._scope, record)
+        if self._provider.started is not None:
+            self._provider.started(self._scope, record)
         return LiveSpan(
             record,
             limits,
@@ -177,6 +179,8 @@ class Provider(trace.TracerProvider):
         limits: of spans.
         sink: gets (scope fields, ended record).
         sdk_provider: imports the SDK and makes its provider.
+
+    `started`, where set, gets (scope fields, record) of each span that begins.
     """
 
     def __init__(
@@ -189,6 +193,7 @@ class Provider(trace.TracerProvider):
         self.sampler = sampler
         self.limits = limits
         self.sink = sink
+        self.started: Callable[[bytes, records.Span], None] | None = None
         self.delegate: trace.TracerProvider | None = None
         # Whether the user has set a provider; the API allows it once.
         self.users = False

@@ -204,7 +204,7 @@ def _sort(data: bytes, outcome: Outcome) -> None:
         elif kind == wire.START:
             _, item, count = wire.unpack_batch(wire.unpack_request(payload)[3])
             outcome.started.extend([decoded.span(item).span_id] if count else [])
-        else:
+        elif kind not in (wire.LOGS, wire.LINES):
             batch = wire.unpack_request(payload)[3] if kind == wire.END else payload
             told = decoded.scope_spans(batch)
             into = outcome.invocations if kind == wire.END else outcome.spans

@@ -52,6 +52,8 @@ class Function:
         monkeypatch.setattr(client, "extract_traceback", client.extract_traceback)
         monkeypatch.setenv("SERVERLESS_INSTRUMENT_SOCKET", socket_path)
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
+        # This process's streams and loggers are the tests'; a process of its own has tests of logs.
+        monkeypatch.setenv("SERVERLESS_INSTRUMENT_LOGS", "off")
         monkeypatch.delitem(vars(bootstrap), "handler", raising=False)
         self._made: list[bootstrap.Instrumentation] = []
         original = bootstrap.instrument
