@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OWN = "serverless-instrument: "
 _SPAN_START = "serverless_instrument.span.start"
 # Dev mode shows a line within a quarter of a second.
-_DEV_HOLD_S = 0.02
+_DEV_HOLD_S = 0.06
 _TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
 
 

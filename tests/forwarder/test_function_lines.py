@@ -74,12 +74,12 @@ def test_a_line_is_held_for_a_while_and_no_longer() -> None:
 
 def test_lines_keep_their_order_and_memory_its_bound() -> None:
     lines = started("a")
-    for number in range(40):
+    for number in range(80):
         line(lines, f"{number:04}" + "x" * 100_000, now_s=0.0)
     early = [one.text[:4] for one in lines.take(0.0)]
     late = [one.text[:4] for one in lines.take_all()]
     assert early
-    assert early + late == [f"{number:04}" for number in range(40)]
+    assert early + late == [f"{number:04}" for number in range(80)]
 
 
 def test_lines_without_a_runtime_all_go_on() -> None:
