@@ -22,7 +22,9 @@ _MESSAGE = ("message", "msg", "event")
 _TRACE = ("exception", "exc_info", "stack_trace", "stackTrace", "stacktrace", "traceback", "error")
 _TYPE = ("errorType", "exception_name", "exc_type", "error_type")
 _TEXT = ("errorMessage", "exc_message", "error_message")
-_UNDERSTOOD = frozenset((*_LEVEL, *_TIME, *_LOGGER, *_MESSAGE, "requestId", "tenantId"))
+# Of the runtime client's, which the invocation's attributes say.
+_REQUEST = ("requestId", "tenantId", "aws_request_id", "tenant_id")
+_UNDERSTOOD = frozenset((*_LEVEL, *_TIME, *_LOGGER, *_MESSAGE, *_REQUEST))
 _SECOND_NS = 1_000_000_000
 
 

@@ -83,6 +83,8 @@ class Logs:
     def install(self) -> None:
         """Watch the standard streams; `watch_logging` is for the import of logging."""
         for number, name in enumerate(_STREAMS):
+            if number and sys.stderr is sys.stdout:
+                return
             tee = OutputTee(getattr(sys, name), self._watcher(number))
             if tee.install():
                 self._tees.append(tee)
@@ -173,12 +175,12 @@ class Logs:
     # What is sent.
 
     def _emit_texts(self, lines: Sequence[str], stream: str, digests: Sequence[bytes]) -> None:
-        of_text = self._loaded().of_text
         made = []
         now_unix_ns = time_ns()
         rules, masked, handling = self._rules, self._masked, self.handling
         handling.busy = True
         try:
+            of_text = self._loaded().of_text
             for line in lines:
                 if line:
                     record, logger = of_text(line, now_unix_ns, masked)

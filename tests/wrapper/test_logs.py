@@ -445,3 +445,15 @@ def test_current_span_without_opentelemetry() -> None:
     (root,) = written.spans
     assert written.line("inside").record.span_id not in (b"", root.span_id)
     assert written.line("outside").record.span_id == root.span_id
+
+
+def test_one_stream_under_both_names() -> None:
+    source = """
+        import sys
+        def handler(event, context):
+            sys.stderr = sys.stdout
+            print("out")
+            print("err", file=sys.stderr)
+    """
+    written = run(source)
+    assert written.bodies == ["out", "err"]
