@@ -135,17 +135,29 @@ TABLE: dict[str, Row] = {
     "forwarder/__main__.py": row(
         inside="forwarder.main forwarder.receiver forwarder.runtime_api wire",
     ),
-    "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
+    "forwarder/aws_credentials.py": row(),
+    "forwarder/aws_endpoint.py": row(),
+    "forwarder/backend.py": row("forwarder.otlp_http forwarder.poster"),
     "forwarder/batch.py": row("wire"),
     "forwarder/connections.py": row("forwarder.intake forwarder.receiver"),
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
     ),
+    "forwarder/destination.py": row(),
+    "forwarder/endpoint_settings.py": row(
+        "forwarder.destination forwarder.url",
+        inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
+        "forwarder.headers_secret",
+    ),
+    "forwarder/headers.py": row(),
+    "forwarder/headers_secret.py": row(
+        "forwarder.destination forwarder.headers forwarder.url", inside="forwarder.json_text"
+    ),
     "forwarder/http1.py": row(),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
-    "forwarder/link.py": row("forwarder.http1"),
+    "forwarder/link.py": row("forwarder.http1", inside="forwarder.proxy forwarder.tunnel"),
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
         "forwarder.settings",
@@ -153,11 +165,22 @@ TABLE: dict[str, Row] = {
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
+    "forwarder/poster.py": row(
+        "forwarder.http1 forwarder.link forwarder.otlp_http",
+        inside="forwarder.secret_reader forwarder.signed",
+    ),
     "forwarder/protobuf.py": row(),
+    "forwarder/proxy.py": row("forwarder.headers forwarder.url"),
     "forwarder/receiver.py": row(),
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
-    "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/secret_reader.py": row(
+        "forwarder.headers_secret forwarder.http1 forwarder.link forwarder.signed"
+    ),
+    "forwarder/settings.py": row("forwarder.endpoint_settings", inside="forwarder.proxy"),
+    "forwarder/signed.py": row("forwarder.sigv4"),
+    "forwarder/sigv4.py": row(),
+    "forwarder/tunnel.py": row("forwarder.http1 forwarder.proxy"),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -247,7 +270,13 @@ PURE = (
     "wrapper/sampling.py",
     "wrapper/settings.py",
     "wrapper/triggers/*.py",
+    "forwarder/aws_credentials.py",
+    "forwarder/aws_endpoint.py",
     "forwarder/batch.py",
+    "forwarder/destination.py",
+    "forwarder/endpoint_settings.py",
+    "forwarder/headers.py",
+    "forwarder/headers_secret.py",
     "forwarder/http1.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
@@ -256,8 +285,10 @@ PURE = (
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
     "forwarder/protobuf.py",
+    "forwarder/proxy.py",
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
+    "forwarder/sigv4.py",
     "forwarder/url.py",
     "local/log_stream.py",
     "local/otlp_data.py",
@@ -434,8 +465,9 @@ FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery forwarder.intake",
-    "forwarder.lifecycle forwarder.link forwarder.main forwarder.otlp_http forwarder.retry_queue",
+    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery",
+    "forwarder.destination forwarder.endpoint_settings forwarder.intake forwarder.lifecycle",
+    "forwarder.link forwarder.main forwarder.otlp_http forwarder.poster forwarder.retry_queue",
     "forwarder.settings forwarder.url",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.

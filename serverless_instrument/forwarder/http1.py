@@ -17,12 +17,23 @@ class ResponseParser:
     """One response, fed in any split.
 
     `complete` tells when `status`, `headers` (lower-case names, the last of several) and `body` are
-    whole; `keep_alive` whether the connection may serve another request.
+    whole; `keep_alive` whether the connection may serve another request. `to_connect` is for the
+    answer to CONNECT, which has no body where it is a success (RFC 9110, section 9.3.6).
     """
 
-    __slots__ = ("_buffer", "_remaining", "_state", "body", "headers", "keep_alive", "status")
+    __slots__ = (
+        "_buffer",
+        "_remaining",
+        "_state",
+        "_to_connect",
+        "body",
+        "headers",
+        "keep_alive",
+        "status",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, to_connect: bool = False) -> None:
+        self._to_connect = to_connect
         self._buffer = bytearray()
         self._state = _HEAD
         self._remaining = 0
@@ -40,6 +51,11 @@ class ResponseParser:
     def started(self) -> bool:
         """Whether any byte of an answer has come."""
         return self._state != _HEAD or bool(self._buffer) or self.status != 0
+
+    @property
+    def status_known(self) -> bool:
+        """Whether the final response's head is here: what happened, if not all that is said."""
+        return self._state != _HEAD
 
     def feed(self, data: bytes) -> None:
         """Take more bytes.
@@ -117,7 +133,7 @@ class ResponseParser:
         self.keep_alive = "close" not in asked and (version == "HTTP/1.1" or "keep-alive" in asked)
         length = self.headers.get("content-length")
         coding = self.headers.get("transfer-encoding", "").lower()
-        if self.status in (204, 304):
+        if self.status in (204, 304) or (self._to_connect and self.status < 300):
             self._state = _DONE
         elif coding:
             chunked = coding.rpartition(",")[2].strip() == "chunked"
