@@ -133,7 +133,8 @@ TABLE: dict[str, Row] = {
     # the companion process
     "forwarder/__init__.py": row(),
     "forwarder/__main__.py": row(
-        inside="forwarder.main forwarder.receiver forwarder.runtime_api wire",
+        inside="forwarder.main forwarder.otlp_receiver forwarder.receiver forwarder.runtime_api "
+        "forwarder.settings wire",
     ),
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
@@ -154,6 +155,7 @@ TABLE: dict[str, Row] = {
         "forwarder.destination forwarder.headers forwarder.url", inside="forwarder.json_text"
     ),
     "forwarder/http1.py": row(),
+    "forwarder/http1_request.py": row("forwarder.http1"),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
@@ -161,16 +163,19 @@ TABLE: dict[str, Row] = {
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
         "forwarder.settings",
+        inside="forwarder.otlp_receiver",
     ),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
+    "forwarder/otlp_receiver.py": row("forwarder.http1_request forwarder.otlp_request"),
+    "forwarder/otlp_request.py": row("wire forwarder.http1_request forwarder.protobuf"),
     "forwarder/poster.py": row(
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
     "forwarder/protobuf.py": row(),
-    "forwarder/proxy.py": row("forwarder.headers forwarder.url"),
+    "forwarder/proxy.py": row("forwarder.endpoint_settings forwarder.headers forwarder.url"),
     "forwarder/receiver.py": row(),
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
@@ -278,12 +283,14 @@ PURE = (
     "forwarder/headers.py",
     "forwarder/headers_secret.py",
     "forwarder/http1.py",
+    "forwarder/http1_request.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
+    "forwarder/otlp_request.py",
     "forwarder/protobuf.py",
     "forwarder/proxy.py",
     "forwarder/retry_queue.py",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What is on its way is in nobody's bounds: the rest waits in the queue, which has one.
 _IN_FLIGHT_BYTES = 4 * 1024 * 1024
+_EARLY_FLUSH_BYTES = 1024 * 1024
 
 
 class Delivery:
@@ -62,6 +63,12 @@ class Delivery:
             for destination in self._destinations.get(export.signal, ()):
                 self._queues[destination].add(Export(export.signal, export.body, export.count))
         self._pump()
+
+    def take_request(self, signal: str, body: bytes, count: int) -> None:
+        """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
+        self.batch.add_request(signal, body, count)
+        if self.batch.size_bytes >= _EARLY_FLUSH_BYTES:
+            self.submit()
 
     def drain(self, until_s: float) -> None:
         """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""

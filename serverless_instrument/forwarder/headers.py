@@ -61,7 +61,9 @@ def basic(userinfo: str) -> str:
     """``Authorization`` of a URL's ``user:password`` (RFC 7617)."""
     from binascii import b2a_base64
 
-    return f"Basic {b2a_base64(decoded(userinfo).encode(), newline=False).decode()}"
+    # The environment's bytes as they are, whatever their encoding.
+    plain = decoded(userinfo).encode("utf-8", "surrogateescape")
+    return f"Basic {b2a_base64(plain, newline=False).decode()}"
 
 
 def _is_token(name: str) -> bool:

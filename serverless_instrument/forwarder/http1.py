@@ -105,18 +105,23 @@ class ResponseParser:
             return False
         lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
         del self._buffer[: end + 4]
-        version, _, rest = lines[0].partition(" ")
-        code, after = rest[:3], rest[3:4]
-        known = version in ("HTTP/1.1", "HTTP/1.0") and len(code) == 3 and after in ("", " ")
-        if not known or not (code.isascii() and code.isdigit() and code >= "100"):
-            raise BadResponseError(f"not an HTTP/1 status line: {lines[0][:60]!r}")
-        self.status = int(code)
+        version = self._first_line(lines[0])
         self._fields(lines[1:])
-        if self.status < 200:
+        if 0 < self.status < 200:
             self.headers.clear()
             return True
         self._body_follows(version)
         return True
+
+    def _first_line(self, line: str) -> str:
+        """The version of HTTP that `line` names, having taken note of the rest of it."""
+        version, _, rest = line.partition(" ")
+        code, after = rest[:3], rest[3:4]
+        known = version in ("HTTP/1.1", "HTTP/1.0") and len(code) == 3 and after in ("", " ")
+        if not known or not (code.isascii() and code.isdigit() and code >= "100"):
+            raise BadResponseError(f"not an HTTP/1 status line: {line[:60]!r}")
+        self.status = int(code)
+        return version
 
     def _fields(self, lines: list[str]) -> None:
         for line in lines:

@@ -7,6 +7,7 @@ The variables as curl and requests read them, the lower-case one first
 from __future__ import annotations
 
 from serverless_instrument.forwarder import headers, url
+from serverless_instrument.forwarder.endpoint_settings import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def choose(
     parts = url.split(full)
     if parts is None or parts[0]:
         return None, (
-            f'{name}="{url.without_secrets(value)}" is not used: '
+            f'{name}="{shown(url.without_secrets(value))}" is not used: '
             "set it to an HTTP proxy such as http://proxy.example.com:3128"
         )
     userinfo = url.authority(full).rpartition("@")[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
 # What a proxy may change or drop on the way may not be signed; these it may not touch.
-_SIGNED = ("host", "content-type")
+_SIGNED = ("host", "content-type", "range")
 _SIGNED_PREFIXES = ("x-amz-", "x-aws-")
 
 
