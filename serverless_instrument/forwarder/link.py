@@ -52,16 +52,16 @@ class Link:
         """
         self.ambiguous = False
         if self._connection is not None and not self._reusable():
-            self._close()
+            self.close()
         kept = self._connection is not None
         try:
             try:
                 return self._once(request, give_up_at_s, kept=kept)
             except _StaleError:
-                self._close()
+                self.close()
                 return self._once(request, give_up_at_s, kept=False)
         except BaseException:
-            self._close()
+            self.close()
             raise
 
     def _reusable(self) -> bool:
@@ -88,7 +88,7 @@ class Link:
             raise
         self._used_at_s = time()
         if not parser.keep_alive:
-            self._close()
+            self.close()
         return parser
 
     def _converse(
@@ -194,7 +194,8 @@ class Link:
             self._context = context
         return self._context
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection if there is one; the next exchange makes another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

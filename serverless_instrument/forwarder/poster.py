@@ -60,6 +60,10 @@ class Poster:
             verdict.reason = self._without_secrets(destination, verdict.reason)
         return verdict
 
+    def close(self) -> None:
+        """Close the connection; the next export makes another."""
+        self._link.close()
+
     def _exchange(self, destination: Destination, export: Export, give_up_at_s: float) -> Verdict:
         if give_up_at_s - monotonic() < _LEAST_TRY_S:
             raise TimeoutError("no time left to try")

@@ -61,10 +61,13 @@ class SecretReader:
                 fields["proxy-authorization"] = proxy.authorization
         lines = [f"POST {target} HTTP/1.1", *[f"{n}: {v}" for n, v in fields.items()]]
         message = "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+        # A connection of its own: it is of use once in an environment's life.
+        link = Link(self._where)
         try:
-            # A connection of its own: it is of use once in an environment's life.
-            answer = Link(self._where).exchange(message, give_up_at_s)
+            answer = link.exchange(message, give_up_at_s)
         except (OSError, BadResponseError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
             raise SecretError(f"{self._arn} cannot be read: {reason}") from None
+        finally:
+            link.close()
         return headers_secret.answered(self._arn, answer.status, bytes(answer.body))

@@ -176,6 +176,34 @@ def test_any_answer_holds_headers_or_is_an_error_of_one_line(status: int, body: 
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "part"),
+    [
+        (502, "<html>", "HTTP 502"),
+        (400, '{"__type":"a#AccessDenied","Message":"no\\nway"}', "HTTP 400: AccessDenied no way"),
+        (403, '{"message":"x"}', "HTTP 403: x"),
+        (200, "[]", "HTTP 200"),
+        (200, '{"SecretBinary":"///"}', "holds no headers"),
+        (200, '{"Parameter":{"Value":"token"}}', "holds no headers"),
+        (200, '{"Parameter":{"Value":7}}', "holds no headers"),
+    ],
+)
+def test_a_refusal_is_one_line(status: int, body: str, part: str) -> None:
+    with pytest.raises(SecretError, match=part):
+        headers_secret.answered(SECRET_ARN, status, body.encode())
+
+
+def test_requests_for_both_kinds() -> None:
+    parameter = "arn:aws:ssm:us-east-1:1:parameter/otlp"
+    for arn, target, body in (
+        (SECRET_ARN, "secretsmanager.GetSecretValue", {"SecretId": SECRET_ARN}),
+        (parameter, "AmazonSSM.GetParameter", {"Name": parameter, "WithDecryption": True}),
+    ):
+        fields, sent = headers_secret.request(arn, headers_secret.endpoint(arn, {}))
+        assert json.loads(sent) == body
+        assert (fields["x-amz-target"], fields["content-length"]) == (target, str(len(sent)))
+
+
 def test_a_value_is_never_in_the_error() -> None:
     body = json.dumps({"SecretString": "s3cret"}).encode()
     with pytest.raises(SecretError, match="holds no headers") as caught:
@@ -219,6 +247,12 @@ def test_a_password_in_any_encoding(text: str) -> None:
     raw = f"http://me:{text}@host".encode("latin-1").decode("utf-8", "surrogateescape")
     settings = Settings({ENDPOINT: raw})
     assert settings.destinations["traces"][0].headers["authorization"].startswith("Basic ")
+
+
+def test_without_credentials_aws_is_not_asked() -> None:
+    settings = Settings({ENDPOINT: "https://logs.eu-west-1.amazonaws.com"})
+    assert settings.destinations == {}
+    assert settings.warnings[0].startswith("AWS credentials are not in the environment")
 
 
 @pytest.mark.parametrize(

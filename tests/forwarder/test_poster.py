@@ -35,6 +35,12 @@ class Sender:
         self._destination = Settings({"OTEL_EXPORTER_OTLP_ENDPOINT": url}).destinations["traces"][0]
         self._poster = Poster(self._destination)
 
+    def __enter__(self) -> Sender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._poster.close()
+
     def post(self, name: str = "span", within_s: float = 30.0) -> Verdict:
         export = Export("traces", whole("traces", name), 1)
         return self._poster.post(self._destination, export, time.monotonic() + within_s)
@@ -61,7 +67,8 @@ def test_verdicts(
     backend: OtlpBackend, answer: bytes | None, kind: str, code: int, *, ambiguous: bool
 ) -> None:
     backend.respond = lambda _: answer
-    verdict = Sender(backend.url).post()
+    with Sender(backend.url) as sender:
+        verdict = sender.post()
     assert (verdict.kind, verdict.status, verdict.ambiguous) == (kind, code, ambiguous)
     assert len(backend.exports) == 1
 
@@ -90,25 +97,25 @@ def test_no_time_left_sends_nothing(backend: OtlpBackend) -> None:
 def test_a_kept_connection_that_is_closed_is_replaced_and_nothing_is_doubled(
     backend: OtlpBackend,
 ) -> None:
-    sender = Sender(backend.url)
-    for number in range(5):
-        verdict = sender.post(f"span {number}")
-        assert (verdict.kind, verdict.ambiguous) == (DELIVERED, False)
-        backend.close_connections()
+    with Sender(backend.url) as sender:
+        for number in range(5):
+            verdict = sender.post(f"span {number}")
+            assert (verdict.kind, verdict.ambiguous) == (DELIVERED, False)
+            backend.close_connections()
     assert backend.names() == [f"span {number}" for number in range(5)]
 
 
 def test_a_kept_connection_that_dies_under_the_request_is_replaced_once_and_marked(
     backend: OtlpBackend,
 ) -> None:
-    sender = Sender(backend.url)
-    sender.post("first")
-    backend.respond = Script(None, OK)
-    verdict = sender.post("second")
-    assert (verdict.kind, verdict.ambiguous) == (DELIVERED, True)
-    assert backend.names() == ["first", "second", "second"]
-    backend.respond = Script(None, None, OK)
-    verdict = sender.post("third")
-    assert (verdict.kind, verdict.ambiguous) == (RETRY, True)
-    assert sender.post("fourth").ambiguous is False
-    assert backend.names()[3:] == ["third", "third", "fourth"]
+    with Sender(backend.url) as sender:
+        sender.post("first")
+        backend.respond = Script(None, OK)
+        verdict = sender.post("second")
+        assert (verdict.kind, verdict.ambiguous) == (DELIVERED, True)
+        assert backend.names() == ["first", "second", "second"]
+        backend.respond = Script(None, None, OK)
+        verdict = sender.post("third")
+        assert (verdict.kind, verdict.ambiguous) == (RETRY, True)
+        assert sender.post("fourth").ambiguous is False
+        assert backend.names()[3:] == ["third", "third", "fourth"]
