@@ -138,7 +138,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
-    "forwarder/backend.py": row("forwarder.otlp_http forwarder.poster"),
+    "forwarder/backend.py": row("forwarder.otlp_http", inside="forwarder.poster"),
     "forwarder/batch.py": row("wire"),
     "forwarder/connections.py": row("forwarder.intake forwarder.receiver"),
     "forwarder/delivery.py": row(
@@ -474,11 +474,11 @@ FORWARDER_AT_REGISTER = words(
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery",
     "forwarder.destination forwarder.endpoint_settings forwarder.intake forwarder.lifecycle",
-    "forwarder.link forwarder.main forwarder.otlp_http forwarder.poster forwarder.retry_queue",
+    "forwarder.main forwarder.otlp_http forwarder.retry_queue",
     "forwarder.settings forwarder.url",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
-FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text")
+FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text forwarder.link forwarder.poster")
 
 
 @pytest.fixture(scope="module")

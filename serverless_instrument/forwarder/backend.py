@@ -6,7 +6,6 @@ import _thread
 from _queue import SimpleQueue
 
 from serverless_instrument.forwarder import otlp_http
-from serverless_instrument.forwarder.poster import Poster
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ class _Lane:
     def __init__(
         self, destination: Destination, done: Callable[[Export, Destination, Verdict], None]
     ) -> None:
+        from serverless_instrument.forwarder.poster import Poster  # after the first /next
+
         self.jobs: SimpleQueue[tuple[Export | None, Destination, float]] = SimpleQueue()
         self._poster = Poster(destination)
         self._done = done
