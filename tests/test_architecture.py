@@ -155,7 +155,7 @@ TABLE: dict[str, Row] = {
         "forwarder.destination forwarder.headers forwarder.url", inside="forwarder.json_text"
     ),
     "forwarder/http1.py": row(),
-    "forwarder/http1_request.py": row("forwarder.http1"),
+    "forwarder/http1_server.py": row("forwarder.http1"),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
@@ -168,8 +168,8 @@ TABLE: dict[str, Row] = {
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
-    "forwarder/otlp_receiver.py": row("forwarder.http1_request forwarder.otlp_request"),
-    "forwarder/otlp_request.py": row("wire forwarder.http1_request forwarder.protobuf"),
+    "forwarder/otlp_receiver.py": row("forwarder.http1 forwarder.http1_server forwarder.otlp_request"),
+    "forwarder/otlp_request.py": row("wire forwarder.protobuf"),
     "forwarder/poster.py": row(
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
@@ -283,7 +283,7 @@ PURE = (
     "forwarder/headers.py",
     "forwarder/headers_secret.py",
     "forwarder/http1.py",
-    "forwarder/http1_request.py",
+    "forwarder/http1_server.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",

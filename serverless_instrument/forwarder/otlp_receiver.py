@@ -9,7 +9,9 @@ import _socket
 from select import POLLIN, POLLOUT
 
 from serverless_instrument.forwarder import otlp_request
-from serverless_instrument.forwarder.http1_request import BadRequestError, RequestParser
+from serverless_instrument.forwarder.http1 import BadMessageError
+from serverless_instrument.forwarder.http1_server import CONTINUE, RequestParser, TooLongError
+from serverless_instrument.forwarder.otlp_request import BadRequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class _Peer:
 
     def __init__(self, connection: _socket.socket) -> None:
         self.socket = connection
-        self.parser = RequestParser(otlp_request.LIMIT_BYTES)
+        self.parser = RequestParser()
         self.unsent = b""
         self.continued = False
         # After the last answer, what comes is read and discarded.
@@ -154,27 +156,23 @@ class OtlpReceiver:
         return True
 
     def _feed(self, peer: _Peer, data: bytes) -> None:
-        while not peer.last:
-            parser = peer.parser
-            try:
-                parser.take(data)
-            except BadRequestError as error:
-                # Where the next request begins cannot be known.
-                peer.unsent += otlp_request.refused(error, parser, keep_alive=False)
-                peer.last = True
-                return
-            if not parser.complete:
-                if parser.waits_for_continue() and not peer.continued:
-                    peer.continued = True
-                    peer.unsent += otlp_request.CONTINUE
-                return
-            peer.unsent += self._answer(parser)
-            peer.last = not parser.keep_alive
-            peer.parser = RequestParser(otlp_request.LIMIT_BYTES)
-            peer.continued = False
-            data = parser.rest()
-            if not data:
-                return
+        try:
+            peer.parser.feed(data)
+            while peer.parser.complete and not peer.last:
+                peer.unsent += self._answer(peer.parser)
+                peer.last = not peer.parser.keep_alive
+                peer.continued = False
+                peer.parser = peer.parser.following()
+        except BadMessageError as error:
+            # Where the next request begins cannot be known.
+            status = 413 if isinstance(error, TooLongError) else 400
+            refusal = BadRequestError(status, str(error))
+            peer.unsent += otlp_request.refused(refusal, peer.parser, keep_alive=False)
+            peer.last = True
+            return
+        if peer.parser.wants_continue and not (peer.continued or peer.parser.complete):
+            peer.continued = True
+            peer.unsent += CONTINUE
 
     def _answer(self, parser: RequestParser) -> bytes:
         try:

@@ -6,12 +6,14 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
 from __future__ import annotations
 
 from serverless_instrument.forwarder import protobuf
-from serverless_instrument.forwarder.http1_request import BadRequestError, RequestParser
 from serverless_instrument.wire import field
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.http1_server import RequestParser
+
 # A request as large as those that are sent; a body may be that long before and after gzip.
-LIMIT_BYTES = 4_000_000
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LIMIT_BYTES = 4 * 1024 * 1024
 
 _SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 _GZIP_WINDOW = 31
@@ -20,6 +22,14 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
 _REASONS |= {413: "Content Too Large", 415: "Unsupported Media Type"}
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 _INVALID_ARGUMENT = b"\x08\x03"
+
+
+class BadRequestError(Exception):
+    """A request that is not taken; `status` is the answer to it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def taken(parser: RequestParser) -> tuple[str, bytes, int]:
