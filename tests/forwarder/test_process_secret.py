@@ -134,10 +134,11 @@ def requests_for_the_secret(aws: Aws) -> int:
 
 
 def test_a_backend_that_refuses_everything_makes_no_storm_and_sees_no_key_in_the_log(
-    tmp_path: Path, aws: Aws
+    tmp_path: Path, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from urllib.request import Request, urlopen
 
+    monkeypatch.chdir(tmp_path)  # where moto writes its recording
     made = aws.secrets.create_secret(Name="refused", SecretString="api-key=wrong-key")
     for action in ("reset-recording", "start-recording"):
         with urlopen(Request(f"{aws.url}/moto-api/recorder/{action}", method="POST")):
