@@ -168,7 +168,9 @@ TABLE: dict[str, Row] = {
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
-    "forwarder/otlp_receiver.py": row("forwarder.http1 forwarder.http1_server forwarder.otlp_request"),
+    "forwarder/otlp_receiver.py": row(
+        "forwarder.http1 forwarder.http1_server forwarder.otlp_request"
+    ),
     "forwarder/otlp_request.py": row("wire forwarder.protobuf"),
     "forwarder/poster.py": row(
         "forwarder.http1 forwarder.link forwarder.otlp_http",

@@ -153,6 +153,8 @@ def test_a_backend_that_refuses_everything_makes_no_storm_and_sees_no_key_in_the
             assert "HTTP 401: bad key ..." in refused
             assert "5 items were not delivered" in lost
     assert requests_for_the_secret(aws) == 2
+    with urlopen(Request(f"{aws.url}/moto-api/recorder/stop-recording", method="POST")):
+        pass
 
 
 @pytest.mark.parametrize(
