@@ -280,9 +280,12 @@ TABLE: dict[str, Row] = {
     # the companion process
     "forwarder/__init__.py": row(),
     "forwarder/__main__.py": row(
-        inside="forwarder.main forwarder.receiver forwarder.runtime_api wire",
+        inside="forwarder.main forwarder.otlp_receiver forwarder.receiver forwarder.runtime_api "
+        "forwarder.settings wire",
     ),
-    "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
+    "forwarder/aws_credentials.py": row(),
+    "forwarder/aws_endpoint.py": row(),
+    "forwarder/backend.py": row("forwarder.otlp_http", inside="forwarder.poster"),
     "forwarder/batch.py": row("wire"),
     "forwarder/connections.py": row("wire forwarder.intake forwarder.receiver"),
     "forwarder/delivery.py": row(
@@ -299,7 +302,7 @@ TABLE: dict[str, Row] = {
     "forwarder/intake.py": row("forwarder.settings wire", inside="forwarder.unfinished"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
-    "forwarder/link.py": row("forwarder.http1"),
+    "forwarder/link.py": row("forwarder.http1", inside="forwarder.proxy forwarder.tunnel"),
     "forwarder/log_intake.py": row(
         ". wire forwarder.function_lines forwarder.log_records forwarder.platform_events",
         "forwarder.platform_lines forwarder.protobuf forwarder.resource forwarder.settings",
@@ -311,7 +314,17 @@ TABLE: dict[str, Row] = {
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
         "forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings",
+        inside="forwarder.endings forwarder.otlp_receiver",
+    "forwarder/destination.py": row(),
+    "forwarder/endpoint_settings.py": row(
+        "forwarder.destination forwarder.url",
+        inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
+        "forwarder.headers_secret",
+    ),
+    "forwarder/headers.py": row(),
+    "forwarder/headers_secret.py": row(
+        "forwarder.destination forwarder.headers forwarder.url", inside="forwarder.json_text"
+    ),
     ),
     "forwarder/never_began.py": row("forwarder.spans forwarder.unfinished"),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
@@ -320,11 +333,20 @@ TABLE: dict[str, Row] = {
     "forwarder/platform_events.py": row("forwarder.json_text"),
     "forwarder/platform_lines.py": row("forwarder.platform_events"),
     "forwarder/protobuf.py": row("wire"),
+    "forwarder/otlp_receiver.py": row(
+        "forwarder.http1 forwarder.http1_server forwarder.otlp_request"
+    ),
+    "forwarder/otlp_request.py": row("wire forwarder.protobuf"),
+    "forwarder/poster.py": row(
+        "forwarder.http1 forwarder.link forwarder.otlp_http",
+        inside="forwarder.secret_reader forwarder.signed",
+    ),
+    "forwarder/proxy.py": row("forwarder.endpoint_settings forwarder.headers forwarder.url"),
     "forwarder/receiver.py": row(),
     "forwarder/resource.py": row("wire forwarder.protobuf"),
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
-    "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/settings.py": row("forwarder.endpoint_settings", inside="forwarder.proxy"),
     "forwarder/spans.py": row(". wire forwarder.protobuf"),
     "forwarder/telemetry.py": row(
         "forwarder.log_settings forwarder.telemetry_listener forwarder.telemetry_subscription",
@@ -333,6 +355,12 @@ TABLE: dict[str, Row] = {
     "forwarder/telemetry_listener.py": row(inside="forwarder.http1 forwarder.http1_server"),
     "forwarder/telemetry_subscription.py": row("forwarder.http1 forwarder.runtime_api"),
     "forwarder/unfinished.py": row("forwarder.platform_events forwarder.spans"),
+    "forwarder/secret_reader.py": row(
+        "forwarder.headers_secret forwarder.http1 forwarder.link forwarder.signed"
+    ),
+    "forwarder/signed.py": row("forwarder.sigv4"),
+    "forwarder/sigv4.py": row(),
+    "forwarder/tunnel.py": row("forwarder.http1 forwarder.proxy"),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -435,11 +463,17 @@ PURE = (
     "wrapper/settings.py",
     "wrapper/severity.py",
     "wrapper/triggers/*.py",
+    "forwarder/aws_credentials.py",
+    "forwarder/aws_endpoint.py",
     "forwarder/batch.py",
     "forwarder/function_lines.py",
     "forwarder/http1.py",
     "forwarder/http1_server.py",
     "forwarder/init_span.py",
+    "forwarder/destination.py",
+    "forwarder/endpoint_settings.py",
+    "forwarder/headers.py",
+    "forwarder/headers_secret.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
     "forwarder/lifecycle.py",
@@ -458,6 +492,9 @@ PURE = (
     "forwarder/settings.py",
     "forwarder/spans.py",
     "forwarder/unfinished.py",
+    "forwarder/otlp_request.py",
+    "forwarder/proxy.py",
+    "forwarder/sigv4.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",
@@ -637,16 +674,18 @@ FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery forwarder.intake",
-    "forwarder.lifecycle forwarder.link forwarder.log_settings forwarder.main",
-    "forwarder.otlp_http forwarder.retry_queue forwarder.settings forwarder.telemetry",
-    "forwarder.telemetry_listener forwarder.telemetry_subscription forwarder.url log_rules",
+    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery",
+    "forwarder.destination forwarder.endpoint_settings forwarder.intake forwarder.lifecycle",
+    "forwarder.log_settings forwarder.main forwarder.otlp_http forwarder.retry_queue",
+    "forwarder.settings forwarder.telemetry forwarder.telemetry_listener",
+    "forwarder.telemetry_subscription forwarder.url log_rules",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.function_lines forwarder.http1_server forwarder.json_text forwarder.log_intake",
-    "forwarder.log_records forwarder.platform_events forwarder.platform_lines forwarder.protobuf",
-    "forwarder.resource",
+    "forwarder.endings forwarder.function_lines forwarder.http1_server forwarder.init_span",
+    "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
+    "forwarder.never_began forwarder.platform_events forwarder.platform_lines forwarder.poster",
+    "forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
 )
 
 

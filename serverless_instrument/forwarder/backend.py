@@ -1,47 +1,43 @@
-"""Sends exports from a thread of its own, so that no backend can hold up the event loop."""
+"""Sends exports from threads of their own, so that no backend can hold up the event loop."""
 
 from __future__ import annotations
 
 import _thread
 from _queue import SimpleQueue
-from time import monotonic
 
 from serverless_instrument.forwarder import otlp_http
-from serverless_instrument.forwarder.http1 import BadResponseError
-from serverless_instrument.forwarder.link import Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_instrument.forwarder.batch import Export
+    from serverless_instrument.forwarder.destination import Destination
     from serverless_instrument.forwarder.otlp_http import Verdict
-    from serverless_instrument.forwarder.settings import Destination
 
-    Result = tuple[Export, Verdict]
-
-# With less, an answer would most likely come too late, and what was taken be sent again.
-_LEAST_TRY_S = 0.1
+    Result = tuple[Export, Destination, Verdict]
 
 
 class Backend:
-    """A queue of exports, a thread that posts them, a queue of results.
+    """Lanes of exports and a queue of results.
 
+    A lane is one host's, a thread with one connection: a host that hangs holds up no other.
     `in_flight` exports, of `in_flight_bytes` and `in_flight_items`, have been submitted and are not
-    among the results yet.
+    among the results yet; one that goes to two destinations counts twice.
 
     Args:
         destinations: by signal.
-        wake: called, from the thread, after each result has been put.
+        wake: called, from a thread, after each result has been put.
     """
 
-    def __init__(self, destinations: dict[str, Destination], wake: Callable[[], None]) -> None:
-        self._destinations = destinations
+    def __init__(
+        self, destinations: dict[str, list[Destination]], wake: Callable[[], None]
+    ) -> None:
+        self._destinations = [d for listed in destinations.values() for d in listed]
         self._wake = wake
-        self._jobs: SimpleQueue[tuple[Export, float] | None] = SimpleQueue()
         self._results: SimpleQueue[Result] = SimpleQueue()
-        self._links: dict[tuple[object, ...], Link] = {}
-        self._started = False
+        self._lanes: dict[tuple[object, ...], _Lane] = {}
+        self._bytes_to: dict[str, int] = {}
         self.in_flight = 0
         self.in_flight_bytes = 0
         self.in_flight_items = 0
@@ -52,74 +48,47 @@ class Backend:
         The first import of ssl and the reading of the root certificates take longer than a flush
         may, and functions with little memory get only a part of a CPU after init.
         """
-        if self._destinations and self._running():
-            self._jobs.put(None)
+        for destination in self._destinations:
+            lane = self._lane(destination)
+            if lane.running():
+                lane.jobs.put((None, destination, 0.0))
 
-    def submit(self, export: Export, give_up_at_s: float) -> None:
+    def in_flight_bytes_to(self, destination: Destination) -> int:
+        """Bytes of `in_flight_bytes` that are on their way to `destination`."""
+        return self._bytes_to.get(destination.name, 0)
+
+    def submit(self, export: Export, destination: Destination, give_up_at_s: float) -> None:
         """Post `export`, trying no longer than until `give_up_at_s` (monotonic)."""
-        self.in_flight += 1
-        self.in_flight_bytes += len(export.body)
-        self.in_flight_items += export.count
-        if self._running():
-            self._jobs.put((export, give_up_at_s))
+        self._count(export, destination, 1)
+        lane = self._lane(destination)
+        if lane.running():
+            lane.jobs.put((export, destination, give_up_at_s))
         else:
             verdict = otlp_http.Verdict(otlp_http.RETRY, "no thread can be started")
-            self._results.put((export, verdict))
-            self._wake()
-
-    def _running(self) -> bool:
-        if not self._started:
-            try:
-                _thread.start_new_thread(self._work, ())
-            except RuntimeError:  # the environment's limit of processes and threads is reached
-                return False
-            self._started = True
-        return True
+            self._done(export, destination, verdict)
 
     def results(self) -> list[Result]:
         """What has become of exports since the last call."""
         results = []
         while not self._results.empty():
-            export, verdict = self._results.get()
-            self.in_flight -= 1
-            self.in_flight_bytes -= len(export.body)
-            self.in_flight_items -= export.count
-            results.append((export, verdict))
+            result = self._results.get()
+            self._count(result[0], result[1], -1)
+            results.append(result)
         return results
 
-    def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                self._prepare()
-                continue
-            export, give_up_at_s = job
-            try:
-                outcome = self._post(export, give_up_at_s)
-            except (OSError, BadResponseError) as error:
-                outcome = otlp_http.Verdict(otlp_http.RETRY, _reason(error))
-            except Exception as error:  # a defect of ours must not end the thread
-                outcome = otlp_http.Verdict(otlp_http.REJECTED, f"{type(error).__name__}: {error}")
-            self._results.put((export, outcome))
-            self._wake()
+    def _count(self, export: Export, destination: Destination, sign: int) -> None:
+        size_bytes = sign * len(export.body)
+        self.in_flight += sign
+        self.in_flight_bytes += size_bytes
+        self.in_flight_items += sign * export.count
+        name = destination.name
+        self._bytes_to[name] = self._bytes_to.get(name, 0) + size_bytes
 
-    def _prepare(self) -> None:
-        for destination in self._destinations.values():
-            try:
-                otlp_http.prepare(destination)
-                self._link(destination).prepare()
-            except Exception:  # posting runs into it again, and says so
-                continue
+    def _done(self, export: Export, destination: Destination, verdict: Verdict) -> None:
+        self._results.put((export, destination, verdict))
+        self._wake()
 
-    def _post(self, export: Export, give_up_at_s: float) -> Verdict:
-        destination = self._destinations[export.signal]
-        if give_up_at_s - monotonic() < _LEAST_TRY_S:
-            raise TimeoutError("no time left to try")
-        request = otlp_http.request(destination, export)
-        response = self._link(destination).exchange(request, give_up_at_s)
-        return otlp_http.verdict(response.status, response.headers, bytes(response.body))
-
-    def _link(self, destination: Destination) -> Link:
+    def _lane(self, destination: Destination) -> _Lane:
         key = (
             destination.secure,
             destination.host,
@@ -128,12 +97,43 @@ class Backend:
             destination.client_certificate,
             destination.client_key,
         )
-        link = self._links.get(key)
-        if link is None:
-            link = self._links[key] = Link(destination)
-        return link
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(destination, self._done)
+        return lane
 
 
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or "no answer in time"
-    return f"{type(error).__name__}: {text}"
+class _Lane:
+    """One host's jobs, (export, destination, give up at), and the thread that does them.
+
+    A job without an export is to load what posting to its destination will need.
+    """
+
+    def __init__(
+        self, destination: Destination, done: Callable[[Export, Destination, Verdict], None]
+    ) -> None:
+        from serverless_instrument.forwarder.poster import Poster  # after the first /next
+
+        self.jobs: SimpleQueue[tuple[Export | None, Destination, float]] = SimpleQueue()
+        self._poster = Poster(destination)
+        self._done = done
+        self._started = False
+
+    def running(self) -> bool:
+        """Whether the thread runs; it is started if need be and possible."""
+        if not self._started:
+            try:
+                _thread.start_new_thread(self._work, ())
+            except RuntimeError:  # the environment's limit of processes and threads is reached
+                return False
+            self._started = True
+        return True
+
+    def _work(self) -> None:
+        while True:
+            export, destination, give_up_at_s = self.jobs.get()
+            if export is None:
+                self._poster.prepare(destination)
+            else:
+                verdict = self._poster.post(destination, export, give_up_at_s)
+                self._done(export, destination, verdict)

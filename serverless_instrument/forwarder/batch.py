@@ -37,7 +37,8 @@ class Batch:
     __slots__ = ("_entries", "size_bytes")
 
     def __init__(self) -> None:
-        self._entries: dict[str, list[tuple[bytes, bytes, bytes, int]]] = {}
+        # (resource, scope, items, count); without a resource, a whole request.
+        self._entries: dict[str, list[tuple[bytes | None, bytes, bytes, int]]] = {}
         self.size_bytes = 0
 
     def __bool__(self) -> bool:
@@ -49,20 +50,30 @@ class Batch:
             self._entries.setdefault(signal, []).append((resource, scope, items, count))
             self.size_bytes += len(items)
 
+    def add_request(self, signal: str, body: bytes, count: int) -> None:
+        """Take an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.
+
+        Its fields are repeated ones, so it is joined with others as it is.
+        """
+        if body:
+            self._entries.setdefault(signal, []).append((None, b"", body, count))
+            self.size_bytes += len(body)
+
     def take(self, max_bytes: int = MAX_REQUEST_BYTES) -> list[Export]:
         """Everything, as requests of at most `max_bytes` each unless one frame alone is larger."""
         exports = []
         for signal, entries in self._entries.items():
             start, size = 0, 0
-            seen: set[tuple[bytes, bytes]] = set()
+            seen: set[tuple[bytes | None, bytes]] = set()
             for index, (resource, scope, items, _) in enumerate(entries):
                 added = len(items)
+                wrapping = len(resource or b"") + len(scope) + _ENVELOPE_BYTES
                 if (resource, scope) not in seen:
-                    added += len(resource) + len(scope) + _ENVELOPE_BYTES
+                    added += wrapping
                 if size + added > max_bytes and index > start:
                     exports.append(_export(signal, entries[start:index]))
                     start, size, seen = index, 0, set()
-                    added = len(items) + len(resource) + len(scope) + _ENVELOPE_BYTES
+                    added = len(items) + wrapping
                 seen.add((resource, scope))
                 size += added
             exports.append(_export(signal, entries[start:]))
@@ -77,12 +88,16 @@ class Batch:
         return forgotten
 
 
-def _export(signal: str, entries: Iterable[tuple[bytes, bytes, bytes, int]]) -> Export:
+def _export(signal: str, entries: Iterable[tuple[bytes | None, bytes, bytes, int]]) -> Export:
     grouped: dict[bytes, dict[bytes, list[bytes]]] = {}
+    whole: list[bytes] = []
     total = 0
     for resource, scope, items, count in entries:
-        grouped.setdefault(resource, {}).setdefault(scope, []).append(items)
         total += count
+        if resource is None:
+            whole.append(items)
+        else:
+            grouped.setdefault(resource, {}).setdefault(scope, []).append(items)
     body = b"".join(
         [
             field(
@@ -94,5 +109,6 @@ def _export(signal: str, entries: Iterable[tuple[bytes, bytes, bytes, int]]) -> 
             )
             for resource, scopes in grouped.items()
         ]
+        + whole
     )
     return Export(signal, body, total)

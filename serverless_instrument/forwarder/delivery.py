@@ -7,19 +7,19 @@ from time import monotonic
 
 from serverless_instrument.forwarder import otlp_http
 from serverless_instrument.forwarder.backend import Backend
-from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.batch import Batch, Export
 from serverless_instrument.forwarder.retry_queue import RetryQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_instrument.forwarder.batch import Export
+    from serverless_instrument.forwarder.destination import Destination
     from serverless_instrument.forwarder.otlp_http import Verdict
-    from serverless_instrument.forwarder.settings import Destination
 
 # What is on its way is in nobody's bounds: the rest waits in the queue, which has one.
 _IN_FLIGHT_BYTES = 4 * 1024 * 1024
+_EARLY_FLUSH_BYTES = 1024 * 1024
 
 
 class Delivery:
@@ -34,15 +34,17 @@ class Delivery:
 
     def __init__(
         self,
-        destinations: dict[str, Destination],
+        destinations: dict[str, list[Destination]],
         wake: Callable[[], None],
         report: Callable[[str, str], None],
     ) -> None:
         self.batch = Batch()
         self._destinations = destinations
         self._report = report
-        self._queue = RetryQueue()
+        # One in trouble must not hold up, or push out, what goes to another.
+        self._queues = {d: RetryQueue() for listed in destinations.values() for d in listed}
         self._backend = Backend(destinations, wake)
+        self._given_up = 0
         self._drain_until_s = 0.0
         self._asked_to_wait_until_s = 0.0
 
@@ -58,9 +60,15 @@ class Delivery:
     def submit(self) -> None:
         """Hand over everything that waits and may be tried."""
         for export in self.batch.take():
-            if export.signal in self._destinations:
-                self._queue.add(export)
+            for destination in self._destinations.get(export.signal, ()):
+                self._queues[destination].add(Export(export.signal, export.body, export.count))
         self._pump()
+
+    def take_request(self, signal: str, body: bytes, count: int) -> None:
+        """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
+        self.batch.add_request(signal, body, count)
+        if self.batch.size_bytes >= _EARLY_FLUSH_BYTES:
+            self.submit()
 
     def drain(self, until_s: float) -> None:
         """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
@@ -70,58 +78,62 @@ class Delivery:
     def may_try_again(self, after_s: float) -> bool:
         """Whether a drain has something to repeat, and time for it `after_s` from now."""
         at_s = max(monotonic() + after_s, self._asked_to_wait_until_s)
-        return bool(self._queue) and at_s < self._drain_until_s
+        return any(self._queues.values()) and at_s < self._drain_until_s
 
     def _pump(self) -> None:
         now_s = monotonic()
-        room_bytes = _IN_FLIGHT_BYTES - self._backend.in_flight_bytes
-        for export in self._queue.take(now_s, room_bytes, insist=self._drain_until_s > 0):
-            give_up_at_s = now_s + self._destinations[export.signal].timeout_ms / 1000
-            if self._drain_until_s:
-                give_up_at_s = min(give_up_at_s, self._drain_until_s)
-            self._backend.submit(export, give_up_at_s)
+        for destination, queue in self._queues.items():
+            room_bytes = _IN_FLIGHT_BYTES - self._backend.in_flight_bytes_to(destination)
+            for export in queue.take(now_s, room_bytes, insist=self._drain_until_s > 0):
+                give_up_at_s = now_s + destination.timeout_ms / 1000
+                if self._drain_until_s:
+                    give_up_at_s = min(give_up_at_s, self._drain_until_s)
+                self._backend.submit(export, destination, give_up_at_s)
 
     def settle(self) -> None:
         """Take note of what became of exports, and hand over what they made room for."""
         failed = False
-        for export, verdict in self._backend.results():
+        for export, destination, verdict in self._backend.results():
             if verdict.kind == otlp_http.RETRY:
                 failed = True
-                self._keep(export, verdict)
+                self._keep(export, destination, verdict)
             elif verdict.kind == otlp_http.DELIVERED:
-                self._queue.delivered(export)
-                self._answered(export, verdict.rejected, verdict.reason)
+                self._queues[destination].delivered(export)
+                self._answered(destination, verdict.rejected, verdict.reason)
             else:
-                self._answered(export, export.count, verdict.reason)
+                self._answered(destination, export.count, verdict.reason)
         # A drain that is in trouble waits before it tries again; see `may_try_again`.
         if not (failed and self._drain_until_s):
             self._pump()
 
-    def _answered(self, export: Export, rejected: int, reason: str) -> None:
+    def _answered(self, destination: Destination, rejected: int, reason: str) -> None:
         """Count and report `rejected` items; without a reason, all is well."""
-        signal = export.signal
-        self._queue.dropped += rejected
-        self._report(f"{signal} kept", "")
-        text = f"{rejected} {signal} items were refused: {reason}" if reason else ""
-        self._report(f"{signal} refused", text)
+        name = destination.name
+        self._queues[destination].dropped += rejected
+        self._report(f"{name} kept", "")
+        text = f"{rejected} {name} items were refused: {reason}" if reason else ""
+        self._report(f"{name} refused", text)
 
-    def _keep(self, export: Export, verdict: Verdict) -> None:
+    def _keep(self, export: Export, destination: Destination, verdict: Verdict) -> None:
         now_s = monotonic()
         random = urandom(1)[0] / 255
-        self._queue.failed(export, now_s, random, verdict.retry_after_s)
+        self._queues[destination].failed(export, now_s, random, verdict.retry_after_s)
         if verdict.retry_after_s is not None:
             self._asked_to_wait_until_s = now_s + verdict.retry_after_s
         self._report(
-            f"{export.signal} kept",
-            f"the backend is out of reach, {export.signal} are kept: {verdict.reason}",
+            f"{destination.name} kept",
+            f"the backend is out of reach, {destination.name} are kept: {verdict.reason}",
         )
 
     def give_up_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""
-        self._queue.dropped += self.batch.clear()
+        self._given_up += self.batch.clear()
 
     def lost_items(self) -> int:
         """Items that will not arrive if everything ends now; what waits is given up."""
         self.give_up_batch()
-        waiting = self._queue.take(monotonic(), self._queue.size_bytes, insist=True)
-        return sum([e.count for e in waiting]) + self._queue.dropped + self._backend.in_flight_items
+        lost = self._given_up + self._backend.in_flight_items
+        for queue in self._queues.values():
+            waiting = queue.take(monotonic(), queue.size_bytes, insist=True)
+            lost += sum([e.count for e in waiting]) + queue.dropped
+        return lost

@@ -150,21 +150,31 @@ class MessageParser:
 
 
 class ResponseParser(MessageParser):
-    """One response; see `MessageParser`. `status` is 0 before its first line."""
+    """One response; see `MessageParser`. `status` is 0 before its first line.
 
-    __slots__ = ("status",)
+    `to_connect` is for the answer to CONNECT, which has no body where it is a success (RFC 9110,
+    section 9.3.6).
+    """
+
+    __slots__ = ("_to_connect", "status")
 
     _NAME = "response"
     _ERROR = BadResponseError
 
-    def __init__(self) -> None:
+    def __init__(self, *, to_connect: bool = False) -> None:
         super().__init__()
+        self._to_connect = to_connect
         self.status = 0
 
     @property
     def started(self) -> bool:
         """Whether any byte of an answer has come."""
         return self._state != _HEAD or bool(self._buffer) or self.status != 0
+
+    @property
+    def status_known(self) -> bool:
+        """Whether the final response's head is here: what happened, if not all that is said."""
+        return self._state != _HEAD
 
     def feed(self, data: bytes) -> None:
         """Take more bytes. Raises `BadResponseError`."""
@@ -199,7 +209,7 @@ class ResponseParser(MessageParser):
         self._ask_keep_alive(version)
         length = self.headers.get("content-length")
         coding = self.headers.get("transfer-encoding", "").lower()
-        if self.status in (204, 304):
+        if self.status in (204, 304) or (self._to_connect and self.status < 300):
             self._state = DONE
         elif coding:
             chunked = coding.rpartition(",")[2].strip() == "chunked"

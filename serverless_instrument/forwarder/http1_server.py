@@ -12,6 +12,10 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
 
 
+class TooLongError(BadMessageError):
+    """A request's body is longer than is taken."""
+
+
 class RequestParser(MessageParser):
     """One request; `method` and `target` are "" before its first line."""
 
@@ -26,6 +30,20 @@ class RequestParser(MessageParser):
         self.target = ""
         # The peer waits for `CONTINUE` before it sends the body (RFC 9110, section 10.1.1).
         self.wants_continue = False
+
+    @property
+    def started(self) -> bool:
+        """Whether any byte has come."""
+        return bool(self.method or self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take more bytes. Raises `BadMessageError`, `TooLongError` if it is only that."""
+        try:
+            super().feed(data)
+        except BadMessageError:
+            if len(self.body) > _BODY_LIMIT_BYTES:
+                raise TooLongError("request body is too long") from None
+            raise
 
     def following(self) -> RequestParser:
         """The parser of the request after this one, fed with what has come of it.
@@ -53,7 +71,7 @@ class RequestParser(MessageParser):
         else:
             self._length_follows(self.headers.get("content-length", "0"))
             if self._remaining > _BODY_LIMIT_BYTES:
-                raise BadMessageError("request body is too long")
+                raise TooLongError("request body is too long")
         expected = self.headers.get("expect", "").lower()
         self.wants_continue = expected == "100-continue" and self._state != DONE
 

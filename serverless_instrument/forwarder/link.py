@@ -5,13 +5,13 @@ from __future__ import annotations
 import _socket
 from time import monotonic, time
 
-from serverless_instrument.forwarder.http1 import ResponseParser
+from serverless_instrument.forwarder.http1 import BadResponseError, ResponseParser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
 
-    from serverless_instrument.forwarder.settings import Destination
+    from serverless_instrument.forwarder.destination import Destination
 
 # A peer, or a box between, forgets idle connections without a word while we are frozen. Wall-clock
 # time, as it goes on over a freeze.
@@ -24,13 +24,18 @@ class _StaleError(Exception):
 
 
 class Link:
-    """Exchanges requests for responses, over one connection as long as it lasts."""
+    """Exchanges requests for responses, over one connection as long as it lasts.
+
+    `ambiguous` tells, after an exchange, whether a whole request went out that nobody answered: the
+    peer may have taken it, and its repetition be a second one.
+    """
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._connection: _socket.socket | None = None
         self._context: ssl.SSLContext | None = None
         self._used_at_s = 0.0
+        self.ambiguous = False
 
     def prepare(self) -> None:
         """Load what a connection will need. Raises OSError where a certificate is of no use."""
@@ -45,17 +50,18 @@ class Link:
         Raises:
             OSError, BadResponseError: no usable answer.
         """
+        self.ambiguous = False
         if self._connection is not None and not self._reusable():
-            self._close()
+            self.close()
         kept = self._connection is not None
         try:
             try:
                 return self._once(request, give_up_at_s, kept=kept)
             except _StaleError:
-                self._close()
+                self.close()
                 return self._once(request, give_up_at_s, kept=False)
         except BaseException:
-            self._close()
+            self.close()
             raise
 
     def _reusable(self) -> bool:
@@ -82,7 +88,7 @@ class Link:
             raise
         self._used_at_s = time()
         if not parser.keep_alive:
-            self._close()
+            self.close()
         return parser
 
     def _converse(
@@ -99,28 +105,44 @@ class Link:
         except ConnectionError as error:
             # A peer may refuse a large body early, answer, and close: what it said counts.
             failure = error
-        while not parser.complete:
-            connection.settimeout(_left_s(give_up_at_s))
-            try:
+        try:
+            while not parser.complete:
+                connection.settimeout(_left_s(give_up_at_s))
                 data = connection.recv(_READ_BYTES)
-            except ConnectionError:
-                raise failure or ConnectionResetError("connection reset") from None
-            if data:
-                parser.feed(data)
-            elif parser.started:
-                parser.end_of_stream()
-            else:
-                raise failure or ConnectionResetError("closed without an answer")
+                if data:
+                    parser.feed(data)
+                elif parser.started:
+                    parser.end_of_stream()
+                else:
+                    raise ConnectionResetError("closed without an answer")
+        except (OSError, BadResponseError) as error:
+            if not parser.status_known:
+                self.ambiguous = failure is None
+                raise failure or error from None
+            # The status says what became of the request; sending it again would double it.
+            parser.keep_alive = False
         if failure is not None:
             parser.keep_alive = False
 
     def _connect(self, give_up_at_s: float) -> _socket.socket:
         destination = self._destination
-        error: OSError = OSError(f"no address for {destination.host}")
+        proxy = destination.proxy
+        if proxy is None:
+            return self._dial(destination.host, destination.port, give_up_at_s)
+        try:
+            return self._dial(proxy.host, proxy.port, give_up_at_s)
+        except OSError as error:
+            from serverless_instrument.forwarder.proxy import ProxyError
+
+            # What the proxy said, and TLS with the destination behind it, speak for themselves.
+            if isinstance(error, ProxyError) or type(error).__module__ == "ssl":
+                raise
+            raise ProxyError(f"{proxy}: {error.strerror or error}") from None
+
+    def _dial(self, host: str, port: int, give_up_at_s: float) -> _socket.socket:
+        error: OSError = OSError(f"no address for {host}")
         # As bytes: a str is encoded by the IDNA codec, which imports re and enum.
-        addresses = _socket.getaddrinfo(
-            destination.host.encode(), destination.port, 0, _socket.SOCK_STREAM
-        )
+        addresses = _socket.getaddrinfo(host.encode(), port, 0, _socket.SOCK_STREAM)
         for tried, (family, kind, protocol, _, address) in enumerate(addresses):
             # A route that swallows packets may not use up the time of those after it.
             share_s = _left_s(give_up_at_s) / (len(addresses) - tried)
@@ -129,7 +151,7 @@ class Link:
                 connection.settimeout(share_s)
                 connection.connect(address)
                 connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-                return self._secured(connection) if destination.secure else connection
+                return self._secured(connection, share_s)
             except BaseException as failure:
                 connection.close()
                 if not isinstance(failure, OSError):
@@ -137,7 +159,16 @@ class Link:
                 error = failure
         raise error
 
-    def _secured(self, connection: _socket.socket) -> _socket.socket:
+    def _secured(self, connection: _socket.socket, within_s: float) -> _socket.socket:
+        """`connection`, with TLS where the destination wants it, in a tunnel if by a proxy."""
+        if not self._destination.secure:
+            return connection
+        if self._destination.proxy is not None:
+            from serverless_instrument.forwarder import tunnel
+
+            proxy, give_up_at_s = self._destination.proxy, monotonic() + within_s
+            tunnel.establish(connection, proxy, self._destination, give_up_at_s)
+            connection.settimeout(_left_s(give_up_at_s))
         wrapped: object = self._trust().wrap_socket(
             connection,  # type: ignore[arg-type] # SSLSocket needs only what _socket has
             server_hostname=self._destination.host,
@@ -163,7 +194,8 @@ class Link:
             self._context = context
         return self._context
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection if there is one; the next exchange makes another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Mapping
 
+    from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
 
 # Billed time that one flush may cost; what takes longer goes on after the next thaw.
@@ -63,6 +64,7 @@ def run(
     listener: socket | None,
     registration: Registration,
     problems: list[str],
+    otlp_listener: socket | None = None,
 ) -> None:
     """Serve until SHUTDOWN, then exit 0; an error inside is said and survived.
 
@@ -73,6 +75,8 @@ def run(
     for problem in [*problems, registration.problem, *forwarder.warnings]:
         if problem:
             say(problem)
+    if otlp_listener is not None:
+        forwarder.serve_otlp(otlp_listener)
     forwarder.start()
     while not forwarder.finished:
         try:
@@ -123,6 +127,7 @@ class Forwarder:
         # When what waits leaves although the invocation goes on.
         self._flush_at_s = _NEVER
         self._invoked_unix_ns = 0
+        self._otlp: OtlpReceiver | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -132,6 +137,12 @@ class Forwarder:
         self._retry_at_s = _NEVER
         self._overran = False
         self._interrupted = False
+
+    def serve_otlp(self, listener: socket) -> None:
+        """Take OTLP/HTTP of other processes from `listener`."""
+        from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
+
+        self._otlp = OtlpReceiver(listener, self._poller, self._delivery.take_request)
 
     def _wake(self) -> None:
         try:
@@ -191,6 +202,8 @@ class Forwarder:
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
+        if self._otlp is not None:
+            self._otlp.receive(ready)
         self._do_all(self._connections.receive(ready))
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
@@ -261,6 +274,8 @@ class Forwarder:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
             return
         self._connections.receive_last()
+        if self._otlp is not None:
+            self._otlp.receive_last()
         budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._telemetry.shut_down(budget_s)
         self._act_at_s = monotonic() + budget_s

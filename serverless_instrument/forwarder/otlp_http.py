@@ -9,10 +9,10 @@ from serverless_instrument import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from serverless_instrument.forwarder.batch import Export
-    from serverless_instrument.forwarder.settings import Destination
+    from serverless_instrument.forwarder.destination import Destination
 
 DELIVERED, RETRY, REJECTED = "delivered", "retry", "rejected"
 # https://opentelemetry.io/docs/specs/otlp/#failures-1
@@ -30,17 +30,27 @@ def prepare(destination: Destination) -> None:
         import zlib  # noqa: F401 # as above
 
 
-def request(destination: Destination, export: Export) -> bytes:
-    """The whole HTTP request of one export."""
+def request(
+    destination: Destination,
+    export: Export,
+    more: Mapping[str, str] | None = None,
+    sign: Callable[[dict[str, str], bytes], Mapping[str, str]] | None = None,
+) -> bytes:
+    """The whole HTTP request of one export.
+
+    `more` are headers over those of the settings; `sign` gets all of them and the body as it is
+    sent, and gives those that sign it.
+    """
     content_type, body = "application/x-protobuf", export.body
     if destination.json:
         from serverless_instrument.forwarder import otlp_json
 
         content_type, body = "application/json", otlp_json.convert(export.signal, body)
     headers = {
-        "host": _authority(destination),
+        "host": destination.authority(),
         "user-agent": f"serverless-instrument/{__version__}",
         **destination.headers,
+        **(more or {}),
         "content-type": content_type,
     }
     if destination.compress:
@@ -50,25 +60,28 @@ def request(destination: Destination, export: Export) -> bytes:
         body = compressor.compress(body) + compressor.flush()
         headers["content-encoding"] = "gzip"
     headers["content-length"] = str(len(body))
-    lines = [f"POST {destination.path} HTTP/1.1"]
+    if sign is not None:
+        headers.update(sign(headers, body))
+    target, proxy = destination.path, destination.proxy
+    if proxy is not None and not destination.secure:
+        # A proxy is told the whole URL (RFC 9112, section 3.2.2).
+        target = f"http://{destination.authority()}{target}"
+        if proxy.authorization:
+            headers["proxy-authorization"] = proxy.authorization
+    lines = [f"POST {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-def _authority(destination: Destination) -> str:
-    host = f"[{destination.host}]" if ":" in destination.host else destination.host
-    default = 443 if destination.secure else 80
-    return host if destination.port == default else f"{host}:{destination.port}"
 
 
 class Verdict:
     """What became of an export: `kind`, and the reason if anything went wrong.
 
     `retry_after_s` is what the backend asked for; `rejected` the number of items that it refused
-    while it took the others.
+    while it took the others; `status` the HTTP status, 0 without an answer. `ambiguous`: a whole
+    request went unanswered on the way, so the items may arrive twice.
     """
 
-    __slots__ = ("kind", "reason", "rejected", "retry_after_s")
+    __slots__ = ("ambiguous", "kind", "reason", "rejected", "retry_after_s", "status")
 
     def __init__(
         self,
@@ -76,25 +89,28 @@ class Verdict:
         reason: str = "",
         retry_after_s: float | None = None,
         rejected: int = 0,
+        status: int = 0,
     ) -> None:
         self.kind = kind
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.rejected = rejected
+        self.status = status
+        self.ambiguous = False
 
 
 def verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     """What a response means: 2xx delivered, the retryable statuses kept, anything else given up."""
     if 200 <= status < 300:
         rejected, message = _partial_success(headers, body) if body else (0, "")
-        return Verdict(DELIVERED, _printable(message), rejected=rejected)
+        return Verdict(DELIVERED, _printable(message), rejected=rejected, status=status)
     text = _printable(body[:_REASON_CHARACTERS].decode("latin-1"))
     reason = f"HTTP {status}" + (f": {text}" if text else "")
     if status not in _RETRYABLE:
-        return Verdict(REJECTED, reason)
+        return Verdict(REJECTED, reason, status=status)
     after = headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
-    return Verdict(RETRY, reason, seconds)
+    return Verdict(RETRY, reason, seconds, status=status)
 
 
 def _printable(text: str) -> str:

@@ -31,7 +31,7 @@ from serverless_instrument.forwarder.settings import Settings
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.settings import Destination
+    from serverless_instrument.forwarder.destination import Destination
 
 
 class Parsed(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ def destination(endpoint: str = "http://host:4318", **variables: str) -> Destina
     environ = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in variables.items()}
     settings = Settings({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **environ})
     assert settings.warnings == []
-    return settings.destinations["traces"]
+    return settings.destinations["traces"][0]
 
 
 def parsed(destination: Destination) -> Parsed:
@@ -139,7 +139,7 @@ def test_no_setting_injects_a_header_or_another_request(path: str, host: str, he
             }
         )
         if "traces" in settings.destinations:
-            chosen = settings.destinations["traces"]
+            chosen = settings.destinations["traces"][0]
             found = parsed(chosen)
             ours = {"host", "user-agent", "content-type", "content-length"}
             assert {name.lower() for name in found.headers} == ours | set(chosen.headers)

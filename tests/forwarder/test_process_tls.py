@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.forwarder import otlp_backend
+from tests.forwarder.certificates import OPENSSL, Authority, Pair, context_of
 from tests.forwarder.running import World, eventually, world
 
 if TYPE_CHECKING:
@@ -18,45 +17,12 @@ if TYPE_CHECKING:
 
     from tests.forwarder.otlp_backend import OtlpBackend
 
-OPENSSL = shutil.which("openssl")
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates"),
 ]
 
 CERTIFICATE = "OTEL_EXPORTER_OTLP_CERTIFICATE"
-
-
-class Pair(NamedTuple):
-    """A certificate and its key, as PEM files."""
-
-    certificate: Path
-    key: Path
-
-
-class Authority:
-    """A certificate authority of our own in `directory`."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir()
-        self._directory = directory
-        # Python 3.13 and later want what RFC 5280 asks for.
-        extensions = ("-addext", "keyUsage=critical,keyCertSign")
-        self.pair = self._make("authority", "-x509", *extensions)
-
-    def issue(self, name: str, *, host: str) -> Pair:
-        """A certificate of ours for `host`."""
-        signer = ("-CA", str(self.pair.certificate), "-CAkey", str(self.pair.key))
-        extensions = ("-addext", f"subjectAltName=DNS:{host}", "-addext")
-        return self._make(name, "-x509", *signer, *extensions, "basicConstraints=CA:FALSE")
-
-    def _make(self, name: str, *options: str) -> Pair:
-        pair = Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
-        command = [str(OPENSSL), "req", *options, "-newkey", "ec", "-pkeyopt"]
-        command += ["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-        command += ["-keyout", str(pair.key), "-out", str(pair.certificate)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-        return pair
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +33,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def server(authority: Authority) -> Pair:
     return authority.issue("server", host="localhost")
-
-
-def context_of(pair: Pair) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return context
 
 
 @pytest.fixture

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.settings import SIGNALS, Destination, Settings
+from serverless_instrument.forwarder.settings import SIGNALS, Settings
+
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.destination import Destination
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 BASE = {ENDPOINT: "http://host:4318"}
@@ -28,7 +32,7 @@ def destination(signal: str = "traces", **variables: str) -> Destination:
     """The signal's destination; everything in `variables` must be usable."""
     settings = Settings({**BASE, **variables})
     assert settings.warnings == []
-    return settings.destinations[signal]
+    return settings.destinations[signal][0]
 
 
 def warning(**variables: str) -> str:
@@ -103,7 +107,7 @@ def test_a_signals_own_variable_takes_precedence_for_that_signal_only(
     settings = Settings({**general, **own})
     assert settings.warnings == []
     for other in SIGNALS:
-        found = value_of(name, settings.destinations[other])
+        found = value_of(name, settings.destinations[other][0])
         if other == signal:
             assert found == OWN_MEANING[name]
         elif name == "ENDPOINT":
@@ -116,7 +120,9 @@ def test_a_signals_own_variable_takes_precedence_for_that_signal_only(
 def test_an_empty_own_variable_is_an_unset_one(name: str) -> None:
     general = {f"OTEL_EXPORTER_OTLP_{key}": value for key, value in GENERAL.items()}
     empty = {f"OTEL_EXPORTER_OTLP_TRACES_{name}": " "}
-    with_empty, without = (Settings(e).destinations["traces"] for e in (general | empty, general))
+    (with_empty,), (without,) = (
+        Settings(e).destinations["traces"] for e in (general | empty, general)
+    )
     assert value_of(name, with_empty) == value_of(name, without)
 
 
@@ -244,7 +250,7 @@ def test_an_unusable_header_is_one_warning_without_the_value_and_the_others_stay
     assert only.startswith("OTEL_EXPORTER_OTLP_HEADERS: ")
     assert "S3CRET" not in only
     assert only.isprintable()
-    assert settings.destinations["traces"].headers == {"first": "1", "last": "2"}
+    assert settings.destinations["traces"][0].headers == {"first": "1", "last": "2"}
 
 
 def test_credentials_of_the_url_become_basic_authentication() -> None:
@@ -297,7 +303,7 @@ def test_an_unusable_value_is_one_warning_with_value_and_remedy(
     text = warning(**{f"OTEL_EXPORTER_OTLP_{name}": value})
     assert text.startswith(f'OTEL_EXPORTER_OTLP_{name}="{value}" ')
     assert remedy in text
-    found = Settings({**BASE, f"OTEL_EXPORTER_OTLP_{name}": value}).destinations["traces"]
+    found = Settings({**BASE, f"OTEL_EXPORTER_OTLP_{name}": value}).destinations["traces"][0]
     assert (found.timeout_ms, found.compress, found.json) == (10_000, True, False)
 
 
@@ -343,7 +349,7 @@ VALUES = st.one_of(
 def test_any_environment_gives_settings_that_inject_nothing(environ: dict[str, str]) -> None:
     settings = Settings(environ)
     assert all(text.isprintable() for text in settings.warnings)
-    for signal, found in settings.destinations.items():
+    for signal, (found,) in settings.destinations.items():
         assert found.signal == signal
         assert found.path.startswith("/")
         request = "".join([found.path, found.host, *found.headers, *found.headers.values()])
