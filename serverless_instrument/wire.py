@@ -19,9 +19,10 @@ VERSION = 1
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END = 1, 2, 3, 4, 5, 6
+DROPPED = 8
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, DEADLINE))
+KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, DROPPED, DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -31,6 +32,7 @@ _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
 _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
+_DROPPED = struct.Struct("!I")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
@@ -141,6 +143,19 @@ def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
     if len(payload) < end:
         raise ProtocolError("batch is shorter than its scope")
     return payload[_BATCH.size : end], payload[end:], count
+
+
+def dropped_frame(count: int) -> bytes:
+    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
+
+
+def unpack_dropped(payload: bytes) -> int:
+    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _DROPPED.size:
+        raise ProtocolError("DROPPED is too short")
+    count: int = _DROPPED.unpack_from(payload)[0]
+    return count
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

@@ -41,6 +41,7 @@ class Intake:
             for kind, payload in session.reader.feed(data):
                 request_id = self._frame(session, kind, payload)
                 self.frames += 1
+                self.batch.frames += 1
                 if request_id is not None:
                     ended.append(request_id)
         except wire.ProtocolError as error:
@@ -67,6 +68,8 @@ class Intake:
             session.open_requests.pop(request_id, None)
             self.batch.add(settings.TRACES, session.resource, scope, items, count)
             return request_id
+        elif kind == wire.DROPPED:
+            self.batch.dropped_frames += wire.unpack_dropped(payload)
         else:
             raise wire.ProtocolError(f"frame kind {kind} is not for the forwarder")
         return None

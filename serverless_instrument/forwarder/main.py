@@ -16,6 +16,8 @@ from time import monotonic, sleep, time
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
+from serverless_instrument.forwarder.flush_settings import FlushSettings
+from serverless_instrument.forwarder.flush_strategy import GO, SEND, FlushStrategy
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import Settings
 
@@ -59,10 +61,12 @@ def run(
     An extension that exits early takes the function's environment with it, so nothing here may.
     """
     settings = Settings(environ)
-    for problem in [*problems, registration.problem, *settings.warnings]:
+    # An internal extension is told no SHUTDOWN.
+    flush = FlushSettings(environ, told_of_shutdown=registration.runtime_descriptor < 0)
+    for problem in [*problems, registration.problem, *settings.warnings, *flush.warnings]:
         if problem:
             say(problem)
-    forwarder = Forwarder(settings, listener, registration)
+    forwarder = Forwarder(settings, flush, listener, registration)
     forwarder.start()
     while not forwarder.finished:
         try:
@@ -81,14 +85,19 @@ class Forwarder:
     """The event loop's state: descriptors, lifecycle, deadlines."""
 
     def __init__(
-        self, settings: Settings, listener: socket | None, registration: Registration
+        self,
+        settings: Settings,
+        flush: FlushSettings,
+        listener: socket | None,
+        registration: Registration,
     ) -> None:
         self.finished = False
         self._registered = bool(registration.identifier)
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
-        self._delivery = Delivery(settings.destinations, self._wake, self.report)
+        self._delivery = Delivery(settings.destinations, flush, self._wake, self.report)
+        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, frozen=flush.frozen)
         self._next = NextPoll(registration)
         self._next_descriptor = -1
         self._poller = poll()
@@ -101,7 +110,8 @@ class Forwarder:
         self._act_at_s = _NEVER
         # When to ask for /next once more, or to repeat what a drain could not deliver.
         self._retry_at_s = _NEVER
-        self._overran = False
+        # When the end of an invocation began to wait for the backend.
+        self._waits_since_s = _NEVER
         self._interrupted = False
 
     def _wake(self) -> None:
@@ -142,6 +152,7 @@ class Forwarder:
     def turn(self) -> None:
         """Wait for something to happen and carry out what follows from it."""
         wait_s = min(self._act_at_s, self._retry_at_s, self._connections.listen_at_s) - monotonic()
+        wait_s = min(wait_s, self._flush_in_s(), self._delivery.retry_at_s - monotonic())
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
@@ -195,7 +206,17 @@ class Forwarder:
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
             self._act_at_s = monotonic() + max(0.0, left_s) + _OVERDUE_MARGIN_S
+        if self._strategy.invoked(time()):
+            self._send()
         self._do(action)
+
+    def _send(self) -> None:
+        self._delivery.submit()
+        self._strategy.sent(time())
+
+    def _flush_in_s(self) -> float:
+        """Seconds until what waits is due although nothing happens."""
+        return self._strategy.wait_s(time()) if self._delivery.batch else _NEVER
 
     def _shutdown(self, budget_s: float) -> None:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
@@ -221,17 +242,23 @@ class Forwarder:
             self._act_at_s = _NEVER
             self._ask_next()
         elif action == lifecycle.FLUSH:
-            self._act_at_s = monotonic() + _FLUSH_BUDGET_S
-            self._delivery.submit()
-            # A request that overran an earlier flush has had its share of billed time.
-            if self._overran or not self._delivery.in_flight:
-                self._do(self._lifecycle.flushed())
+            self._before_next(self._strategy.ended())
         elif action == lifecycle.FLUSH_ASIDE:
-            self._delivery.submit()
+            if self._strategy.late():
+                self._send()
         elif action == lifecycle.EXIT:
             self.finished = True
-            if lost := self._delivery.lost_items():
-                say(f"{lost} items were not delivered")
+            if losses := self._delivery.losses():
+                say(losses)
+
+    def _before_next(self, how: str) -> None:
+        if how == SEND:
+            self._send()
+        if how == GO or not self._delivery.holds_next():
+            self._do(self._lifecycle.flushed())
+            return
+        self._waits_since_s = monotonic()
+        self._act_at_s = self._waits_since_s + _FLUSH_BUDGET_S
 
     def _ask_next(self) -> None:
         if not self._registered:
@@ -247,6 +274,10 @@ class Forwarder:
     def _look_at_the_clock(self) -> None:
         now_s = monotonic()
         self._connections.listen_again(now_s)
+        if self._flush_in_s() <= 0:
+            self._send()
+        if now_s >= self._delivery.retry_at_s:
+            self._delivery.retry()
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER
             self._try_again()
@@ -265,14 +296,22 @@ class Forwarder:
         if self._lifecycle.state == lifecycle.INVOKED:
             self._do(self._lifecycle.overdue())
         else:
-            self._overran = self._delivery.in_flight > 0
+            self._delivery.overran(self._waited_s())
             self._do(self._lifecycle.flushed())
 
+    def _waited_s(self) -> float:
+        since_s, self._waits_since_s = self._waits_since_s, _NEVER
+        return max(0.0, monotonic() - since_s)
+
     def _flush_ended(self) -> None:
-        if self._delivery.in_flight:
+        if self._lifecycle.state == lifecycle.DRAINING:
+            if self._delivery.in_flight:
+                return
+            if self._delivery.may_try_again(_RETRY_S):
+                self._retry_at_s = monotonic() + _RETRY_S
+                return
+        elif self._delivery.holds_next():
             return
-        self._overran = False
-        if self._lifecycle.state == lifecycle.DRAINING and self._delivery.may_try_again(_RETRY_S):
-            self._retry_at_s = monotonic() + _RETRY_S
-        else:
-            self._do(self._lifecycle.flushed())
+        elif self._waits_since_s != _NEVER:
+            self._delivery.waited(self._waited_s())
+        self._do(self._lifecycle.flushed())

@@ -65,10 +65,10 @@ class Verdict:
     """What became of an export: `kind`, and the reason if anything went wrong.
 
     `retry_after_s` is what the backend asked for; `rejected` the number of items that it refused
-    while it took the others.
+    while it took the others; `status` the HTTP status, 0 without an answer.
     """
 
-    __slots__ = ("kind", "reason", "rejected", "retry_after_s")
+    __slots__ = ("kind", "reason", "rejected", "retry_after_s", "status")
 
     def __init__(
         self,
@@ -76,25 +76,27 @@ class Verdict:
         reason: str = "",
         retry_after_s: float | None = None,
         rejected: int = 0,
+        status: int = 0,
     ) -> None:
         self.kind = kind
         self.reason = reason
         self.retry_after_s = retry_after_s
         self.rejected = rejected
+        self.status = status
 
 
 def verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     """What a response means: 2xx delivered, the retryable statuses kept, anything else given up."""
     if 200 <= status < 300:
         rejected, message = _partial_success(headers, body) if body else (0, "")
-        return Verdict(DELIVERED, _printable(message), rejected=rejected)
+        return Verdict(DELIVERED, _printable(message), rejected=rejected, status=status)
     text = _printable(body[:_REASON_CHARACTERS].decode("latin-1"))
     reason = f"HTTP {status}" + (f": {text}" if text else "")
     if status not in _RETRYABLE:
-        return Verdict(REJECTED, reason)
+        return Verdict(REJECTED, reason, status=status)
     after = headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
-    return Verdict(RETRY, reason, seconds)
+    return Verdict(RETRY, reason, seconds, status=status)
 
 
 def _printable(text: str) -> str:
