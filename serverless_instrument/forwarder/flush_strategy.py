@@ -51,14 +51,14 @@ class FlushStrategy:
 
     __slots__ = ("_adaptive", "_interval_s", "_since_s", "_times", "state")
 
-    def __init__(self, kind: str, interval_ms: int, *, frozen: bool = True) -> None:
+    def __init__(self, kind: str, interval_ms: int, now_s: float, *, frozen: bool = True) -> None:
         self.state = _FIRST_STATE[kind] if frozen else BY_TIMER
         self._adaptive = kind == ADAPTIVE and frozen
         if not frozen and kind in (ADAPTIVE, END):
             interval_ms = DEFAULT_INTERVAL_MS[CONTINUOUSLY]
         self._interval_s = interval_ms / 1000
         # When everything was sent last: what waits now is younger.
-        self._since_s = 0.0
+        self._since_s = now_s
         self._times: list[float] = []
 
     def invoked(self, now_s: float) -> bool:

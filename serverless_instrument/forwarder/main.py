@@ -97,7 +97,7 @@ class Forwarder:
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._delivery = Delivery(settings.destinations, flush, self._wake, self.report)
-        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, frozen=flush.frozen)
+        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, time(), frozen=flush.frozen)
         self._next = NextPoll(registration)
         self._next_descriptor = -1
         self._poller = poll()

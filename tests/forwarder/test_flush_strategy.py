@@ -37,7 +37,7 @@ def invoke(strategy: FlushStrategy, now_s: float) -> tuple[bool, str]:
 
 def adaptive_after(gaps_s: list[float]) -> FlushStrategy:
     """An adaptive strategy that has seen invocations with these gaps between."""
-    strategy, now_s = FlushStrategy(ADAPTIVE, 10_000), START_S
+    strategy, now_s = FlushStrategy(ADAPTIVE, 10_000, START_S), START_S
     invoke(strategy, now_s)
     for gap_s in gaps_s:
         now_s += gap_s
@@ -49,7 +49,7 @@ def adaptive_after(gaps_s: list[float]) -> FlushStrategy:
     ("kind", "how"), [(ADAPTIVE, SEND), (END, SEND), (PERIODICALLY, WAIT), (CONTINUOUSLY, GO)]
 )
 def test_the_end_of_a_first_invocation(kind: str, how: str) -> None:
-    strategy = FlushStrategy(kind, 1000)
+    strategy = FlushStrategy(kind, 1000, START_S)
     strategy.invoked(START_S)
     assert strategy.ended() == how
     assert strategy.late() == (how == SEND)
@@ -57,7 +57,7 @@ def test_the_end_of_a_first_invocation(kind: str, how: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_waits_is_sent_at_the_start_when_due(kind: str) -> None:
-    strategy = FlushStrategy(kind, 1000)
+    strategy = FlushStrategy(kind, 1000, START_S)
     strategy.sent(START_S)
     assert not strategy.invoked(START_S + 0.999)
     assert strategy.wait_s(START_S + 0.4) == pytest.approx(0.6)
@@ -95,7 +95,7 @@ def test_after_idleness_what_waited_is_sent_at_the_start_and_the_rest_at_the_end
 
 @pytest.mark.parametrize("kind", [END, PERIODICALLY, CONTINUOUSLY])
 def test_the_others_do_not(kind: str) -> None:
-    strategy = FlushStrategy(kind, 1000)
+    strategy = FlushStrategy(kind, 1000, START_S)
     before = strategy.state
     for number in range(100):
         invoke(strategy, START_S + number * 0.1)
@@ -107,7 +107,7 @@ def test_the_others_do_not(kind: str) -> None:
     [(ADAPTIVE, 10_000, 1.0), (END, 10_000, 1.0), (PERIODICALLY, 3000, 3.0)],
 )
 def test_managed_instances_have_a_timer_only(kind: str, interval_ms: int, used_s: float) -> None:
-    strategy = FlushStrategy(kind, interval_ms, frozen=False)
+    strategy = FlushStrategy(kind, interval_ms, START_S, frozen=False)
     assert strategy.state == BY_TIMER
     strategy.sent(START_S)
     assert not strategy.late()
@@ -116,7 +116,7 @@ def test_managed_instances_have_a_timer_only(kind: str, interval_ms: int, used_s
 
 
 def test_a_clock_that_is_set_back_delays_by_one_interval_at_most() -> None:
-    strategy = FlushStrategy(CONTINUOUSLY, 1000)
+    strategy = FlushStrategy(CONTINUOUSLY, 1000, START_S)
     strategy.sent(START_S)
     assert strategy.wait_s(START_S - 3600) == 1.0
     assert strategy.invoked(START_S - 3599)
@@ -131,7 +131,7 @@ def test_nothing_waits_longer_than_the_interval_while_the_environment_lives(
     kind: str, interval_ms: int, invocations: list[tuple[float, float]]
 ) -> None:
     """`invocations` are (frozen before, duration); each leaves something at its end."""
-    strategy, now_s = FlushStrategy(kind, interval_ms), START_S
+    strategy, now_s = FlushStrategy(kind, interval_ms, START_S), START_S
     waits_since_s = None
     for frozen_s, duration_s in invocations:
         now_s += frozen_s
