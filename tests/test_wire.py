@@ -222,3 +222,16 @@ def test_field(size: int) -> None:
 )
 def test_socket_path(environ: dict[str, str], path: str) -> None:
     assert wire.socket_path(environ) == path
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, 0), (1, 1), (2**32 - 1, 2**32 - 1), (2**40, 2**32 - 1)]
+)
+def test_dropped(count: int, said: int) -> None:
+    ((kind, payload),) = wire.FrameReader().feed(wire.dropped_frame(count))
+    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, said)
+
+
+def test_a_dropped_frame_that_is_too_short() -> None:
+    with pytest.raises(wire.ProtocolError, match="too short"):
+        wire.unpack_dropped(b"\0\0\0")

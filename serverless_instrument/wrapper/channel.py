@@ -163,8 +163,9 @@ class Channel:
         if self.dropped_frames != self._told_frames:
             from serverless_instrument import wire
 
-            untold, self._told_frames = self.dropped_frames - self._told_frames, self.dropped_frames
-            self._current = wire.dropped_frame(untold)
+            dropped_frames = self.dropped_frames  # another thread may drop more meanwhile
+            self._current = wire.dropped_frame(dropped_frames - self._told_frames)
+            self._told_frames = dropped_frames
             return True
         try:
             self._current = self._queue.popleft()
