@@ -146,6 +146,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/flush_settings.py": row("forwarder.flush_strategy forwarder.retry_queue wire"),
     "forwarder/flush_strategy.py": row(),
+    "forwarder/freeze_clock.py": row(),
     "forwarder/halves.py": row("forwarder.batch forwarder.protobuf", inside="wire"),
     "forwarder/http1.py": row(),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
@@ -154,7 +155,8 @@ TABLE: dict[str, Row] = {
     "forwarder/link.py": row("forwarder.http1"),
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
-        "forwarder.flush_strategy forwarder.lifecycle forwarder.runtime_api forwarder.settings",
+        "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
+        "forwarder.runtime_api forwarder.settings",
     ),
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
@@ -262,6 +264,7 @@ PURE = (
     "forwarder/breaker.py",
     "forwarder/flush_settings.py",
     "forwarder/flush_strategy.py",
+    "forwarder/freeze_clock.py",
     "forwarder/halves.py",
     "forwarder/http1.py",
     "forwarder/intake.py",
@@ -453,7 +456,8 @@ FORWARDER_AT_REGISTER = words(
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.backend forwarder.batch forwarder.breaker forwarder.connections forwarder.delivery",
-    "forwarder.flush_settings forwarder.flush_strategy forwarder.intake forwarder.lifecycle",
+    "forwarder.flush_settings forwarder.flush_strategy forwarder.freeze_clock forwarder.intake",
+    "forwarder.lifecycle",
     "forwarder.link forwarder.main forwarder.otlp_http forwarder.overflow forwarder.retry_queue",
     "forwarder.settings forwarder.tally forwarder.url",
 )

@@ -31,6 +31,7 @@ class Delivery:
     Args:
         destinations: by signal; items of others are discarded.
         settings: bounds of what is kept.
+        clock: seconds that go on over a freeze; see `FreezeClock`.
         wake: called, from the thread, when there is something to settle.
         report: says one line, given a subject and a message, but no second one of a subject before
             "" has been its message.
@@ -40,6 +41,7 @@ class Delivery:
         self,
         destinations: dict[str, Destination],
         settings: FlushSettings,
+        clock: Callable[[], float],
         wake: Callable[[], None],
         report: Callable[[str, str], None],
     ) -> None:
@@ -48,6 +50,7 @@ class Delivery:
         self._destinations = {one.signal: one for one in destinations.values()}
         # signal -> names of its destinations
         self._routes = {signal: [one.signal] for signal, one in destinations.items()}
+        self._clock = clock
         self._report = report
         self._queue = RetryQueue(settings.queue_bytes)
         self._overflow = Overflow(settings, self._destinations, self.tally, report)
@@ -55,7 +58,7 @@ class Delivery:
         # What is on its way, one to each destination.
         self._out: dict[str, Export] = {}
         self._drain_until_s = 0.0
-        self._reported_at_s = monotonic()
+        self._reported_at_s = clock()
         self._reported_unix_ns = time_ns()
 
     def warm_up(self) -> None:
@@ -72,14 +75,13 @@ class Delivery:
         """Whether something is on its way that the end of an invocation should wait for."""
         return self._queue.holds_next()
 
-    @property
-    def retry_at_s(self) -> float:
-        """When to call `retry` (monotonic)."""
-        return self._queue.retry_at_s()
+    def retry_in_s(self) -> float:
+        """Seconds until `retry` is to be called."""
+        return self._queue.retry_at_s() - self._clock()
 
     def submit(self) -> None:
         """Take what the batch holds, and hand over what may be tried."""
-        if self._collect() and monotonic() - self._reported_at_s >= _REPORT_EVERY_S:
+        if self._collect() and self._clock() - self._reported_at_s >= _REPORT_EVERY_S:
             self._report_oneself()
         self.retry()
 
@@ -98,10 +100,9 @@ class Delivery:
 
     def retry(self) -> None:
         """Hand over what waits and may be tried now."""
-        now_s = monotonic()
         self._overflow.take_back(self._queue)
-        for export in self._queue.take(now_s):
-            give_up_at_s = now_s + self._destinations[export.route].timeout_ms / 1000
+        for export in self._queue.take(self._clock()):
+            give_up_at_s = monotonic() + self._destinations[export.route].timeout_ms / 1000
             if self._drain_until_s:
                 give_up_at_s = min(give_up_at_s, self._drain_until_s)
             self._out[export.route] = export
@@ -127,7 +128,7 @@ class Delivery:
 
     def may_try_again(self, after_s: float) -> bool:
         """Whether a drain has something to repeat, and time for it `after_s` from now."""
-        at_s = max(monotonic() + after_s, self._queue.retry_at_s())
+        at_s = monotonic() + max(after_s, self.retry_in_s())
         return bool(self._queue) and at_s < self._drain_until_s
 
     def settle(self) -> None:
@@ -160,7 +161,7 @@ class Delivery:
 
     def _keep(self, export: Export, verdict: Verdict) -> None:
         self.tally.add(tally.RETRIED, export.count, export.signal)
-        self._queue.failed(export, monotonic(), urandom(1)[0] / 255, verdict.retry_after_s)
+        self._queue.failed(export, self._clock(), urandom(1)[0] / 255, verdict.retry_after_s)
         if export.count:  # our own figures are nobody's trouble
             self._report(
                 f"{export.route} kept",
@@ -183,7 +184,7 @@ class Delivery:
             return
         from serverless_instrument.forwarder import self_report
 
-        self._reported_at_s = monotonic()
+        self._reported_at_s = self._clock()
         self.tally.add(tally.FRAMES, self.batch.frames)
         self.batch.frames = 0
         self._count_dropped_frames()

@@ -40,7 +40,7 @@ _IDLE_S = 180.0
 class FlushStrategy:
     """Decides when to flush.
 
-    Every time is seconds on a clock that goes on over a freeze, which CLOCK_MONOTONIC need not.
+    Every time is seconds on a clock that goes on over a freeze; see `FreezeClock`.
 
     Args:
         kind: one of `KINDS`.

@@ -18,6 +18,7 @@ from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GON
 from serverless_instrument.forwarder.delivery import Delivery
 from serverless_instrument.forwarder.flush_settings import FlushSettings
 from serverless_instrument.forwarder.flush_strategy import GO, SEND, FlushStrategy
+from serverless_instrument.forwarder.freeze_clock import FreezeClock
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import Settings
 
@@ -96,8 +97,11 @@ class Forwarder:
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
-        self._delivery = Delivery(settings.destinations, flush, self._wake, self.report)
-        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, time(), frozen=flush.frozen)
+        self._freeze_clock = FreezeClock(monotonic(), time())
+        self._delivery = Delivery(
+            settings.destinations, flush, self._clock, self._wake, self.report
+        )
+        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, 0.0, frozen=flush.frozen)
         self._next = NextPoll(registration)
         self._next_descriptor = -1
         self._poller = poll()
@@ -113,6 +117,9 @@ class Forwarder:
         # When the end of an invocation began to wait for the backend.
         self._waits_since_s = _NEVER
         self._interrupted = False
+
+    def _clock(self) -> float:
+        return self._freeze_clock.at(monotonic(), time())
 
     def _wake(self) -> None:
         try:
@@ -152,7 +159,7 @@ class Forwarder:
     def turn(self) -> None:
         """Wait for something to happen and carry out what follows from it."""
         wait_s = min(self._act_at_s, self._retry_at_s, self._connections.listen_at_s) - monotonic()
-        wait_s = min(wait_s, self._flush_in_s(), self._delivery.retry_at_s - monotonic())
+        wait_s = min(wait_s, self._flush_in_s(), self._delivery.retry_in_s())
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
@@ -206,17 +213,17 @@ class Forwarder:
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
             self._act_at_s = monotonic() + max(0.0, left_s) + _OVERDUE_MARGIN_S
-        if self._strategy.invoked(time()):
+        if self._strategy.invoked(self._clock()):
             self._send()
         self._do(action)
 
     def _send(self) -> None:
         self._delivery.submit()
-        self._strategy.sent(time())
+        self._strategy.sent(self._clock())
 
     def _flush_in_s(self) -> float:
         """Seconds until what waits is due although nothing happens."""
-        return self._strategy.wait_s(time()) if self._delivery.batch else _NEVER
+        return self._strategy.wait_s(self._clock()) if self._delivery.batch else _NEVER
 
     def _shutdown(self, budget_s: float) -> None:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
@@ -276,7 +283,7 @@ class Forwarder:
         self._connections.listen_again(now_s)
         if self._flush_in_s() <= 0:
             self._send()
-        if now_s >= self._delivery.retry_at_s:
+        if self._delivery.retry_in_s() <= 0:
             self._delivery.retry()
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER

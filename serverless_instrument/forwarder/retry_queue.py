@@ -18,13 +18,15 @@ NEVER = float("inf")
 class Lane:
     """What waits for one destination, oldest first, and how that destination does."""
 
-    __slots__ = ("breaker", "request_bytes", "signal", "size_bytes", "waiting")
+    __slots__ = ("breaker", "out_bytes", "request_bytes", "signal", "size_bytes", "waiting")
 
     def __init__(self, signal: str) -> None:
         self.signal = signal
         self.breaker = Breaker()
         self.waiting: list[Export] = []
         self.size_bytes = 0
+        # On its way.
+        self.out_bytes = 0
         # The backend may take less than is usual; it says so with 413.
         self.request_bytes = MAX_REQUEST_BYTES
 
@@ -66,7 +68,7 @@ class Lane:
 
 
 class RetryQueue:
-    """Exports by destination, bounded in bytes.
+    """Exports by destination, bounded in bytes, what is on its way included.
 
     What no longer fits is in `spilled`, in whatever order, until somebody takes it.
     """
@@ -118,8 +120,9 @@ class RetryQueue:
             self._arrivals += 1
             export.arrival = self._arrivals
         self._lane(export).insert(export)
-        if self.size_bytes > self._limit_bytes:
-            self._spill(self._limit_bytes * (1 - _FREED))
+        out_bytes = sum([lane.out_bytes for lane in self._lanes.values()])
+        if self.size_bytes + out_bytes > self._limit_bytes:
+            self._spill(max(0, self._limit_bytes * (1 - _FREED) - out_bytes))
 
     def _lane(self, export: Export) -> Lane:
         lane = self._lanes.get(export.route)
@@ -149,24 +152,31 @@ class RetryQueue:
         taken = []
         for lane in sorted(self._lanes.values(), key=_value):
             if lane.waiting and lane.breaker.may_send(now_s):
-                taken.append(lane.request(newest=self._draining))
+                request = lane.request(newest=self._draining)
+                lane.out_bytes = len(request.body)
+                taken.append(request)
                 lane.breaker.sent()
         return taken
 
     def answered(self, export: Export) -> None:
         """The backend took it or refused it for good."""
-        self._lane(export).breaker.answered()
+        lane = self._lane(export)
+        lane.out_bytes = 0
+        lane.breaker.answered()
 
     def failed(
         self, export: Export, now_s: float, random: float, retry_after_s: float | None
     ) -> None:
         """Keep `export` for later; see `Breaker.failed`."""
-        self._lane(export).breaker.failed(now_s, random, retry_after_s)
+        lane = self._lane(export)
+        lane.out_bytes = 0
+        lane.breaker.failed(now_s, random, retry_after_s)
         self.add(export)
 
     def too_large(self, export: Export, parts: list[Export]) -> None:
         """The backend wants smaller requests: keep the `parts` of `export`."""
         lane = self._lane(export)
+        lane.out_bytes = 0
         lane.breaker.answered()
         lane.request_bytes = min(lane.request_bytes, max(len(export.body) // 2, 1))
         for part in parts:

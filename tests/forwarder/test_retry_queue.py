@@ -252,7 +252,9 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        assert 0 <= self.queue.size_bytes <= self.LIMIT_BYTES
+        out_bytes = sum(len(one.body) for one in self.out.values())
+        assert self.queue.size_bytes >= 0
+        assert self.queue.size_bytes + out_bytes <= max(self.LIMIT_BYTES, out_bytes)
 
     def teardown(self) -> None:
         everything = numbers(self.queue.clear()) + numbers(list(self.out.values()))
