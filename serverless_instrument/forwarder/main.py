@@ -35,6 +35,8 @@ _FLUSH_BUDGET_S = 1.0
 # Lambda gives; a deadline further off is a defect.
 _EXIT_MARGIN_S = 0.25
 _SHORTEST_DRAIN_S = 0.2
+# All that Lambda gives where it knows of no external extension is 500 ms.
+_INTERNAL_DRAIN_S = 0.4
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
 _RETRY_S = 0.2
@@ -240,7 +242,7 @@ class Forwarder:
                 self._do(self._lifecycle.runtime_gone())
             elif what is PARENT_GONE:
                 # An internal extension is told no SHUTDOWN; it is over with its runtime.
-                self._shutdown(_FLUSH_BUDGET_S)
+                self._shutdown(_INTERNAL_DRAIN_S)
             else:
                 self._do(self._lifecycle.ended(what))
 

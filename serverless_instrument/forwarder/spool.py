@@ -21,6 +21,9 @@ _SEGMENT_BYTES = 2 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 # More than any segment of ours: one record is at most a request, which is at most twice this.
 _LARGEST_BYTES = 16 * 1024 * 1024
+# Another forwarder, which takes what it finds, must not find half a segment.
+_UNFINISHED = "."
+_ABANDONED_NS = 60_000_000_000
 _OWN = 0o040700
 _TYPE_AND_MODE = 0o170777
 
@@ -71,6 +74,9 @@ class Spool:
         except OSError:
             return
         for name in names:
+            if name.startswith(_UNFINISHED):
+                self._clean_up(name)
+                continue
             try:
                 status = posix.lstat(self._path(name))
             except OSError:
@@ -80,6 +86,12 @@ class Spool:
                 self._segments[name] = status.st_size
             else:
                 self.skipped += 1
+
+    def _clean_up(self, name: str) -> None:
+        """Remove what a forwarder that was killed has left unfinished; another may still write."""
+        signal, _ = spool_format.described(name[len(_UNFINISHED) :])
+        if signal and time_ns() - spool_format.written_ns(name[len(_UNFINISHED) :]) > _ABANDONED_NS:
+            self._remove(name)
 
     def _ours(self) -> bool:
         status = posix.lstat(self._directory)
@@ -120,7 +132,7 @@ class Spool:
     def _written(self, segment: bytes, signal: str, count: int) -> bool:
         self._number += 1
         name = spool_format.name(time_ns(), posix.getpid(), self._number, count, signal)
-        path = self._path(name)
+        unfinished = self._path(_UNFINISHED + name)
         try:
             try:
                 posix.mkdir(self._directory, 0o700)
@@ -130,16 +142,17 @@ class Spool:
                 self.problem = f"{self._directory} is not a directory of this user's with mode 0700"
                 return False
             flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-            descriptor = posix.open(path, flags | posix.O_NOFOLLOW, 0o600)
+            descriptor = posix.open(unfinished, flags | posix.O_NOFOLLOW, 0o600)
             try:
                 rest = memoryview(segment)
                 while rest:
                     rest = rest[posix.write(descriptor, rest) :]
             finally:
                 posix.close(descriptor)
+            posix.rename(unfinished, self._path(name))
         except OSError as error:
             self.problem = error.strerror or str(error)
-            self._remove(name)
+            self._remove(_UNFINISHED + name)
             return False
         self._segments[name] = len(segment)
         self.problem = ""

@@ -72,3 +72,8 @@ def described(file: str) -> tuple[str, int]:
     if not all(x.isascii() and x.isdigit() and len(x) <= _DIGITS for x in numbers):
         return "", 0
     return signal, int(numbers[-1])
+
+
+def written_ns(file: str) -> int:
+    """When a segment called `file`, one of ours, was written (Unix time)."""
+    return int(file.partition("-")[0])

@@ -12,10 +12,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from serverless_instrument import wire
 from tests.forwarder import encoded, otlp_backend
-from tests.forwarder.otlp_backend import OK, Gate, status
+from tests.forwarder.otlp_backend import OK, Gate, Last, status
 from tests.forwarder.running import World, eventually, world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.forwarder.otlp_backend import Export
@@ -65,6 +66,53 @@ def test_an_outage_costs_next_to_nothing_and_nothing_is_lost(
         assert sorted(outage.taken) == sorted(f"span {number}" for number in range(200))
         (line,) = parts.forwarder.lines()
         assert "out of reach" in line
+
+
+def after(delay_s: float, response: bytes = OK) -> bytes:
+    time.sleep(delay_s)
+    return response
+
+
+# What a backend does at first: with the first so many requests, or for ever.
+BEHAVIOURS: dict[str, tuple[int, Callable[[], bytes | None]]] = {
+    "answers at once": (0, lambda: OK),
+    "refuses four requests": (4, lambda: status(503)),
+    "answers after 300 ms": (1000, lambda: after(0.3)),
+    "is slow and then refuses": (3, lambda: after(0.3, status(503))),
+    "resets": (3, lambda: None),
+    "answers with garbage": (3, lambda: b"\0\xff nonsense\r\n\r\n"),
+    "closes each connection": (1000, lambda: Last(OK)),
+    "asks for patience": (2, lambda: status(429, "Retry-After: 1")),
+}
+
+
+@pytest.mark.parametrize("strategy", ["adaptive", "end", "periodically,50", "continuously,50"])
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_every_invocation_is_answered_and_everything_arrives_once(
+    tmp_path: Path, behaviour: str, strategy: str
+) -> None:
+    environ = {**AT_END, "SERVERLESS_INSTRUMENT_FLUSH": strategy}
+    with world(tmp_path, environ=environ) as parts:
+        limit, misbehave = BEHAVIOURS[behaviour]
+        taken: list[str] = []
+        seen: list[str] = []
+
+        def respond(export: Export) -> bytes | None:
+            seen.append(export.signal)
+            said = misbehave() if len(seen) <= limit else OK
+            if said == OK:
+                taken.extend(export.names())
+            return said
+
+        parts.backend.respond = respond
+        names = [f"span {number}" for number in range(25)]
+        for name in names:
+            assert parts.invoke(name) < 1.5
+            with parts.forwarder.frozen():
+                pass
+        parts.shut_down()
+        assert sorted(taken) == sorted(names)
+        assert len(parts.forwarder.lines()) <= 1
 
 
 def test_a_backend_that_hangs_is_waited_for_once(tmp_path: Path) -> None:

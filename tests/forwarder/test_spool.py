@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,6 +143,21 @@ def test_what_is_not_ours_is_counted_and_left_alone(tmp_path: Path) -> None:
     assert bodies(everything(spool)) == bodies([export(0)])
     assert foreign.read_text() == "mine"
     assert outside.read_text() == "secret"
+
+
+def test_what_somebody_still_writes_is_left_alone_and_what_nobody_finishes_removed(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "spool"
+    directory.mkdir(mode=0o700)
+    fresh = "." + spool_format.name(time.time_ns(), 1, 1, 1, "logs")
+    old = "." + spool_format.name(1, 1, 1, 1, "logs")
+    for name in (fresh, old, ".hidden"):
+        (directory / name).write_bytes(b"half")
+    spool = Spool(str(directory), LIMIT_BYTES)
+    spool.find()
+    assert (bool(spool), spool.skipped) == (False, 0)
+    assert sorted(path.name for path in directory.iterdir()) == sorted([fresh, ".hidden"])
 
 
 def test_a_truncated_segment_is_counted_and_removed(tmp_path: Path) -> None:
