@@ -152,7 +152,7 @@ TABLE: dict[str, Row] = {
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
-    "forwarder/link.py": row("forwarder.http1"),
+    "forwarder/link.py": row("forwarder.http1 forwarder.patience"),
     "forwarder/main.py": row(
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
@@ -162,6 +162,7 @@ TABLE: dict[str, Row] = {
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
     "forwarder/overflow.py": row("forwarder.tally", inside="forwarder.spool"),
+    "forwarder/patience.py": row(),
     "forwarder/protobuf.py": row(),
     "forwarder/receiver.py": row(),
     "forwarder/retry_queue.py": row("forwarder.batch forwarder.breaker forwarder.settings"),
@@ -273,6 +274,7 @@ PURE = (
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
+    "forwarder/patience.py",
     "forwarder/protobuf.py",
     "forwarder/retry_queue.py",
     "forwarder/self_report.py",
@@ -458,8 +460,8 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.backend forwarder.batch forwarder.breaker forwarder.connections forwarder.delivery",
     "forwarder.flush_settings forwarder.flush_strategy forwarder.freeze_clock forwarder.intake",
     "forwarder.lifecycle",
-    "forwarder.link forwarder.main forwarder.otlp_http forwarder.overflow forwarder.retry_queue",
-    "forwarder.settings forwarder.tally forwarder.url",
+    "forwarder.link forwarder.main forwarder.otlp_http forwarder.overflow forwarder.patience",
+    "forwarder.retry_queue forwarder.settings forwarder.tally forwarder.url",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text")

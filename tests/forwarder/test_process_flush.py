@@ -70,6 +70,26 @@ def test_frozen_while_requests_are_on_their_way(tmp_path: Path, strategy: str) -
         assert parts.forwarder.lines() == []
 
 
+@pytest.mark.parametrize("answered", ["while frozen", "after the thaw"])
+def test_a_freeze_longer_than_the_exporters_timeout(tmp_path: Path, answered: str) -> None:
+    environ = {**flushing("continuously,10"), "OTEL_EXPORTER_OTLP_TIMEOUT": "2000"}
+    with world(tmp_path, environ=environ) as parts:
+        gate = Gate()
+        parts.backend.respond = gate
+        parts.invoke("first")
+        parts.backend.wait_for(1)  # by the timer
+        with parts.forwarder.frozen():
+            if answered == "while frozen":
+                gate.open()
+            time.sleep(2.5)
+        time.sleep(0.05)
+        gate.open()
+        parts.invoke("second")
+        parts.shut_down()
+        assert parts.backend.names() == ["first", "second"]
+        assert parts.forwarder.lines() == []
+
+
 def test_adaptive_batches_a_busy_function_and_adds_nothing_to_it(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
 
