@@ -19,10 +19,10 @@ VERSION = 1
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
-OPEN, INIT_ERROR = 9, 10
+DROPPED, OPEN, INIT_ERROR = 8, 9, 10
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((HELLO, START, SPANS, LOGS, METRICS, END, LINES, OPEN, INIT_ERROR, DEADLINE))
+KINDS = frozenset((*range(HELLO, INIT_ERROR + 1), DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -32,6 +32,7 @@ _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
 _REQUEST = struct.Struct("!QQB")
 _BATCH = struct.Struct("!IH")
+_DROPPED = struct.Struct("!I")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
@@ -188,6 +189,19 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
         payload[position : position + DIGEST_BYTES]
         for position in range(start, len(payload), DIGEST_BYTES)
     ]
+
+
+def dropped_frame(count: int) -> bytes:
+    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
+
+
+def unpack_dropped(payload: bytes) -> int:
+    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _DROPPED.size:
+        raise ProtocolError("DROPPED is too short")
+    count: int = _DROPPED.unpack_from(payload)[0]
+    return count
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

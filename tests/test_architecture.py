@@ -56,7 +56,7 @@ TABLE: dict[str, Row] = {
         "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
         "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
-    "wrapper/channel.py": row(),
+    "wrapper/channel.py": row(inside="wire"),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/current_span.py": row(),
@@ -280,87 +280,182 @@ TABLE: dict[str, Row] = {
     # the companion process
     "forwarder/__init__.py": row(),
     "forwarder/__main__.py": row(
-        inside="forwarder.main forwarder.otlp_receiver forwarder.receiver forwarder.runtime_api "
-        "forwarder.settings wire",
+        inside="wire forwarder.main forwarder.otlp_receiver forwarder.receiver "
+        "forwarder.runtime_api forwarder.settings",
     ),
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
-    "forwarder/backend.py": row("forwarder.otlp_http", inside="forwarder.poster"),
-    "forwarder/batch.py": row("wire"),
-    "forwarder/connections.py": row("wire forwarder.intake forwarder.receiver"),
+    "forwarder/backend.py": row(
+        "forwarder.otlp_http",
+        inside="forwarder.poster",
+    ),
+    "forwarder/batch.py": row(
+        "wire",
+    ),
+    "forwarder/breaker.py": row(),
+    "forwarder/connections.py": row(
+        "wire forwarder.intake forwarder.receiver",
+    ),
     "forwarder/delivery.py": row(
-        "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
+        "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.overflow",
+        "forwarder.retry_queue forwarder.settings forwarder.tally",
+        inside="forwarder.halves forwarder.self_report",
     ),
-    "forwarder/endings.py": row(
-        "forwarder.init_span forwarder.log_intake forwarder.never_began forwarder.platform_events "
-        "forwarder.resource forwarder.settings forwarder.spans forwarder.unfinished"
-    ),
-    "forwarder/function_lines.py": row("forwarder.json_text"),
-    "forwarder/http1.py": row(),
-    "forwarder/http1_server.py": row("forwarder.http1"),
-    "forwarder/init_span.py": row("forwarder.platform_events forwarder.spans"),
-    "forwarder/intake.py": row("forwarder.settings wire", inside="forwarder.unfinished"),
-    "forwarder/json_text.py": row(),
-    "forwarder/lifecycle.py": row(),
-    "forwarder/link.py": row("forwarder.http1", inside="forwarder.proxy forwarder.tunnel"),
-    "forwarder/log_intake.py": row(
-        ". wire forwarder.function_lines forwarder.log_records forwarder.platform_events",
-        "forwarder.platform_lines forwarder.protobuf forwarder.resource forwarder.settings",
-    ),
-    "forwarder/log_records.py": row(
-        "wire forwarder.json_text forwarder.platform_events forwarder.protobuf",
-    ),
-    "forwarder/log_settings.py": row("log_rules"),
-    "forwarder/main.py": row(
-        "forwarder.connections forwarder.delivery forwarder.lifecycle forwarder.runtime_api",
-        "forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings forwarder.otlp_receiver",
     "forwarder/destination.py": row(),
+    "forwarder/endings.py": row(
+        "forwarder.init_span forwarder.log_intake forwarder.never_began",
+        "forwarder.platform_events forwarder.resource forwarder.settings",
+        "forwarder.spans forwarder.unfinished",
+    ),
     "forwarder/endpoint_settings.py": row(
         "forwarder.destination forwarder.url",
         inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
         "forwarder.headers_secret",
     ),
+    "forwarder/flush_settings.py": row(
+        "wire forwarder.flush_strategy forwarder.retry_queue",
+    ),
+    "forwarder/flush_strategy.py": row(),
+    "forwarder/freeze_clock.py": row(),
+    "forwarder/function_lines.py": row(
+        "forwarder.json_text",
+    ),
+    "forwarder/halves.py": row(
+        "forwarder.batch forwarder.protobuf",
+        inside="wire",
+    ),
     "forwarder/headers.py": row(),
     "forwarder/headers_secret.py": row(
-        "forwarder.destination forwarder.headers forwarder.url", inside="forwarder.json_text"
+        "forwarder.destination forwarder.headers forwarder.url",
+        inside="forwarder.json_text",
     ),
+    "forwarder/http1.py": row(),
+    "forwarder/http1_server.py": row(
+        "forwarder.http1",
     ),
-    "forwarder/never_began.py": row("forwarder.spans forwarder.unfinished"),
-    "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
-    "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
-    "forwarder/otlp_json.py": row("forwarder.protobuf"),
-    "forwarder/platform_events.py": row("forwarder.json_text"),
-    "forwarder/platform_lines.py": row("forwarder.platform_events"),
-    "forwarder/protobuf.py": row("wire"),
+    "forwarder/init_span.py": row(
+        "forwarder.platform_events forwarder.spans",
+    ),
+    "forwarder/intake.py": row(
+        "wire forwarder.settings",
+        inside="forwarder.unfinished",
+    ),
+    "forwarder/json_text.py": row(),
+    "forwarder/lifecycle.py": row(),
+    "forwarder/link.py": row(
+        "forwarder.http1 forwarder.patience",
+        inside="forwarder.proxy forwarder.tunnel",
+    ),
+    "forwarder/log_intake.py": row(
+        ". wire forwarder.function_lines forwarder.log_records",
+        "forwarder.platform_events forwarder.platform_lines forwarder.protobuf",
+        "forwarder.resource forwarder.settings",
+    ),
+    "forwarder/log_records.py": row(
+        "wire forwarder.json_text forwarder.platform_events forwarder.protobuf",
+    ),
+    "forwarder/log_settings.py": row(
+        "log_rules",
+    ),
+    "forwarder/main.py": row(
+        "forwarder.connections forwarder.delivery forwarder.flush_settings",
+        "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
+        "forwarder.runtime_api forwarder.settings forwarder.telemetry",
+        inside="forwarder.endings forwarder.otlp_receiver",
+    ),
+    "forwarder/never_began.py": row(
+        "forwarder.spans forwarder.unfinished",
+    ),
+    "forwarder/otlp_answer.py": row(
+        "forwarder.protobuf",
+        inside="forwarder.json_text",
+    ),
+    "forwarder/otlp_http.py": row(
+        ".",
+        inside="forwarder.otlp_answer forwarder.otlp_json",
+    ),
+    "forwarder/otlp_json.py": row(
+        "forwarder.protobuf",
+    ),
     "forwarder/otlp_receiver.py": row(
-        "forwarder.http1 forwarder.http1_server forwarder.otlp_request"
+        "forwarder.http1 forwarder.http1_server forwarder.otlp_request",
     ),
-    "forwarder/otlp_request.py": row("wire forwarder.protobuf"),
+    "forwarder/otlp_request.py": row(
+        "wire forwarder.protobuf",
+    ),
+    "forwarder/overflow.py": row(
+        "forwarder.tally",
+        inside="forwarder.spool",
+    ),
+    "forwarder/patience.py": row(),
+    "forwarder/platform_events.py": row(
+        "forwarder.json_text",
+    ),
+    "forwarder/platform_lines.py": row(
+        "forwarder.platform_events",
+    ),
     "forwarder/poster.py": row(
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
-    "forwarder/proxy.py": row("forwarder.endpoint_settings forwarder.headers forwarder.url"),
+    "forwarder/protobuf.py": row(
+        "wire",
+    ),
+    "forwarder/proxy.py": row(
+        "forwarder.endpoint_settings forwarder.headers forwarder.url",
+    ),
     "forwarder/receiver.py": row(),
-    "forwarder/resource.py": row("wire forwarder.protobuf"),
-    "forwarder/retry_queue.py": row(),
-    "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
-    "forwarder/settings.py": row("forwarder.endpoint_settings", inside="forwarder.proxy"),
-    "forwarder/spans.py": row(". wire forwarder.protobuf"),
+    "forwarder/resource.py": row(
+        "wire forwarder.protobuf",
+    ),
+    "forwarder/retry_queue.py": row(
+        "forwarder.batch forwarder.breaker forwarder.settings",
+    ),
+    "forwarder/runtime_api.py": row(
+        "forwarder.http1",
+        inside="forwarder.json_text",
+    ),
+    "forwarder/secret_reader.py": row(
+        "forwarder.headers_secret forwarder.http1 forwarder.link forwarder.signed",
+    ),
+    "forwarder/self_report.py": row(
+        ". wire forwarder.tally",
+    ),
+    "forwarder/settings.py": row(
+        "forwarder.endpoint_settings",
+        inside="forwarder.proxy",
+    ),
+    "forwarder/signed.py": row(
+        "forwarder.sigv4",
+    ),
+    "forwarder/sigv4.py": row(),
+    "forwarder/spans.py": row(
+        ". wire forwarder.protobuf",
+    ),
+    "forwarder/spool.py": row(
+        "forwarder.retry_queue forwarder.spool_format",
+    ),
+    "forwarder/spool_format.py": row(
+        "forwarder.batch forwarder.settings",
+    ),
+    "forwarder/tally.py": row(),
     "forwarder/telemetry.py": row(
-        "forwarder.log_settings forwarder.telemetry_listener forwarder.telemetry_subscription",
+        "forwarder.log_settings forwarder.telemetry_listener",
+        "forwarder.telemetry_subscription",
         inside="forwarder.http1_server forwarder.log_intake forwarder.platform_events",
     ),
-    "forwarder/telemetry_listener.py": row(inside="forwarder.http1 forwarder.http1_server"),
-    "forwarder/telemetry_subscription.py": row("forwarder.http1 forwarder.runtime_api"),
-    "forwarder/unfinished.py": row("forwarder.platform_events forwarder.spans"),
-    "forwarder/secret_reader.py": row(
-        "forwarder.headers_secret forwarder.http1 forwarder.link forwarder.signed"
+    "forwarder/telemetry_listener.py": row(
+        inside="forwarder.http1 forwarder.http1_server",
     ),
-    "forwarder/signed.py": row("forwarder.sigv4"),
-    "forwarder/sigv4.py": row(),
-    "forwarder/tunnel.py": row("forwarder.http1 forwarder.proxy"),
+    "forwarder/telemetry_subscription.py": row(
+        "forwarder.http1 forwarder.runtime_api",
+    ),
+    "forwarder/tunnel.py": row(
+        "forwarder.http1 forwarder.proxy",
+    ),
+    "forwarder/unfinished.py": row(
+        "forwarder.platform_events forwarder.spans",
+    ),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -467,6 +562,11 @@ PURE = (
     "forwarder/aws_endpoint.py",
     "forwarder/batch.py",
     "forwarder/function_lines.py",
+    "forwarder/breaker.py",
+    "forwarder/flush_settings.py",
+    "forwarder/flush_strategy.py",
+    "forwarder/freeze_clock.py",
+    "forwarder/halves.py",
     "forwarder/http1.py",
     "forwarder/http1_server.py",
     "forwarder/init_span.py",
@@ -486,15 +586,19 @@ PURE = (
     "forwarder/otlp_json.py",
     "forwarder/platform_events.py",
     "forwarder/platform_lines.py",
+    "forwarder/patience.py",
     "forwarder/protobuf.py",
     "forwarder/resource.py",
     "forwarder/retry_queue.py",
+    "forwarder/self_report.py",
     "forwarder/settings.py",
     "forwarder/spans.py",
     "forwarder/unfinished.py",
     "forwarder/otlp_request.py",
     "forwarder/proxy.py",
     "forwarder/sigv4.py",
+    "forwarder/spool_format.py",
+    "forwarder/tally.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",
@@ -674,18 +778,19 @@ FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
 FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.connections forwarder.delivery",
-    "forwarder.destination forwarder.endpoint_settings forwarder.intake forwarder.lifecycle",
-    "forwarder.log_settings forwarder.main forwarder.otlp_http forwarder.retry_queue",
-    "forwarder.settings forwarder.telemetry forwarder.telemetry_listener",
-    "forwarder.telemetry_subscription forwarder.url log_rules",
+    "forwarder.backend forwarder.batch forwarder.breaker forwarder.connections forwarder.delivery",
+    "forwarder.destination forwarder.endpoint_settings forwarder.flush_settings",
+    "forwarder.flush_strategy forwarder.freeze_clock forwarder.intake forwarder.lifecycle",
+    "forwarder.log_settings forwarder.main forwarder.otlp_http forwarder.overflow",
+    "forwarder.retry_queue forwarder.settings forwarder.tally forwarder.telemetry",
+    "forwarder.telemetry_listener forwarder.telemetry_subscription forwarder.url log_rules",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
     "forwarder.endings forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
-    "forwarder.never_began forwarder.platform_events forwarder.platform_lines forwarder.poster",
-    "forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
+    "forwarder.never_began forwarder.patience forwarder.platform_events forwarder.platform_lines",
+    "forwarder.poster forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
 )
 
 

@@ -245,3 +245,16 @@ def test_a_digest_is_of_the_line_without_its_end() -> None:
 def test_a_lines_frame_that_is_cut_short_is_refused(payload: bytes) -> None:
     with pytest.raises(wire.ProtocolError, match="LINES"):
         wire.unpack_lines(payload)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, 0), (1, 1), (2**32 - 1, 2**32 - 1), (2**40, 2**32 - 1)]
+)
+def test_dropped(count: int, said: int) -> None:
+    ((kind, payload),) = wire.FrameReader().feed(wire.dropped_frame(count))
+    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, said)
+
+
+def test_a_dropped_frame_that_is_too_short() -> None:
+    with pytest.raises(wire.ProtocolError, match="too short"):
+        wire.unpack_dropped(b"\0\0\0")

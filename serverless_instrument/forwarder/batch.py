@@ -19,27 +19,36 @@ _ENVELOPE_BYTES = 64
 class Export:
     """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
 
-    `arrival` is its place in the order of exports, 0 before it has one.
+    `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
+    one.
     """
 
-    __slots__ = ("arrival", "body", "count", "signal")
+    __slots__ = ("arrival", "body", "count", "route", "signal")
 
-    def __init__(self, signal: str, body: bytes, count: int) -> None:
+    def __init__(self, signal: str, body: bytes, count: int, route: str = "") -> None:
         self.signal = signal
+        self.route = route or signal
         self.body = body
         self.count = count
         self.arrival = 0
 
 
 class Batch:
-    """Items by signal, resource and scope, in the order in which they came."""
+    """Items by signal, resource and scope, in the order in which they came.
 
-    __slots__ = ("_entries", "size_bytes")
+    `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
+    and what they say that they could not.
+    """
+
+    __slots__ = ("_entries", "dropped_frames", "frames", "resource", "size_bytes")
 
     def __init__(self) -> None:
         # (resource, scope, items, count); without a resource, a whole request.
         self._entries: dict[str, list[tuple[bytes | None, bytes, bytes, int]]] = {}
         self.size_bytes = 0
+        self.resource = b""
+        self.frames = 0
+        self.dropped_frames = 0
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -49,6 +58,7 @@ class Batch:
         if items:
             self._entries.setdefault(signal, []).append((resource, scope, items, count))
             self.size_bytes += len(items)
+            self.resource = resource
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
         """Take an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.

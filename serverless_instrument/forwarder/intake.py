@@ -50,6 +50,7 @@ class Intake:
             for kind, payload in session.reader.feed(data):
                 request_id = self._frame(session, kind, payload)
                 self.frames += 1
+                self.batch.frames += 1
                 if request_id is not None:
                     ended.append(request_id)
         except wire.ProtocolError as error:
@@ -104,6 +105,9 @@ class Intake:
         if request_id in session.open_requests:
             session.open_requests[request_id].open(scope, span)
 
+    def _dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        self.batch.dropped_frames += wire.unpack_dropped(payload)
+
     def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
         error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
         if self.endings is not None:
@@ -149,5 +153,6 @@ _TAKERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
     wire.START: Intake._start,
     wire.LINES: Intake._lines,
     wire.OPEN: Intake._open,
+    wire.DROPPED: Intake._dropped,
     wire.INIT_ERROR: Intake._init_error,
 }

@@ -6,6 +6,7 @@ import _socket
 from time import monotonic, time
 
 from serverless_instrument.forwarder.http1 import BadResponseError, ResponseParser
+from serverless_instrument.forwarder.patience import Patience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,10 +106,14 @@ class Link:
         except ConnectionError as error:
             # A peer may refuse a large body early, answer, and close: what it said counts.
             failure = error
+        patience = Patience(give_up_at_s, monotonic())
         try:
             while not parser.complete:
-                connection.settimeout(_left_s(give_up_at_s))
-                data = connection.recv(_READ_BYTES)
+                connection.settimeout(patience.wait_s(monotonic()))
+                try:
+                    data = connection.recv(_READ_BYTES)
+                except TimeoutError:
+                    continue  # the patience decides: what was frozen away does not count
                 if data:
                     parser.feed(data)
                 elif parser.started:

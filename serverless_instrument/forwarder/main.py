@@ -16,6 +16,9 @@ from time import monotonic, sleep, time, time_ns
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
+from serverless_instrument.forwarder.flush_settings import FlushSettings
+from serverless_instrument.forwarder.flush_strategy import END, GO, SEND, FlushStrategy
+from serverless_instrument.forwarder.freeze_clock import FreezeClock
 from serverless_instrument.forwarder.runtime_api import NextPoll
 from serverless_instrument.forwarder.settings import LOGS, Settings
 from serverless_instrument.forwarder.telemetry import Telemetry
@@ -34,11 +37,11 @@ _FLUSH_BUDGET_S = 1.0
 # Lambda gives; a deadline further off is a defect.
 _EXIT_MARGIN_S = 0.25
 _SHORTEST_DRAIN_S = 0.2
+# All that Lambda gives where it knows of no external extension is 500 ms.
+_INTERNAL_DRAIN_S = 0.4
 _LONGEST_DRAIN_S = 5.0
 _OVERDUE_MARGIN_S = 0.5
-# How long telemetry waits for the end of a long invocation, and in dev mode.
-_FLUSH_INTERVAL_S = 5.0
-_DEV_FLUSH_INTERVAL_S = 0.1
+_DEV_FLUSH_INTERVAL_MS = 100
 # In dev mode an invocation ends with the platform's word, which is buffered for 25 ms.
 _SETTLE_S = 0.3
 # How long before its deadline the runtime is asked what is open; it takes a few milliseconds.
@@ -71,7 +74,9 @@ def run(
     An extension that exits early takes the function's environment with it, so nothing here may.
     """
     settings = Settings(environ)
-    forwarder = Forwarder(environ, settings, listener, registration)
+    # An internal extension is told no SHUTDOWN.
+    flush = FlushSettings(environ, told_of_shutdown=registration.runtime_descriptor < 0)
+    forwarder = Forwarder(environ, settings, flush, listener, registration)
     for problem in [*problems, registration.problem, *forwarder.warnings]:
         if problem:
             say(problem)
@@ -98,6 +103,7 @@ class Forwarder:
         self,
         environ: Mapping[str, str],
         settings: Settings,
+        flush: FlushSettings,
         listener: socket | None,
         registration: Registration,
     ) -> None:
@@ -108,7 +114,10 @@ class Forwarder:
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
-        self._delivery = Delivery(settings.destinations, self._wake, self.report)
+        self._freeze_clock = FreezeClock(monotonic(), time())
+        self._delivery = Delivery(
+            settings.destinations, flush, self._clock, self._wake, self.report
+        )
         self._next = NextPoll(registration)
         self._next_descriptor = -1
         self._poller = poll()
@@ -121,11 +130,10 @@ class Forwarder:
             self.report,
             has_destination=LOGS in settings.destinations,
         )
-        self.warnings = [*settings.warnings, *self._telemetry.warnings]
-        dev_mode = self._telemetry.dev_mode
-        self._flush_interval_s = _DEV_FLUSH_INTERVAL_S if dev_mode else _FLUSH_INTERVAL_S
-        # When what waits leaves although the invocation goes on.
-        self._flush_at_s = _NEVER
+        self.warnings = [*settings.warnings, *flush.warnings, *self._telemetry.warnings]
+        self._strategy = FlushStrategy(flush.kind, flush.interval_ms, 0.0, frozen=flush.frozen)
+        if self._telemetry.dev_mode:
+            self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
         self._internal = registration.runtime_descriptor >= 0
@@ -135,7 +143,8 @@ class Forwarder:
         self._act_at_s = _NEVER
         # When to ask for /next once more, or to repeat what a drain could not deliver.
         self._retry_at_s = _NEVER
-        self._overran = False
+        # When the end of an invocation began to wait for the backend.
+        self._waits_since_s = _NEVER
         self._interrupted = False
 
     def serve_otlp(self, listener: socket) -> None:
@@ -143,6 +152,9 @@ class Forwarder:
         from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
 
         self._otlp = OtlpReceiver(listener, self._poller, self._delivery.take_request)
+
+    def _clock(self) -> float:
+        return self._freeze_clock.at(monotonic(), time())
 
     def _wake(self) -> None:
         try:
@@ -192,13 +204,13 @@ class Forwarder:
         act_at_s = min(
             self._act_at_s,
             self._retry_at_s,
-            self._flush_at_s,
             self._connections.listen_at_s,
             self._telemetry.act_at_s,
         )
         # These are times of the wall clock.
         wall_s = min(self._endings.act_at_s, self._connections.deadline_s() - _WARNING_S)
-        wait_s = min(act_at_s - monotonic(), wall_s - time())
+        wait_s = min(act_at_s - monotonic(), wall_s - time(), self._flush_in_s())
+        wait_s = min(wait_s, self._delivery.retry_in_s())
         timeout_ms = int(min(max(wait_s, 0.0), _IDLE_S) * 1000) + 1
         ready = {descriptor for descriptor, _ in self._poller.poll(timeout_ms)}
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
@@ -268,7 +280,17 @@ class Forwarder:
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
             self._act_at_s = monotonic() + max(0.0, left_s) + _OVERDUE_MARGIN_S
+        if self._strategy.invoked(self._clock()):
+            self._send()
         self._do(action)
+
+    def _send(self) -> None:
+        self._delivery.submit()
+        self._strategy.sent(self._clock())
+
+    def _flush_in_s(self) -> float:
+        """Seconds until what waits is due although nothing happens."""
+        return self._strategy.wait_s(self._clock()) if self._delivery.batch else _NEVER
 
     def _shutdown(self, budget_s: float) -> None:
         if self._lifecycle.shutdown() != lifecycle.DRAIN:
@@ -289,7 +311,7 @@ class Forwarder:
                 self._do(self._lifecycle.runtime_gone())
             elif what is PARENT_GONE:
                 # An internal extension is told no SHUTDOWN; it is over with its runtime.
-                self._shutdown(_FLUSH_BUDGET_S)
+                self._shutdown(_INTERNAL_DRAIN_S)
             else:
                 self._do(self._lifecycle.ended(what))
 
@@ -298,22 +320,28 @@ class Forwarder:
             self._act_at_s = _NEVER
             self._ask_next()
         elif action == lifecycle.FLUSH:
-            self._act_at_s = monotonic() + _FLUSH_BUDGET_S
             # The runtime has announced its lines before it said END.
             self._telemetry.release_all()
-            self._delivery.submit()
-            # A request that overran an earlier flush has had its share of billed time.
-            if self._overran or not self._delivery.in_flight:
-                self._do(self._lifecycle.flushed())
+            self._before_next(self._strategy.ended())
         elif action == lifecycle.FLUSH_ASIDE:
-            self._delivery.submit()
+            if self._strategy.late():
+                self._send()
         elif action == lifecycle.SETTLE:
             self._act_at_s = monotonic() + _SETTLE_S
             self._delivery.submit()
         elif action == lifecycle.EXIT:
             self.finished = True
-            if lost := self._delivery.lost_items():
-                say(f"{lost} items were not delivered")
+            if losses := self._delivery.losses():
+                say(losses)
+
+    def _before_next(self, how: str) -> None:
+        if how == SEND:
+            self._send()
+        if how == GO or not self._delivery.holds_next():
+            self._do(self._lifecycle.flushed())
+            return
+        self._waits_since_s = monotonic()
+        self._act_at_s = self._waits_since_s + _FLUSH_BUDGET_S
 
     def _ask_next(self) -> None:
         if not self._registration.identifier:
@@ -336,23 +364,16 @@ class Forwarder:
             self._delivery.submit()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
-        self._flush_in_time(now_s)
+        if self._flush_in_s() <= 0:
+            self._send()
+        if self._delivery.retry_in_s() <= 0:
+            self._delivery.retry()
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER
             self._try_again()
         if now_s >= self._act_at_s:
             self._act_at_s = _NEVER
             self._time_is_up()
-
-    def _flush_in_time(self, now_s: float) -> None:
-        """Send what an invocation that goes on has left waiting for too long."""
-        if not self._delivery.batch:
-            self._flush_at_s = _NEVER
-        elif self._flush_at_s == _NEVER:
-            self._flush_at_s = now_s + self._flush_interval_s
-        elif now_s >= self._flush_at_s:
-            self._flush_at_s = _NEVER
-            self._delivery.submit()
 
     def _try_again(self) -> None:
         if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
@@ -365,23 +386,35 @@ class Forwarder:
         if self._lifecycle.state in (lifecycle.INVOKED, lifecycle.SETTLING):
             self._do(self._lifecycle.overdue())
         else:
-            self._overran = self._delivery.in_flight > 0
+            self._delivery.overran(self._waited_s())
             self._do(self._lifecycle.flushed())
 
+    def _waited_s(self) -> float:
+        since_s, self._waits_since_s = self._waits_since_s, _NEVER
+        return max(0.0, monotonic() - since_s)
+
     def _flush_ended(self) -> None:
-        draining = self._lifecycle.state == lifecycle.DRAINING
-        if draining:
-            if unsettled_s := self._telemetry.unsettled_s():
-                self._retry_at_s = monotonic() + unsettled_s
+        if self._lifecycle.state == lifecycle.DRAINING:
+            if self._drain_goes_on():
                 return
-            self._telemetry.release_all(last=True)
-            self._endings.settle()
-            if self._delivery.batch:
-                self._delivery.submit()
-        if self._delivery.in_flight:
+        elif self._delivery.holds_next():
             return
-        self._overran = False
-        if draining and self._delivery.may_try_again(_RETRY_S):
+        elif self._waits_since_s != _NEVER:
+            self._delivery.waited(self._waited_s())
+        self._do(self._lifecycle.flushed())
+
+    def _drain_goes_on(self) -> bool:
+        """Whether something may still come, or be delivered, before the end."""
+        if unsettled_s := self._telemetry.unsettled_s():
+            self._retry_at_s = monotonic() + unsettled_s
+            return True
+        self._telemetry.release_all(last=True)
+        self._endings.settle()
+        if self._delivery.batch:
+            self._delivery.submit()
+        if self._delivery.in_flight:
+            return True
+        if self._delivery.may_try_again(_RETRY_S):
             self._retry_at_s = monotonic() + _RETRY_S
-        else:
-            self._do(self._lifecycle.flushed())
+            return True
+        return False

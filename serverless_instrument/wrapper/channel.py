@@ -55,6 +55,7 @@ class Channel:
             self._socket.close()  # the child's descriptor; the parent's stays open
         self._socket = None
         self.dropped_frames = 0
+        self._told_frames = 0
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._current = b""
@@ -164,6 +165,13 @@ class Channel:
     def _next_frame(self) -> bool:
         if not self._queue:  # nearly always, and cheaper than an exception
             return False
+        if self.dropped_frames != self._told_frames:
+            from serverless_instrument import wire
+
+            dropped_frames = self.dropped_frames  # another thread may drop more meanwhile
+            self._current = wire.dropped_frame(dropped_frames - self._told_frames)
+            self._told_frames = dropped_frames
+            return True
         try:
             self._current = self._queue.popleft()
         except IndexError:

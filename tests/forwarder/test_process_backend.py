@@ -275,9 +275,10 @@ def test_what_the_backend_refuses_for_good_is_counted_and_not_tried_again(
         parts.invoke("accepted")
         assert delivered(parts) == ["refused", "accepted"]
         parts.shut_down()
+        why = "too large" if code == 413 else "refused"
         assert parts.forwarder.lines() == [
             f"serverless-instrument: 1 traces items were refused: HTTP {code}: bad   request",
-            "serverless-instrument: 1 items were not delivered",
+            f"serverless-instrument: 1 items were not delivered: 1 traces ({why})",
         ]
 
 
@@ -310,7 +311,7 @@ def test_a_partial_success_is_said_and_counted(tmp_path: Path) -> None:
         assert delivered(parts) == ["partly", "fully"]
         assert parts.forwarder.lines() == [
             "serverless-instrument: 1 traces items were refused: stale",
-            "serverless-instrument: 1 items were not delivered",
+            "serverless-instrument: 1 items were not delivered: 1 traces (refused)",
         ]
 
 

@@ -1,204 +1,278 @@
-"""The queue is bounded and in order; breakers open, back off and close."""
+"""Bounded, in order, fair between signals, one request at a time for each destination."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from serverless_instrument.forwarder.batch import Export
-from serverless_instrument.forwarder.retry_queue import Breaker, RetryQueue
+from serverless_instrument.forwarder.batch import MAX_REQUEST_BYTES, Export
+from serverless_instrument.forwarder.retry_queue import NEVER, RetryQueue, joined
 
-ROOM = 1 << 30
+MIB = 1024 * 1024
 
 
-def export(number: int, size_bytes: int = 10, signal: str = "traces", count: int = 1) -> Export:
-    return Export(signal, number.to_bytes(4, "big").rjust(size_bytes, b"\0"), count)
+def export(number: int, size_bytes: int = 4, signal: str = "traces", route: str = "") -> Export:
+    """One whose body is `number`, four bytes, as often as there is room."""
+    return Export(signal, number.to_bytes(4, "big") * (size_bytes // 4), 1, route)
 
 
 def numbers(exports: list[Export]) -> list[int]:
-    return [int.from_bytes(e.body[-4:], "big") for e in exports]
+    """What `exports` hold, each once; an export's numbers stand together."""
+    found: list[int] = []
+    for one in exports:
+        words = [one.body[at : at + 4] for at in range(0, len(one.body), 4)]
+        distinct = list(dict.fromkeys(int.from_bytes(word, "big") for word in words))
+        assert len(distinct) == one.count
+        found += distinct
+    return found
 
 
-def test_everything_is_taken_in_order_of_arrival() -> None:
+def filled(*signals: str, size_bytes: int = 4) -> RetryQueue:
     queue = RetryQueue()
-    assert not queue
-    for number in range(3):
+    for number, signal in enumerate(signals):
+        queue.add(export(number, size_bytes, signal))
+    return queue
+
+
+def test_all_that_waits_for_one_destination_is_one_request() -> None:
+    queue = filled("traces", "traces", "traces")
+    assert queue.size_bytes == 12
+    (one,) = queue.take(0.0)
+    assert numbers([one]) == [0, 1, 2]
+    assert (one.count, queue.size_bytes, bool(queue)) == (3, 0, False)
+
+
+def test_a_request_is_at_most_as_large_as_backends_take() -> None:
+    queue = filled(*["traces"] * 6, size_bytes=MIB)
+    sizes = []
+    while taken := queue.take(0.0):
+        sizes += [len(one.body) for one in taken]
+        queue.answered(taken[0])
+    assert sizes == [3 * MIB, 3 * MIB]
+    assert max(sizes) <= MAX_REQUEST_BYTES
+
+
+def test_nothing_more_is_taken_while_one_is_on_its_way() -> None:
+    queue = filled("traces")
+    (one,) = queue.take(0.0)
+    queue.add(export(9))
+    assert queue.take(1e9) == []
+    assert queue.holds_next()
+    queue.answered(one)
+    assert not queue.holds_next()
+    assert numbers(queue.take(0.0)) == [9]
+
+
+def test_destinations_are_independent_and_the_more_valuable_come_first() -> None:
+    queue = filled("logs", "metrics", "traces")
+    queue.add(export(3, route="traces (other)"))
+    assert [one.route for one in queue.take(0.0)] == [
+        "traces",
+        "traces (other)",
+        "metrics",
+        "logs",
+    ]
+
+
+def test_one_in_trouble_is_tried_with_the_oldest_export_alone() -> None:
+    queue = filled("traces", "traces")
+    (first,) = queue.take(0.0)
+    for number in range(2, 9):
         queue.add(export(number))
-    assert queue
-    assert queue.size_bytes == 30
-    assert numbers(queue.take(0.0, ROOM)) == [0, 1, 2]
-    assert not queue
-    assert (queue.size_bytes, queue.dropped) == (0, 0)
+    queue.failed(first, 0.0, 1.0, None)
+    assert (queue.take(0.9), queue.retry_at_s()) == ([], 1.0)
+    (probe,) = queue.take(1.0)
+    assert numbers([probe]) == [0, 1]
+    assert not queue.holds_next()
+    assert queue.take(1e9) == []
+    assert queue.retry_at_s() == NEVER
+    queue.answered(probe)
+    assert numbers(queue.take(1.0)) == list(range(2, 9))
 
 
-def test_the_oldest_are_dropped_and_their_items_counted() -> None:
-    queue = RetryQueue(limit_bytes=25)
-    for number in range(5):
-        queue.add(export(number, count=7))
-    assert queue.dropped == 21
-    assert queue.size_bytes == 20
-    assert numbers(queue.take(0.0, ROOM)) == [3, 4]
-
-
-def test_an_export_larger_than_the_limit_is_dropped() -> None:
-    queue = RetryQueue(limit_bytes=25)
-    queue.add(export(0))
-    queue.add(export(1, size_bytes=26))
-    assert (queue.dropped, queue.size_bytes, bool(queue)) == (2, 0, False)
+def test_trouble_of_one_signal_is_no_others() -> None:
+    queue = filled("traces", "logs")
+    traces, logs = queue.take(0.0)
+    queue.failed(traces, 0.0, 1.0, None)
+    queue.answered(logs)
+    assert queue.healthy("logs")
+    assert not queue.healthy("traces")
+    assert queue.healthy("metrics")
+    queue.add(export(7, signal="logs"))
+    assert numbers(queue.take(0.0)) == [7]
 
 
 def test_what_comes_back_takes_its_old_place() -> None:
-    queue = RetryQueue()
-    for number in range(4):
-        queue.add(export(number))
-    first = queue.take(0.0, ROOM)
-    queue.add(export(4))
-    for one in (first[2], first[0], first[3], first[1]):
-        queue.failed(one, 0.0, 1.0, None)
-    assert numbers(queue.take(9.0, ROOM)) == [0, 1, 2, 3, 4]
-
-
-def test_what_comes_back_is_the_first_to_be_dropped() -> None:
-    queue = RetryQueue(limit_bytes=25)
-    queue.add(export(0))
-    (old,) = queue.take(0.0, ROOM)
-    queue.add(export(1))
-    queue.add(export(2))
+    queue = filled("traces")
+    (old,) = queue.take(0.0)
+    queue.add(export(5))
     queue.failed(old, 0.0, 1.0, None)
-    assert queue.dropped == 1
-    assert numbers(queue.take(9.0, ROOM)) == [1, 2]
+    assert numbers(queue.take(1.0)) == [0]
 
 
-@pytest.mark.parametrize(("room_bytes", "taken"), [(0, 0), (-5, 0), (1, 1), (10, 1), (11, 2)])
-def test_no_more_is_taken_than_there_is_room_for(room_bytes: int, taken: int) -> None:
+def test_a_drain_forgets_the_breakers_and_begins_with_the_newest() -> None:
+    queue = filled(*["traces"] * 7, size_bytes=MIB)
+    (old,) = queue.take(0.0)
+    queue.failed(old, 0.0, 1.0, 3600)
+    queue.drain()
+    (first,) = queue.take(0.0)
+    assert numbers([first]) == [4, 5, 6]
+    queue.failed(first, 10.0, 1.0, None)
+    assert queue.take(10.1) == []
+    assert numbers(queue.take(10.2)) == [4, 5, 6]
+
+
+def test_a_destination_first_seen_in_a_drain_hurries_too() -> None:
     queue = RetryQueue()
+    queue.drain()
+    queue.add(export(1))
+    (one,) = queue.take(0.0)
+    queue.failed(one, 0.0, 1.0, None)
+    assert queue.retry_at_s() == 0.2
+
+
+def test_a_flood_of_lines_pushes_out_lines_only() -> None:
+    queue = RetryQueue(8 * MIB)
     for number in range(3):
-        queue.add(export(number))
-    assert numbers(queue.take(0.0, room_bytes)) == list(range(taken))
-    assert queue.size_bytes == 10 * (3 - taken)
-    assert numbers(queue.take(0.0, ROOM)) == list(range(taken, 3))
+        queue.add(export(number, MIB, "traces"))
+    queue.add(export(3, MIB, "metrics"))
+    for number in range(100, 150):
+        queue.add(export(number, MIB // 2, "logs"))
+        assert queue.size_bytes <= 8 * MIB
+    assert {one.signal for one in queue.spilled} == {"logs"}
+    assert numbers(queue.spilled) == sorted(numbers(queue.spilled))
+    queue.spilled = []
+    waiting = numbers(queue.clear())
+    assert waiting[:4] == [0, 1, 2, 3]
+    assert waiting[-1] == 149
 
 
-def test_a_failure_holds_the_signal_back_and_no_other() -> None:
-    queue = RetryQueue()
-    queue.failed(export(0), 100.0, 1.0, None)
-    queue.add(export(1, signal="logs"))
-    queue.add(export(2))
-    assert numbers(queue.take(100.9, ROOM)) == [1]
-    assert numbers(queue.take(101.0, ROOM)) == [0, 2]
+def test_while_there_is_room_one_signal_may_have_all_of_it() -> None:
+    queue = RetryQueue(8 * MIB)
+    for number in range(8):
+        queue.add(export(number, MIB, "logs"))
+    assert queue.spilled == []
 
 
-def test_insisting_ignores_the_breaker() -> None:
-    queue = RetryQueue()
-    queue.failed(export(0), 100.0, 1.0, 3600)
-    assert queue.take(100.0, ROOM) == []
-    assert numbers(queue.take(100.0, ROOM, insist=True)) == [0]
+def test_spilling_makes_room_for_more_than_one() -> None:
+    queue = RetryQueue(8 * MIB)
+    for number in range(9):
+        queue.add(export(number, MIB))
+    assert numbers(queue.spilled) == [0, 1, 2]
+    assert not queue.roomy
+    assert RetryQueue().roomy
 
 
-def test_a_delivery_closes_the_signals_breaker_and_no_other() -> None:
-    queue = RetryQueue()
-    queue.failed(export(0), 100.0, 1.0, None)
-    queue.failed(export(1, signal="logs"), 100.0, 1.0, None)
-    queue.delivered(export(2))
-    assert numbers(queue.take(100.0, ROOM)) == [0]
+def test_after_413_requests_are_smaller() -> None:
+    queue = filled(*["traces"] * 4, size_bytes=MIB)
+    (large,) = queue.take(0.0)
+    assert len(large.body) == 3 * MIB
+    parts = [export(0, MIB), export(1, MIB)]
+    queue.too_large(large, parts)
+    sizes = []
+    while taken := queue.take(0.0):
+        sizes += [len(one.body) for one in taken]
+        queue.answered(taken[0])
+    assert sizes == [MIB, MIB, MIB]
 
 
-def test_backoff_doubles_up_to_a_minute_and_starts_again_after_a_delivery() -> None:
-    breaker, now_s, waits_s = Breaker(), 0.0, []
-    for _ in range(8):
-        breaker.failed(now_s, 1.0, None)
-        waits_s.append(breaker.open_until_s - now_s)
-        now_s = breaker.open_until_s
-    assert waits_s == [1, 2, 4, 8, 16, 32, 60, 60]
-    queue = RetryQueue()
-    queue.failed(export(0), 0.0, 1.0, None)
-    (again,) = queue.take(1.0, ROOM)
-    queue.failed(again, 1.0, 1.0, None)
-    assert queue.take(2.9, ROOM) == []
-    queue.delivered(again)
-    queue.failed(queue.take(2.9, ROOM)[0], 2.9, 1.0, None)
-    assert numbers(queue.take(3.9, ROOM)) == [0]
+def test_overrun_is_waited_for_no_longer() -> None:
+    queue = filled("traces", "logs")
+    queue.take(0.0)
+    queue.overran()
+    assert not queue.holds_next()
 
 
-def test_failures_of_one_attempt_are_one_failure() -> None:
-    breaker = Breaker()
-    for _ in range(5):
-        breaker.failed(10.0, 1.0, None)
-    assert breaker.open_until_s == 11.0
-
-
-@given(st.floats(0, 1))
-def test_jitter_takes_at_most_half_of_the_wait(random: float) -> None:
-    breaker = Breaker()
-    breaker.failed(0.0, random, None)
-    assert 0.5 <= breaker.open_until_s <= 1.0
-
-
-@pytest.mark.parametrize(("retry_after_s", "open_until_s"), [(30.0, 40.0), (0.0, 11.0)])
-def test_what_the_backend_asks_for_is_the_least(retry_after_s: float, open_until_s: float) -> None:
-    breaker = Breaker()
-    breaker.failed(10.0, 1.0, retry_after_s)
-    assert breaker.open_until_s == open_until_s
-    breaker.failed(10.0, 0.0, None)
-    assert breaker.open_until_s == open_until_s
+def test_joining_one_is_that_one() -> None:
+    one = export(1)
+    assert joined([one]) is one
 
 
 class Queue(RuleBasedStateMachine):
-    """Nothing is lost but what is counted, whatever happens in which order."""
+    """Everything is once among what waits, is on its way, was delivered or was spilled."""
 
-    LIMIT_BYTES = 60
+    LIMIT_BYTES = 240
 
     def __init__(self) -> None:
         super().__init__()
         self.queue = RetryQueue(self.LIMIT_BYTES)
         self.now_s = 0.0
         self.added = 0
-        self.delivered = 0
-        self.out: list[Export] = []
+        self.delivered: list[int] = []
+        self.spilled: list[int] = []
+        self.out: dict[str, Export] = {}
 
-    @rule(size_bytes=st.integers(4, 30), signal=st.sampled_from(["traces", "logs"]))
-    def add(self, size_bytes: int, signal: str) -> None:
+    @rule(
+        words=st.integers(1, 20),
+        signal=st.sampled_from(["traces", "logs", "metrics"]),
+        other=st.booleans(),
+    )
+    def add(self, words: int, signal: str, *, other: bool) -> None:
+        route = f"{signal} (other)" if other else signal
+        self.queue.add(export(self.added, words * 4, signal, route))
         self.added += 1
-        self.queue.add(export(self.added, size_bytes, signal))
 
-    @rule(room_bytes=st.integers(0, 80), insist=st.booleans())
-    def take(self, room_bytes: int, *, insist: bool) -> None:
-        taken = self.queue.take(self.now_s, room_bytes, insist=insist)
-        assert numbers(taken) == sorted(numbers(taken))
-        assert sum(len(e.body) for e in taken[:-1]) < max(room_bytes, 1)
-        self.out += taken
+    @rule()
+    def take(self) -> None:
+        for one in self.queue.take(self.now_s):
+            assert one.route not in self.out, "two at a time"
+            self.out[one.route] = one
 
     @precondition(lambda self: self.out)
     @rule(data=st.data(), random=st.floats(0, 1), retry_after_s=st.none() | st.floats(0, 100))
     def fail(self, data: st.DataObject, random: float, retry_after_s: float | None) -> None:
-        one = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        one = self.out.pop(data.draw(st.sampled_from(sorted(self.out))))
         self.queue.failed(one, self.now_s, random, retry_after_s)
-        others = self.queue.take(self.now_s, ROOM)
-        assert one.signal not in {other.signal for other in others}
-        self.out += others
 
     @precondition(lambda self: self.out)
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
-        one = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
-        self.queue.delivered(one)
-        self.delivered += 1
+        one = self.out.pop(data.draw(st.sampled_from(sorted(self.out))))
+        self.queue.answered(one)
+        self.delivered += numbers([one])
+
+    @rule()
+    def overrun(self) -> None:
+        self.queue.overran()
+        assert not self.queue.holds_next()
+
+    @rule()
+    def spill(self) -> None:
+        self.spilled += numbers(self.queue.spilled)
+        self.queue.spilled = []
 
     @rule(passed_s=st.floats(0, 100))
     def wait(self, passed_s: float) -> None:
         self.now_s += passed_s
 
+    @rule()
+    def drain(self) -> None:
+        self.queue.drain()
+
     @invariant()
     def bounded(self) -> None:
-        assert 0 <= self.queue.size_bytes <= self.LIMIT_BYTES
+        out_bytes = sum(len(one.body) for one in self.out.values())
+        assert self.queue.size_bytes >= 0
+        assert self.queue.size_bytes + out_bytes <= max(self.LIMIT_BYTES, out_bytes)
 
     def teardown(self) -> None:
-        rest = self.queue.take(self.now_s, ROOM, insist=True)
-        total = len(rest) + len(self.out) + self.delivered + self.queue.dropped
-        assert total == self.added
+        everything = numbers(self.queue.clear()) + numbers(list(self.out.values()))
+        everything += self.delivered + self.spilled
+        assert sorted(everything) == list(range(self.added))
         assert self.queue.size_bytes == 0
 
 
 TestQueue = Queue.TestCase
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_everything_leaves_a_healthy_queue(signal: str) -> None:
+    queue = RetryQueue()
+    for number in range(50):
+        queue.add(export(number, 40, signal))
+    got: list[int] = []
+    while taken := queue.take(0.0):
+        got += numbers(taken)
+        queue.answered(taken[0])
+    assert got == list(range(50))

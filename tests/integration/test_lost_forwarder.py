@@ -107,11 +107,10 @@ def test_forwarder_that_goes_on_finds_whole_frames(lost_forwarders: dict[str, Ou
     outcome = lost_forwarders["stopped"]
     assert "closed a connection" not in outcome.emulator_log
     found = [span for _, _, span in spans(outcome.exports)]
-    # The oldest were dropped for want of room, never the last.
+    # The oldest were dropped for want of room, never the last; what went to disk meanwhile comes
+    # after what is younger.
     assert len(found) < len(outcome.answers)
-    small = [span for span in found if span.name == REQUEST_SPAN]
-    assert len(small) == BEFORE + INVOCATIONS
-    assert found[-1] is small[-1]
+    assert len([span for span in found if span.name == REQUEST_SPAN]) == BEFORE + INVOCATIONS
 
 
 def test_environment_starts_again_after_its_forwarder_was_killed(emulators: Emulators) -> None:

@@ -118,7 +118,8 @@ def test_forwarder_says_what_is_wrong_and_exits_0(
     assert troubles[trouble].forwarder_exits == (0,)
     said = [line for line in troubles[trouble].emulator_log.splitlines() if "instrument:" in line]
     assert "the backend is out of reach" in said[0]
-    assert said[-1] == f"serverless-instrument: {INVOCATIONS} items were not delivered"
+    lost = f"serverless-instrument: {INVOCATIONS} items were not delivered: {INVOCATIONS} traces"
+    assert said[-1] == f"{lost} (kept in /tmp in case of a restart)"
     assert len(said) < 20
 
 

@@ -59,6 +59,11 @@ def numbers(frames: list[tuple[int, bytes]]) -> list[int]:
     return [int.from_bytes(payload[:4], "big") for kind, payload in frames if kind == wire.SPANS]
 
 
+def said_dropped(frames: list[tuple[int, bytes]]) -> int:
+    """What DROPPED frames say."""
+    return sum(wire.unpack_dropped(payload) for kind, payload in frames if kind == wire.DROPPED)
+
+
 def test_frames_follow_hello_in_order(channel: Ours, peer: Peer) -> None:
     for number in range(100):
         channel.send(spans(number))
@@ -141,7 +146,9 @@ def test_a_reader_that_stops_costs_neither_time_nor_endless_memory(
     channel.assert_counted()
     dropped = channel.dropped_frames
     assert dropped > 100
-    received = numbers(peer.accept().read(count - dropped + 1))
+    frames = peer.accept().read(count - dropped + 2)
+    assert said_dropped(frames) == dropped
+    received = numbers(frames)
     assert received == sorted(set(received))
     assert received[-1] == count - 1  # the oldest were dropped, not the latest
     channel.after_fork()
@@ -168,6 +175,19 @@ class TestWithoutForwarder:
         channel.assert_counted()
         channel.send(spans(101, 300_000))
         assert (channel.waiting_bytes, channel.dropped_frames) == (0, 101)
+
+    def test_a_late_one_is_told_what_was_dropped_and_told_once(
+        self, channel: Ours, socket_path: str
+    ) -> None:
+        for number in range(5):
+            channel.send(spans(number, 300_000))
+        with Peer(socket_path) as peer:
+            channel.clock.now_s += 1
+            for number in range(5, 8):
+                channel.send(spans(number))
+            frames = peer.accept().read(5)
+            assert frames[:2] == [HELLO, (wire.DROPPED, (5).to_bytes(4, "big"))]
+            assert numbers(frames) == [5, 6, 7]
 
     def test_a_socket_that_nobody_listens_on(self, channel: Ours, socket_path: str) -> None:
         with socket.socket(socket.AF_UNIX) as bound:

@@ -1,0 +1,106 @@
+"""When what waits is sent: the end of an invocation, the start of one, or a timer; pure.
+
+Sending at the end costs billed time, sending at the start does not: the function runs meanwhile.
+But an environment may be frozen for long between the two, so what waits for a start is only as
+fresh as the function is busy (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+"""
+
+from __future__ import annotations
+
+# kinds, as SERVERLESS_INSTRUMENT_FLUSH names them
+ADAPTIVE, END, PERIODICALLY, CONTINUOUSLY = "adaptive", "end", "periodically", "continuously"
+KINDS = (ADAPTIVE, END, PERIODICALLY, CONTINUOUSLY)
+# One invocation in ten at a rate of one a second, and still soon enough for an alarm; others take
+# twenty seconds, and users miss the last minute's data.
+DEFAULT_INTERVAL_MS = {
+    ADAPTIVE: 10_000,
+    END: 10_000,
+    PERIODICALLY: 10_000,
+    CONTINUOUSLY: 1_000,
+}
+
+# states
+AT_END, AT_START, ASIDE, BY_TIMER = "at end", "at start", "aside", "by timer"
+_FIRST_STATE = {ADAPTIVE: AT_END, END: AT_END, PERIODICALLY: AT_START, CONTINUOUSLY: ASIDE}
+_ADAPTIVE_TABLE = {
+    (AT_END, "steady"): ASIDE,
+    (ASIDE, "sparse"): AT_END,
+    (ASIDE, "idle"): AT_END,
+}
+# What to do before /next: send everything and wait, wait for what is on its way, or neither.
+SEND, WAIT, GO = "send", "wait", "go"
+_BEFORE_NEXT = {AT_END: SEND, AT_START: WAIT, ASIDE: GO, BY_TIMER: GO}
+
+_TIMES = 20
+_SLOWEST_MEAN_S = 60.0
+# Three missed at the slowest steady rate: whatever comes now may be the last for long.
+_IDLE_S = 180.0
+
+
+class FlushStrategy:
+    """Decides when to flush.
+
+    Every time is seconds on a clock that goes on over a freeze; see `FreezeClock`.
+
+    Args:
+        kind: one of `KINDS`.
+        interval_ms: the longest that telemetry waits while invocations come or one goes on.
+        frozen: whether the environment is frozen between invocations; Managed Instances are not,
+            and have no INVOKE events, so there a timer is all there is.
+    """
+
+    __slots__ = ("_adaptive", "_interval_s", "_since_s", "_times", "state")
+
+    def __init__(self, kind: str, interval_ms: int, now_s: float, *, frozen: bool = True) -> None:
+        self.state = _FIRST_STATE[kind] if frozen else BY_TIMER
+        self._adaptive = kind == ADAPTIVE and frozen
+        if not frozen and kind in (ADAPTIVE, END):
+            interval_ms = DEFAULT_INTERVAL_MS[CONTINUOUSLY]
+        self._interval_s = interval_ms / 1000
+        # When everything was sent last: what waits now is younger.
+        self._since_s = now_s
+        self._times: list[float] = []
+
+    def invoked(self, now_s: float) -> bool:
+        """INVOKE came; whether to send what waits while the function runs."""
+        if self._adaptive:
+            self._observe(now_s)
+        return self._left_s(now_s) <= 0
+
+    def ended(self) -> str:
+        """The invocation is over: `SEND`, `WAIT` or `GO`."""
+        return _BEFORE_NEXT[self.state]
+
+    def late(self) -> bool:
+        """Something ended after its invocation, or before INVOKE; whether to send it at once."""
+        return self.state == AT_END
+
+    def sent(self, now_s: float) -> None:
+        """Everything that waited has been handed over."""
+        self._since_s = now_s
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until what waits must be sent although nothing happens.
+
+        Lambda lets no timer run out between invocations; where it is not Lambda that runs us, or
+        not that kind of it, nothing is lost by sending then.
+        """
+        return max(0.0, self._left_s(now_s))
+
+    def _left_s(self, now_s: float) -> float:
+        self._since_s = min(self._since_s, now_s)  # the clock may be set back
+        return self._since_s + self._interval_s - now_s
+
+    def _observe(self, now_s: float) -> None:
+        times = self._times
+        if times and not 0 <= now_s - times[-1] <= _IDLE_S:
+            times.clear()
+            self._advance("idle")
+        times.append(now_s)
+        del times[:-_TIMES]
+        if len(times) == _TIMES:
+            mean_s = (times[-1] - times[0]) / (_TIMES - 1)
+            self._advance("steady" if mean_s < _SLOWEST_MEAN_S else "sparse")
+
+    def _advance(self, event: str) -> None:
+        self.state = _ADAPTIVE_TABLE.get((self.state, event), self.state)

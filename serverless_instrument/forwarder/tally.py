@@ -1,0 +1,60 @@
+"""Counts of what was received, sent, tried again and dropped; pure."""
+
+from __future__ import annotations
+
+# what is counted
+RECEIVED, SENT, RETRIED, DROPPED, FRAMES, FLUSH_S = (
+    "items.received",
+    "items.sent",
+    "items.retried",
+    "items.dropped",
+    "frames.received",
+    "flush.time",
+)
+# why something is dropped
+REFUSED = "refused"
+TOO_LARGE = "too large"
+NO_ROOM = "no room"
+DAMAGED = "damaged on disk"
+INTERNAL_ERROR = "internal error"
+NO_DESTINATION = "no destination any more"
+SLOW_FORWARDER = "dropped in the runtime"
+
+Key = tuple[str, str, str]
+
+
+class Tally:
+    """Numbers by (what, signal or "", reason or ""), since the start and since the last report."""
+
+    __slots__ = ("_reported", "_total")
+
+    def __init__(self) -> None:
+        self._total: dict[Key, float] = {}
+        self._reported: dict[Key, float] = {}
+
+    def add(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
+        """Count `number` more."""
+        if number:
+            key = (what, signal, reason)
+            self._total[key] = self._total.get(key, 0) + number
+
+    def unreported(self) -> dict[Key, float]:
+        """What has been counted since the last call."""
+        since = {
+            key: number - self._reported.get(key, 0)
+            for key, number in self._total.items()
+            if number != self._reported.get(key, 0)
+        }
+        self._reported = dict(self._total)
+        return since
+
+    def losses(self) -> str:
+        """One line on what was dropped, and why; "" if nothing was."""
+        lost = {key: int(n) for key, n in self._total.items() if key[0] == DROPPED}
+        if not lost:
+            return ""
+        parts = [
+            f"{number} {signal} ({reason})"
+            for (_, signal, reason), number in sorted(lost.items(), key=lambda item: -item[1])
+        ]
+        return f"{sum(lost.values())} items were not delivered: {', '.join(parts)}"
