@@ -174,7 +174,8 @@ def test_a_secret_that_cannot_be_read_is_one_line_and_telemetry_is_kept(
         assert f"SecretError: {arn} cannot be read: {said}" in line
         parts.shut_down()
         assert parts.backend.exports == []
-        assert parts.forwarder.lines()[1:] == ["serverless-instrument: 3 items were not delivered"]
+        lost = "3 items were not delivered: 3 traces (kept in /tmp in case of a restart)"
+        assert parts.forwarder.lines()[1:] == [f"serverless-instrument: {lost}"]
 
 
 def test_a_secret_that_holds_no_headers_is_not_shown(tmp_path: Path, aws: Aws) -> None:
