@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.platform_events import Event
 
-# The runtime announces a line when it is written; the platform keeps its copy for 25 ms and more. But
-# a runtime that writes faster than we read is behind the platform, by seconds on a busy machine. END
-# comes after all that it announces, and what is held goes out with it; only a long invocation waits.
+# The runtime announces a line when it is written; the platform keeps its copy for 25 ms and more.
+# But a runtime that writes faster than we read is behind the platform, by seconds on a busy
+# machine. END comes after all that it announces, and what is held goes out with it; only a long
+# invocation waits.
 HOLD_S = 3.0
 # The platform cuts long lines, not always at the same length: these may be pieces of one.
 _PIECE_BYTES = 32 * 1024
