@@ -774,6 +774,11 @@ RUNTIME_AT_NEXT = words(
     "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
     "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
 )
+# Loaded by the first line that is written. What tells us the modules (-v) writes lines itself:
+# tests/wrapper/test_logs.py has a function that writes none.
+RUNTIME_AT_THE_FIRST_LINE = words(
+    "wrapper.errors wrapper.iso_time wrapper.json_line wrapper.log_records wrapper.severity",
+)
 FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
 )
@@ -810,7 +815,7 @@ def test_modules_of_the_runtime_before_its_first_next(sandbox: Sandbox, tmp_path
     with sandbox.listening():
         loaded = set(modules.loaded(sandbox.our_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
     added = loaded - bare
-    assert ours(added) == RUNTIME_AT_NEXT
+    assert ours(added) - RUNTIME_AT_THE_FIRST_LINE == RUNTIME_AT_NEXT
     assert not [name for name in added if within(name, BANNED_AT_TOP)]
     others = {name for name in added if not within(name, [NAME])}
     assert len(others) <= 5, others

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
 from tests.local.command_line import (
@@ -24,6 +25,11 @@ from tests.local.command_line import (
 )
 
 pytestmark = pytest.mark.integration
+
+
+def invocation_spans(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of the document's spans that are of invocations; init has its own."""
+    return [span for span in document["spans"] if span["kind"] == "SERVER"]
 
 
 def test_result_logs_and_trace() -> None:
@@ -113,7 +119,7 @@ def test_json_document() -> None:
     assert cold["requestId"] != warm["requestId"]
     assert cold["maxMemoryUsedMB"] > 0
     assert {"source": "function", "text": "two words"} in document["logs"]
-    spans = document["spans"]
+    spans = invocation_spans(document)
     assert [span["attributes"]["faas.invocation_id"] for span in spans] == [
         cold["requestId"],
         warm["requestId"],
@@ -158,7 +164,7 @@ def test_layer_zip(layer: Path) -> None:
     assert opt != Path("/opt")
     assert str(opt / "python") in seen["path"]
     assert seen["environment"]["AWS_LAMBDA_EXEC_WRAPPER"] == str(opt / "serverless-instrument")
-    assert [span["name"] for span in document["spans"]] == ["local"]
+    assert [span["name"] for span in invocation_spans(document)] == ["local"]
 
 
 def test_layer_directory(layer: Path, tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_layer_directory(layer: Path, tmp_path: Path) -> None:
     document = run_json("app.describe", "--layer", str(tmp_path / "layer"))
     seen = document["invocations"][0]["response"]["environment"]
     assert seen["SERVERLESS_INSTRUMENT_LOCAL_OPT"] == str(tmp_path / "layer")
-    assert [span["name"] for span in document["spans"]] == ["local"]
+    assert [span["name"] for span in invocation_spans(document)] == ["local"]
 
 
 @pytest.mark.parametrize("option", ["--endpoint={url}", "--env=OTEL_EXPORTER_OTLP_ENDPOINT={url}"])
@@ -187,7 +193,9 @@ def test_telemetry_to_an_endpoint(option: str) -> None:
             )
             output, _ = await asyncio.wait_for(process.communicate(b"{}"), PATIENCE_S)
             assert process.returncode == 0
-            return json.loads(output), [span.name for _, _, span in receiver.spans()], receiver.url
+            received = [span for _, _, span in receiver.spans()]
+            names = [span.name for span in received if span.kind == Span.SPAN_KIND_SERVER]
+            return json.loads(output), names, receiver.url
 
     document, names, url = asyncio.run(scenario())
     assert names == ["local"]
@@ -206,7 +214,7 @@ def test_exporter_settings_of_the_shell_do_not_reach_the_embedded_receiver() -> 
         OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://127.0.0.1:1",
     )
-    assert len(json.loads(finished.stdout)["spans"]) == 1
+    assert len(invocation_spans(json.loads(finished.stdout))) == 1
 
 
 def test_two_at_once() -> None:
@@ -229,5 +237,7 @@ def test_two_at_once() -> None:
     for process in both:
         output, _ = process.communicate(timeout=PATIENCE_S)
         outputs.append(json.loads(output))
-    assert [len(document["spans"]) for document in outputs] == [1, 1]
-    assert outputs[0]["spans"][0]["spanId"] != outputs[1]["spans"][0]["spanId"]
+    (first,), (second,) = (invocation_spans(document) for document in outputs)
+    assert first["spanId"] != second["spanId"]
+    traces = [{span["traceId"] for span in document["spans"]} for document in outputs]
+    assert traces == [{first["traceId"]}, {second["traceId"]}]

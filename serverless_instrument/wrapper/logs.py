@@ -106,16 +106,24 @@ class Logs:
         handling = self.handling
 
         def seen(text: str) -> None:
+            # What we call may write itself (an import under python -v, an object asked for its
+            # text, a signal handler): without a digest, so that the forwarder sends it.
+            busy = handling.busy
+            handling.busy = True
             try:
                 ended = self._physical[number].feed(text)
+                if busy:
+                    return
                 digests = [log_frames.digest(line) for line in ended] if ended else []
                 if handling.texts is not None and handling.digests is not None:
                     handling.texts.append(text)
                     handling.digests += digests
-                elif not handling.busy:  # else without a digest: the forwarder sends it
+                else:
                     self._printed(number, text, digests)
             except Exception as error:  # the line is written; only our copy is lost
                 self._fault(error)
+            finally:
+                handling.busy = busy
 
         return seen
 
@@ -131,6 +139,9 @@ class Logs:
 
     def _framed(self, text: str) -> None:
         handling = self.handling
+        if handling.busy:  # as above
+            return
+        handling.busy = True
         try:
             digests = [log_frames.digest(text)]
             if handling.texts is not None and handling.digests is not None:
@@ -140,6 +151,8 @@ class Logs:
                 self._emit_texts([text.removesuffix("\n")], "", digests)
         except Exception as error:  # as above
             self._fault(error)
+        finally:
+            handling.busy = False
 
     def _new_thread(self) -> _Begun:
         begun = self._of_thread.begun = _Begun()
@@ -158,6 +171,7 @@ class Logs:
 
     def flush(self) -> None:
         """Send what has no line feed yet, at the end of an invocation."""
+        self.handling.busy = True
         try:
             own, now_unix_ns = get_ident(), time_ns()
             for ident, begun in list(self._threads.items()):
@@ -171,24 +185,22 @@ class Logs:
             self._send_lines([log_frames.digest(rest) for rest in rests if rest])
         except Exception as error:  # as above
             self._fault(error)
+        finally:
+            self.handling.busy = False
 
     # What is sent.
 
     def _emit_texts(self, lines: Sequence[str], stream: str, digests: Sequence[bytes]) -> None:
         made = []
         now_unix_ns = time_ns()
-        rules, masked, handling = self._rules, self._masked, self.handling
-        handling.busy = True
-        try:
-            of_text = self._loaded().of_text
-            for line in lines:
-                if line:
-                    record, logger = of_text(line, now_unix_ns, masked)
-                    if rules is None or rules.wanted(line, record.severity_number):
-                        made.append((logger, record))
-            self._send_records(made, ("log.iostream", stream) if stream else None, digests)
-        finally:
-            handling.busy = False
+        rules, masked = self._rules, self._masked
+        of_text = self._loaded().of_text
+        for line in lines:
+            if line:
+                record, logger = of_text(line, now_unix_ns, masked)
+                if rules is None or rules.wanted(line, record.severity_number):
+                    made.append((logger, record))
+        self._send_records(made, ("log.iostream", stream) if stream else None, digests)
 
     def _logged(
         self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
@@ -315,8 +327,4 @@ class Logs:
     def _fault(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            self.handling.busy = True  # the warning is no line to fail on
-            try:
-                self._warn(f"a log line was not captured: {type(error).__name__}: {error}")
-            finally:
-                self.handling.busy = False
+            self._warn(f"a log line was not captured: {type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _thread import RLock
 from io import TextIOBase
+from sys import is_finalizing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ class OutputTee:
 
         def write(*arguments: Any, **named: Any) -> object:
             try:
+                # A daemon thread may have ended with the lock; we would wait for it for ever.
+                if is_finalizing():
+                    return original(*arguments, **named)
                 with self._lock:
                     result = original(*arguments, **named)
                     seen(arguments[0] if arguments else named["msg"])
@@ -108,6 +112,8 @@ class OutputTee:
         def writelines(lines: Iterable[str]) -> object:
             taken: list[str] = []
             try:
+                if is_finalizing():  # as above
+                    return original(lines)
                 with self._lock:
                     try:
                         return original(_noting(lines, taken))

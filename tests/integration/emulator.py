@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.integration.scenario import INVOKE, Environment, Export, Outcome, Scenario, Step
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -168,6 +170,18 @@ def spans(exports: Sequence[Export]) -> list[tuple[Resource, InstrumentationScop
             for span in scoped.spans
         ]
     return found
+
+
+def log_records(exports: Sequence[Export]) -> list[LogRecord]:
+    """Every log record of `exports`, decoded as `spans` does."""
+    return [
+        record
+        for export in exports
+        if export.path == "/v1/logs"
+        for group in ExportLogsServiceRequest.FromString(export.content).resource_logs
+        for scoped in group.scope_logs
+        for record in scoped.log_records
+    ]
 
 
 def billed_ms(outcome: Outcome) -> list[float]:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tests.integration.emulator import Emulators, attributes, invoke, spans
 from tests.integration.scenario import Environment, Step
@@ -65,7 +66,14 @@ def test_errors_are_the_functions_own(emulators: Emulators, image: Image, handle
     assert comparable(ours.answers[0].body) == comparable(bare.answers[0].body)
     assert comparable(ours.stdout) == comparable(bare.stdout)
     assert "errorType" in ours.answers[0].body
-    assert len(spans(ours.exports)) == (1 if handler.endswith("raises") else 0)
+    found = [(span.name, span.status.code) for _, _, span in spans(ours.exports)]
+    if handler.endswith("raises"):
+        assert found == [("test_function", Status.STATUS_CODE_ERROR)]
+    else:  # no invocation began: what failed is the init
+        assert found == [
+            ("init", Status.STATUS_CODE_ERROR),
+            ("init runtime", Status.STATUS_CODE_UNSET),
+        ]
 
 
 def test_handler_is_the_functions_own(emulators: Emulators, image: Image) -> None:

@@ -447,6 +447,26 @@ def test_current_span_without_opentelemetry() -> None:
     assert written.line("outside").record.span_id == root.span_id
 
 
+def test_nothing_is_loaded_for_a_function_that_writes_nothing() -> None:
+    written = run("""
+        import sys
+        def handler(event, context):
+            loaded = [name for name in sys.modules if name.endswith((".logs", ".log_records"))]
+            assert loaded == ["serverless_instrument.wrapper.logs"]
+    """)
+    (span,) = written.spans
+    assert span.status.code == span.status.STATUS_CODE_UNSET
+
+
+def test_lines_that_what_we_call_writes() -> None:
+    """python -v tells of our imports while we are with a line: nothing turns round."""
+    written = run("def handler(event, context): print('said')", PYTHONVERBOSE="1")
+    assert written.code == 0
+    assert written.bodies.count("said") == 1
+    assert b"not captured" not in written.stderr
+    assert written.stderr.count(b"import 'serverless_instrument.wrapper.log_records'") == 1
+
+
 def test_one_stream_under_both_names() -> None:
     source = """
         import sys
