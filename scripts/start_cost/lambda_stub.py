@@ -105,7 +105,7 @@ class LambdaStub:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            while (request := _read(connection)) is not None:
+            while (request := read_request(connection)) is not None:
                 if self._on_request is not None:
                     self._on_request(request)
                 with self._arrived:
@@ -119,19 +119,19 @@ class LambdaStub:
 
     def _answer(self, target: str) -> bytes | None:
         if target == REGISTER:
-            return _response(_REGISTERED, _IDENTIFIER)
+            return response(_REGISTERED, _IDENTIFIER)
         if target == EXTENSION_NEXT and self._events:
-            return _response(self._events.pop(0), _IDENTIFIER)
+            return response(self._events.pop(0), _IDENTIFIER)
         if target == RUNTIME_NEXT:
             event = next(self._runtime_events, None)
             return None if event is None else self._invocation(event)
         if target.endswith("/next"):
             return None
-        return _response(b'"OK"')
+        return response(b'"OK"')
 
     def _invocation(self, event: bytes) -> bytes:
         self._invocations += 1
-        return _response(event, invocation_headers(self._invocations))
+        return response(event, invocation_headers(self._invocations))
 
 
 def request_id(number: int) -> str:
@@ -151,11 +151,13 @@ def invocation_headers(number: int) -> bytes:
     ).encode()
 
 
-def _response(body: bytes, headers: bytes = b"") -> bytes:
+def response(body: bytes, headers: bytes = b"") -> bytes:
+    """A 200 with `body`; `headers` end with a line break each."""
     return b"%b%bContent-Length: %d\r\n\r\n%b" % (_OK, headers, len(body), body)
 
 
-def _read(connection: socket.socket) -> Request | None:
+def read_request(connection: socket.socket) -> Request | None:
+    """The next request of a connection; None when the peer has closed it."""
     data = connection.recv(65536)
     received_s = time.monotonic()
     while data and b"\r\n\r\n" not in data:

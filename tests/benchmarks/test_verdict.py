@@ -19,7 +19,7 @@ def stick(build: str = BUILD, bare: int = 100_000) -> verdict.Yardstick:
     return found
 
 
-@pytest.mark.parametrize("count", [9_701, 10_000, 10_300])
+@pytest.mark.parametrize("count", [9_701, 10_000, 10_299])
 def test_within_three_percent_is_fine(count: int) -> None:
     assert verdict.count_problems(stick(), {"init_hello": count}) == []
 
