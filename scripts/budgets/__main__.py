@@ -27,7 +27,13 @@ def build() -> str:
 
 def main() -> int:
     """Count, and record or judge; 1 when something is off its budget."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(counts.NAMES))
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: not one of {', '.join(counts.NAMES)}")
+    if not arguments.layer.is_file():
+        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
     if not instructions.available():
         print("bench: valgrind not found: apt install valgrind", file=sys.stderr)
         return 2

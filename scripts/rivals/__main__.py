@@ -8,6 +8,7 @@ import dataclasses
 import json
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections import defaultdict
@@ -43,7 +44,12 @@ class Run:
 
 def main() -> int:
     """Measure everybody and write the report; 1 when ours could not be measured."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if not arguments.layer.is_file():
+        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
+    if arguments.rounds is not None and arguments.rounds < 1:
+        parser.error(f"--rounds {arguments.rounds}: 1 or more")
     effort = plan.QUICK if arguments.quick else plan.FULL
     if arguments.rounds:
         effort = effort._replace(rounds=arguments.rounds)
@@ -57,12 +63,12 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rivals-")))
         run = _prepare(chosen, arguments.layer, cache, scratch)
-        sink = stack.enter_context(backends.sink(scratch))
-        aws_url = stack.enter_context(backends.aws(scratch / "moto.txt"))
         try:
             python = packages.runtime_python(cache)
-        except packages.InstallError as error:
-            print(f"bench: the runtime's packages: {error}", file=sys.stderr)
+            sink = stack.enter_context(backends.sink(scratch))
+            aws_url = stack.enter_context(backends.aws(scratch / "moto.txt"))
+        except (packages.InstallError, TimeoutError) as error:
+            print(f"bench: what the functions need: {error}", file=sys.stderr)
             return 2
         place = trial.Place(scratch, python, sink, aws_url)
         measurable = [one for one in chosen if one.name in run.layers]
@@ -113,6 +119,9 @@ def _measure(
     functions: Sequence[str],
 ) -> None:
     announced = None
+    for contender in chosen:
+        if not place.sink.tls and "{tls}" in contender.environ.values():
+            run.failures[contender.name] = "it sends over TLS, and there is no openssl here"
     for step in plan.steps(effort, chosen, functions):
         name = step.contender.name
         if (step.number, step.case) != announced:
@@ -197,8 +206,8 @@ def _cold(results: Results, chosen: Sequence[Contender]) -> str:
     return plot.bars(
         "What instrumentation adds to a cold start",
         [
-            _panel(results, chosen, "empty function, processor time", "hello", "init_cpu"),
-            _panel(results, chosen, "function with boto3, processor time", "boto", "init_cpu"),
+            _panel(results, chosen, "empty function, processor time", "hello", "init_cpu_all"),
+            _panel(results, chosen, "function with boto3, processor time", "boto", "init_cpu_all"),
             _panel(results, chosen, "empty, with 128 MB: time", "hello, 128 MB", "init_wall"),
         ],
     )
@@ -260,4 +269,9 @@ def _say(step: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # So that processes and control groups are cleaned up on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

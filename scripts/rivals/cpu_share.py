@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SMALL = 128 / 1769
 _PERIOD_US = 20_000
+_PATIENCE_S = 2.0
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -33,19 +34,26 @@ def limited(share: float) -> Iterator[Callable[[int], str]]:
         try:
             yield lambda pid: _join(group, pid)
         finally:
-            with contextlib.suppress(OSError):
-                group.rmdir()
+            _remove(group)
         return
+    with stopped_and_continued(share) as hold:
+        yield hold
+
+
+@contextlib.contextmanager
+def stopped_and_continued(share: float) -> Iterator[Callable[[int], str]]:
+    """As `limited`, by signals: coarser, but anybody may."""
     ended = threading.Event()
     threads: list[threading.Thread] = []
 
-    def stop_and_go(pid: int) -> str:
-        threads.append(threading.Thread(target=_duty_cycle, args=(pid, share, ended), daemon=True))
-        threads[-1].start()
+    def hold(group: int) -> str:
+        thread = threading.Thread(target=_duty_cycle, args=(group, share, ended), daemon=True)
+        threads.append(thread)
+        thread.start()
         return "SIGSTOP and SIGCONT"
 
     try:
-        yield stop_and_go
+        yield hold
     finally:
         ended.set()
         for thread in threads:
@@ -61,7 +69,7 @@ def _control_group(share: float) -> Path | None:
     ):
         group = parent / name
         try:
-            group.mkdir()
+            group.mkdir(exist_ok=True)  # an earlier one of ours may still hold a dying process
         except OSError:
             continue
         try:
@@ -74,6 +82,16 @@ def _control_group(share: float) -> Path | None:
             with contextlib.suppress(OSError):
                 group.rmdir()
     return None
+
+
+def _remove(group: Path) -> None:
+    # A killed process leaves its group only when its parent has heard of it.
+    patience_end_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < patience_end_s:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(_PERIOD_US / 1e6)
 
 
 def _join(group: Path, pid: int) -> str:

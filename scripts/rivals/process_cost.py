@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 from start_cost.memory import peak_kib
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def members(group: int) -> list[int]:
@@ -35,6 +38,18 @@ def cpu_ms(group: int) -> float:
         except OSError:
             continue
     return total_s * 1e3
+
+
+def memory_kib(group: int) -> int:
+    """What the members have resident now."""
+    total = 0
+    for pid in members(group):
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except OSError:
+            continue
+        total += pages * _PAGE_BYTES // 1024
+    return total
 
 
 def peak_memory_kib(group: int) -> int:

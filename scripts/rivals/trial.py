@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from start_cost.processes import RUNTIME_DIRECTORY, Subject, kill, start
 
 from rivals import contenders, cpu_share, process_cost
-from rivals.lambda_api import EXTENSION, RUNTIME, LambdaApi
+from rivals.lambda_api import EXTENSION, RUNTIME, InvocationError, LambdaApi
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rivals.backends import Sink
     from rivals.contenders import Contender
 
+
+__all__ = ["InvocationError", "Place", "Trial", "environ", "run", "runtime", "task"]
 
 _TIMEOUT_S = 120.0
 _FUNCTIONS = Path(__file__).with_name("functions")
@@ -84,22 +86,23 @@ def run(
     with contextlib.ExitStack() as stack:
         api = stack.enter_context(LambdaApi())
         limit = stack.enter_context(_limit(share))
-        environ = _environ(place, contender, opt, function, api.address)
+        source = contenders.source(contender, function)
+        variables = environ(place, contender, opt, task(place, source), api.address)
         if not bytecode:
-            environ["PYTHONDONTWRITEBYTECODE"] = "1"
+            variables["PYTHONDONTWRITEBYTECODE"] = "1"
         processes: list[subprocess.Popen[bytes]] = []
         stack.callback(_kill, processes)
         who = {RUNTIME}
         begin_s = time.monotonic()
         if contender.extension:
             extension = str(opt / "extensions" / contender.extension)
-            subject = Subject("extension", [extension], environ)
+            subject = Subject("extension", [extension], variables)
             processes.append(start(subject, place.scratch / "extension.txt"))
             limit(processes[0].pid)
             api.wait_registered(_TIMEOUT_S)
             who.add(EXTENSION)
         output = place.scratch / "runtime.txt"
-        processes.insert(0, start(_runtime(place, contender, opt, environ), output))
+        processes.insert(0, start(runtime(place, contender, opt, variables), output))
         limit(processes[0].pid)
         ready_s = api.wait_ready(who, _TIMEOUT_S)
         init_cpu_ms = _cpu(processes)
@@ -143,17 +146,18 @@ def _limit(share: float) -> Iterator[Callable[[int], str]]:
             yield limit
 
 
-def _runtime(place: Place, contender: Contender, opt: Path, environ: dict[str, str]) -> Subject:
+def runtime(place: Place, contender: Contender, opt: Path, variables: dict[str, str]) -> Subject:
+    """The runtime as Lambda starts it, behind the contender's wrapper if it has one."""
     command = [place.python, str(RUNTIME_DIRECTORY / "bootstrap.py")]
     if contender.wrapper:
         command.insert(0, str(opt / contender.wrapper))
-    return Subject(contender.name, command, environ)
+    return Subject(contender.name, command, variables)
 
 
-def _environ(
-    place: Place, contender: Contender, opt: Path, function: str, address: str
+def environ(
+    place: Place, contender: Contender, opt: Path, task_root: Path, address: str
 ) -> dict[str, str]:
-    source = contenders.source(contender, function)
+    """What Lambda and the contender set for a function whose code is in `task_root`."""
     return {
         "AWS_LAMBDA_RUNTIME_API": address,
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -171,7 +175,7 @@ def _environ(
         "BENCH_URL": f"{place.sink.url}/page",
         "LANG": "en_US.UTF-8",
         "LAMBDA_RUNTIME_DIR": str(RUNTIME_DIRECTORY),
-        "LAMBDA_TASK_ROOT": str(task(place, source)),
+        "LAMBDA_TASK_ROOT": str(task_root),
         "PATH": f"{Path(place.python).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(opt),
         "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": place.python,

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 RECORDED: dict[str, Any] = json.loads(FILE.read_text())
-NAMES = sorted({name for entry in RECORDED.values() for name in entry["instructions"]})
+APPLIES = verdict.recorded_as(RECORDED, build())
+# Where nothing is recorded for this version they skip under their names.
+NAMES = sorted(RECORDED[APPLIES]["instructions"]) if APPLIES else list(counts.NAMES)
 
 
 def need_record() -> None:
-    if not verdict.recorded_as(RECORDED, build()):
+    if not APPLIES:
         pytest.skip(f"no budgets for {build()}; scripts/bench budgets --record makes them")
 
 
@@ -71,7 +73,7 @@ def test_a_start_loads_the_modules_that_are_recorded(
     start: str, loaded: dict[str, list[str]]
 ) -> None:
     need_record()
-    recorded = RECORDED[verdict.recorded_as(RECORDED, build())]["modules"][start]
+    recorded = RECORDED[APPLIES]["modules"][start]
     assert not verdict.module_problems(recorded, loaded[start], start)
 
 
