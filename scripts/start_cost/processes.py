@@ -150,7 +150,7 @@ class Sandbox:
             "_HANDLER": "app.handler",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
             "LAMBDA_TASK_ROOT": str(self.task),
-            "LAMBDARUNTIME_DIRECTORY_DIR": str(RUNTIME_DIRECTORY),
+            "LAMBDA_RUNTIME_DIR": str(RUNTIME_DIRECTORY),
             "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(self.opt),
         }
 
@@ -162,7 +162,7 @@ class Sandbox:
 
     def _shared_environ(self, address: str) -> dict[str, str]:
         return {
-            "AWS_LAMBDARUNTIME_DIRECTORY_API": address,
+            "AWS_LAMBDA_RUNTIME_API": address,
             "AWS_LAMBDA_FUNCTION_NAME": "start-cost",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
