@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from start_cost.processes import Sandbox
 
 # Loaded while it waits for the answer to /next, so perhaps before the stub has seen the request.
-_WHILE_IT_WAITS = {"_json", "serverless_instrument.forwarder.json_text"}
+_WHILE_IT_WAITS = {"_json", "serverless_instrument.forwarder.json_text", "zlib"}
 
 
 def added_modules(sandbox: Sandbox, scratch: Path) -> dict[str, list[str]]:
