@@ -298,6 +298,8 @@ class Invocation:
             return
 
     def _error(self, error_type: str, message: str) -> None:
+        if self._settings.mask is not None:
+            message = self._settings.mask(message)  # before it is cut: half a secret has no pattern
         if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
             self.span.status_code = records.STATUS_ERROR
             self.span.status_message = message[:_SHORTENED_CHARACTERS]
