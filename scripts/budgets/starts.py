@@ -17,7 +17,7 @@ _OF_THE_FORWARDER = (
     "endings function_lines http1_server init_span json_text link log_intake log_records "
     "never_began patience platform_events platform_lines poster protobuf resource spans unfinished"
 )
-_WHILE_IT_WAITS = {"_json", "zlib"} | {
+_WHILE_IT_WAITS = {"_json", "binascii", "zlib"} | {
     f"serverless_instrument.forwarder.{name}" for name in _OF_THE_FORWARDER.split()
 }
 
@@ -35,9 +35,9 @@ def added_modules(sandbox: Sandbox, scratch: Path) -> dict[str, list[str]]:
         "init_hello": _added(ours[RUNTIME_NEXT], bare[RUNTIME_NEXT]),
         "init_boto": _added(aws[RUNTIME_NEXT], bare_aws[RUNTIME_NEXT]),
         "forwarder_register": _added(forwarder[REGISTER], extension),
-        "forwarder_next": _added(forwarder[EXTENSION_NEXT], extension),
+        "forwarder_next": _added(forwarder[EXTENSION_NEXT], [*extension, *_WHILE_IT_WAITS]),
     }
 
 
 def _added(ours: list[str], bare: list[str]) -> list[str]:
-    return sorted(set(ours) - set(bare) - _WHILE_IT_WAITS)
+    return sorted(set(ours) - set(bare))
