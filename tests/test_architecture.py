@@ -46,6 +46,10 @@ TABLE: dict[str, Row] = {
     # shared by both processes
     "wire.py": row(),
     "log_rules.py": row(),
+    "iso_time.py": row(),
+    "json_line.py": row("iso_time severity"),
+    "masking.py": row(),
+    "severity.py": row(),
     "__init__.py": row(inside="api"),
     # what the function may call
     "api.py": row("wrapper.manual", inside="wrapper.bootstrap"),
@@ -61,7 +65,7 @@ TABLE: dict[str, Row] = {
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/current_span.py": row(),
     "wrapper/deadline.py": row("wire"),
-    "wrapper/encoder.py": row("wire", inside="wrapper.masking"),
+    "wrapper/encoder.py": row("wire", inside="masking"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
     "wrapper/hooks/botocore.py": row(inside="wrapper.propagation wrapper.propagators"),
@@ -84,16 +88,12 @@ TABLE: dict[str, Row] = {
         inside="wrapper.consumer_span wrapper.errors wrapper.sampling "
         "wrapper.triggers.captured_headers wrapper.triggers.client_context",
     ),
-    "wrapper/iso_time.py": row(),
-    "wrapper/json_line.py": row("wrapper.iso_time wrapper.severity"),
     "wrapper/late_context.py": row(),
     "wrapper/lean_imports.py": row(),
     "wrapper/live_span.py": row("wrapper.errors wrapper.records wrapper.span_parts"),
     "wrapper/log_frames.py": row("wire wrapper.encoder wrapper.records"),
     "wrapper/log_hook.py": row("wrapper.output_tee"),
-    "wrapper/log_records.py": row(
-        "wrapper.errors wrapper.json_line wrapper.records wrapper.severity"
-    ),
+    "wrapper/log_records.py": row("wrapper.errors json_line wrapper.records severity"),
     "wrapper/logs.py": row(
         "wrapper.current_span wrapper.encoder wrapper.log_frames wrapper.log_hook",
         "wrapper.output_tee",
@@ -109,7 +109,6 @@ TABLE: dict[str, Row] = {
         "wrapper.late_context wrapper.manual wrapper.otel_logs "
         "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
     ),
-    "wrapper/masking.py": row(),
     "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
     "wrapper/output_tee.py": row(),
     "wrapper/own_packages.py": row(),
@@ -131,7 +130,6 @@ TABLE: dict[str, Row] = {
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
-    "wrapper/severity.py": row(),
     "wrapper/span_parts.py": row("wrapper.records"),
     "wrapper/tracer.py": row(
         "wrapper.encoder wrapper.live_span wrapper.records wrapper.span_parts"
@@ -352,7 +350,8 @@ TABLE: dict[str, Row] = {
         "forwarder.resource forwarder.settings",
     ),
     "forwarder/log_records.py": row(
-        "wire forwarder.json_text forwarder.platform_events forwarder.protobuf",
+        "iso_time json_line masking severity",
+        "wire forwarder.json_text forwarder.protobuf",
     ),
     "forwarder/log_settings.py": row(
         "log_rules",
@@ -389,7 +388,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/patience.py": row(),
     "forwarder/platform_events.py": row(
-        "forwarder.json_text",
+        "iso_time forwarder.json_text",
     ),
     "forwarder/platform_lines.py": row(
         "forwarder.platform_events",
@@ -517,7 +516,10 @@ BANNED_AT_TOP = words(
     "typing dataclasses http urllib ssl asyncio inspect pathlib uuid argparse importlib.metadata",
     "email logging opentelemetry wrapt",
 )
-START_PATHS = ("wire.py", "log_rules.py", "wrapper/", "forwarder/")
+START_PATHS = (
+    *("wire.py", "log_rules.py", "iso_time.py", "json_line.py", "masking.py", "severity.py"),
+    *("wrapper/", "forwarder/"),
+)
 # The runtime client has loaded it already; in the forwarder there is nobody to do so.
 ALREADY_IN_THE_RUNTIME = {"logging"}
 
@@ -546,17 +548,17 @@ PURE = (
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
     "wrapper/payload.py",
-    "wrapper/iso_time.py",
-    "wrapper/json_line.py",
+    "iso_time.py",
+    "json_line.py",
     "wrapper/log_frames.py",
     "wrapper/log_records.py",
-    "wrapper/masking.py",
+    "masking.py",
     "wrapper/propagation.py",
     "wrapper/records.py",
     "wrapper/resource.py",
     "wrapper/sampling.py",
     "wrapper/settings.py",
-    "wrapper/severity.py",
+    "severity.py",
     "wrapper/triggers/*.py",
     "forwarder/aws_credentials.py",
     "forwarder/aws_endpoint.py",
@@ -777,7 +779,7 @@ RUNTIME_AT_NEXT = words(
 # Loaded by the first line that is written. What tells us the modules (-v) writes lines itself:
 # tests/wrapper/test_logs.py has a function that writes none.
 RUNTIME_AT_THE_FIRST_LINE = words(
-    "wrapper.errors wrapper.iso_time wrapper.json_line wrapper.log_records wrapper.severity",
+    "wrapper.errors iso_time json_line wrapper.log_records severity",
 )
 FORWARDER_AT_REGISTER = words(
     ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
@@ -796,6 +798,7 @@ FORWARDER_WHILE_IT_WAITS = words(
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.never_began forwarder.patience forwarder.platform_events forwarder.platform_lines",
     "forwarder.poster forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
+    "iso_time json_line masking severity",
 )
 
 

@@ -1,15 +1,18 @@
 """Lines of the platform to OTLP log records; pure.
 
-https://opentelemetry.io/docs/specs/otel/logs/data-model/. What a line says of itself is read as the
-runtime side reads it: the runtime client's text and JSON formats, and JSON lines of the usual
+https://opentelemetry.io/docs/specs/otel/logs/data-model/. What a line says of itself is read as
+the runtime side reads it: the runtime client's text and JSON formats, and JSON lines of the usual
 logging libraries.
 """
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder import platform_events
+from serverless_instrument import iso_time
 from serverless_instrument.forwarder.json_text import loads
 from serverless_instrument.forwarder.protobuf import any_value, attribute
+from serverless_instrument.json_line import JsonLine
+from serverless_instrument.masking import masked
+from serverless_instrument.severity import of_name
 from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
@@ -18,45 +21,12 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.function_lines import Context
 
-# https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
-_SEVERITIES = {
-    "trace": 1,
-    "debug": 5,
-    "info": 9,
-    "information": 9,
-    "notice": 10,
-    "warn": 13,
-    "warning": 13,
-    "err": 17,
-    "error": 17,
-    "exception": 17,
-    "crit": 21,
-    "critical": 21,
-    "fatal": 21,
-}
 UNSPECIFIED, INFO, WARN = 0, 9, 13
-# logging's numbers by tens: https://docs.python.org/3/library/logging.html#logging-levels
-_PYTHON_LEVELS = (1, 5, 9, 13, 17, 21)
 # How the interpreter and the runtime client begin what they say when something has gone wrong.
 _OPENINGS = (
     ("Traceback (most recent call last):", 17),
     ("Fatal Python error:", 21),
     ("LAMBDA_WARNING:", 13),
-)
-# What the keys of a JSON line mean; the first that it has counts.
-_LEVEL = ("level", "levelname", "severity", "severity_text", "log_level", "log.level", "loglevel")
-_TIME = ("timestamp", "@timestamp", "time", "asctime", "ts")
-_TRACE = ("exception", "exc_info", "stack_trace", "stackTrace", "stacktrace", "traceback", "error")
-_TYPE = ("errorType", "exception_name", "exc_type", "error_type")
-_TEXT = ("errorMessage", "exc_message", "error_message")
-# The body has them all; these are no attributes beside it.
-_UNDERSTOOD = frozenset(
-    (
-        *_LEVEL,
-        *_TIME,
-        *("message", "msg", "event", "logger", "logger_name", "log.logger", "name"),
-        *("requestId", "tenantId"),
-    )
 )
 
 
@@ -75,21 +45,11 @@ class Record:
 
     def mask(self, mask: Callable[[str], str]) -> None:
         """Put every text through `mask`."""
-        self.body = _masked(self.body, mask)
+        self.body = masked(self.body, mask)
         for name, value in self.attributes.items():
             # Not the function's words, and what joins records to invocations.
             if name != "faas.invocation_id":
-                self.attributes[name] = _masked(value, mask)
-
-
-def _masked(value: object, mask: Callable[[str], str]) -> object:
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, list):
-        return [_masked(item, mask) for item in value]
-    if isinstance(value, dict):
-        return {mask(name): _masked(item, mask) for name, item in value.items()}
-    return value
+                self.attributes[name] = masked(value, mask)
 
 
 def read(text: str, time_unix_ns: int) -> Record:
@@ -109,7 +69,7 @@ def read(text: str, time_unix_ns: int) -> Record:
         parts = rest.split("\t", 3)
         if record.severity and len(parts) == 4 and not parts[0]:
             record.body = parts[3]
-            record.time_unix_ns = platform_events.unix_ns(parts[1]) or time_unix_ns
+            record.time_unix_ns = iso_time.unix_ns(parts[1]) or time_unix_ns
             if parts[2]:
                 record.attributes["faas.invocation_id"] = parts[2]
         return record
@@ -124,46 +84,17 @@ def read(text: str, time_unix_ns: int) -> Record:
     return record
 
 
-def _set_level(record: Record, level: object) -> None:
-    if isinstance(level, str):
-        record.severity = _SEVERITIES.get(level.strip().lower(), UNSPECIFIED)
-        record.level = level.strip() if record.severity else ""
-    elif isinstance(level, int) and 0 < level <= 50:
-        record.severity = _PYTHON_LEVELS[level // 10]
-        record.level = str(level)
+def _set_level(record: Record, level: str) -> None:
+    record.severity = of_name(level)
+    record.level = level.strip() if record.severity else ""
 
 
 def _structured(value: dict[str, object], time_unix_ns: int) -> Record:
-    record = Record(value, time_unix_ns)
-    _set_level(record, _first(value, _LEVEL))
-    written = _first(value, _TIME)
-    if isinstance(written, str):
-        record.time_unix_ns = platform_events.unix_ns(written) or time_unix_ns
-    exception = _exception(value)
-    told = (*_TRACE, *_TYPE, *_TEXT) if exception else ()
-    for name, item in value.items():
-        if name not in _UNDERSTOOD and name not in told:
-            record.attributes[name] = item
-    record.attributes.update(exception)
+    line = JsonLine(value)
+    record = Record(value, line.time_unix_ns(time_unix_ns))
+    record.severity, record.level = line.severity, line.level
+    record.attributes = line.attributes
     return record
-
-
-def _first(fields: dict[str, object], names: tuple[str, ...]) -> object:
-    return next((fields[name] for name in names if fields.get(name) not in (None, "")), None)
-
-
-def _exception(fields: dict[str, object]) -> dict[str, object]:
-    """The attributes of an exception, none where the line tells of none."""
-    trace, found = _first(fields, _TRACE), dict[str, object]()
-    if isinstance(trace, list):
-        trace = "\n".join([str(frame).rstrip("\n") for frame in trace])
-    if isinstance(trace, str) and ("\n" in trace or isinstance(_first(fields, _TYPE), str)):
-        found["exception.stacktrace"] = trace
-    for name, keys in (("exception.type", _TYPE), ("exception.message", _TEXT)):
-        value = _first(fields, keys)
-        if isinstance(value, str) and (found or name == "exception.type"):
-            found[name] = value
-    return found
 
 
 def encode(record: Record, context: Context | None, observed_unix_ns: int) -> bytes:

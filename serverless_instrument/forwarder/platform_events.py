@@ -7,6 +7,7 @@ come late, twice, out of order, or be of a kind that is not known here.
 from __future__ import annotations
 
 from serverless_instrument.forwarder.json_text import loads
+from serverless_instrument.iso_time import unix_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ RESTORE_START = "platform.restoreStart"
 LOGS_DROPPED = "platform.logsDropped"
 # To whom every event goes.
 ANY = ""
-
-_DAYS_BEFORE_EPOCH = 719_468
 
 
 class Event:
@@ -75,31 +74,6 @@ def parse(body: bytes) -> tuple[list[Event], int]:
         if isinstance(record, dict) or (isinstance(record, str) and not of_platform):
             events.append(Event(kind, unix_ns(text_of(element, "time")), record))
     return events, len(elements) - len(events)
-
-
-def unix_ns(text: str) -> int:
-    """Nanoseconds since the epoch of ``2022-10-12T00:00:15.064Z``; 0 where it is no such time."""
-    date, _, clock = text.partition("T")
-    if not clock.endswith("Z") or not text.isascii():
-        return 0
-    clock, _, fraction = clock[:-1].partition(".")
-    digits = date.replace("-", "", 2) + clock.replace(":", "", 2)
-    if len(digits) != 14 or len(text) > 40 or not (digits + fraction).isdigit():
-        return 0
-    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
-    # Days of the proleptic Gregorian calendar, years from March, so that a leap day is the last:
-    # https://howardhinnant.github.io/date_algorithms.html#days_from_civil
-    if month < 3:
-        year -= 1
-    era_year = year % 400
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = year // 400 * 146_097 + era_year * 365 + era_year // 4 - era_year // 100 + day_of_year
-    seconds = (days - _DAYS_BEFORE_EPOCH) * 86_400
-    seconds += int(digits[8:10]) * 3600 + int(digits[10:12]) * 60 + int(digits[12:])
-    # Before 1970 or after 2262, a 64-bit time of OTLP has no room for it.
-    if not 0 < seconds < 9_223_372_036 or not 0 < month < 13:
-        return 0
-    return seconds * 1_000_000_000 + int(f"{fraction:0<9}"[:9])
 
 
 class Dispatch:

@@ -159,7 +159,7 @@ def any_value(value: object, limit: int | None = None, room: _Room | None = None
     raises; cycles and what is nested too deep become "...", any other type its `str`.
     """
     if room is None and _mask is not None:
-        from serverless_instrument.wrapper.masking import masked
+        from serverless_instrument.masking import masked
 
         value = masked(value, _mask)  # before anything is cut: half a secret has no pattern
     kind = type(value)

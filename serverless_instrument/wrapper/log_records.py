@@ -6,8 +6,9 @@ https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/.
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper import errors, json_line, records
-from serverless_instrument.wrapper.severity import of_name, of_python_level
+from serverless_instrument import json_line
+from serverless_instrument.severity import of_name, of_python_level
+from serverless_instrument.wrapper import errors, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,9 +40,9 @@ def decoded(record: Record, context: Context | None = None) -> LogRecord:
         ('{"level": "debug", "message": "x"}', 5, "debug"),
         ('{"severity": "CRITICAL", "msg": "x"}', 21, "CRITICAL"),
         ('{"level": 40, "message": "x"}', 17, "40"),
-        ('{"level": 99, "message": "x"}', 0, ""),
+        ('{"level": 99, "message": "x"}', 24, "99"),
         ('{"level": ["x"], "message": "x"}', 0, ""),
-        ('{"level": "loud", "message": "x"}', 0, ""),
+        ('{"level": "loud", "message": "x"}', 0, "loud"),
         ("{not json}", 0, ""),
     ],
 )
@@ -77,7 +77,7 @@ def test_the_runtime_clients_json_format() -> None:
     assert attributes(record.attributes) == {
         "exception.type": "ValueError",
         "exception.message": "on purpose",
-        "exception.stacktrace": "  File one\n  File two",
+        "exception.stacktrace": "  File one\n  File two\n",
     }
 
 
@@ -86,8 +86,11 @@ def test_the_runtime_clients_json_format() -> None:
     [
         ({"message": "x", "order": 7, "requestId": "a"}, {"order": 7}),
         ({"message": "x", "error": "a word"}, {"error": "a word"}),
-        ({"message": "x", "exception": "one\ntwo"}, {"exception.stacktrace": "one\ntwo"}),
-        ({"errorType": "E", "stackTrace": []}, {"exception.type": "E", "exception.stacktrace": ""}),
+        (
+            {"message": "x", "exception": "one\ntwo"},
+            {"exception.type": "two", "exception.stacktrace": "one\ntwo"},
+        ),
+        ({"errorType": "E", "stackTrace": []}, {"exception.type": "E"}),
         ({"errorMessage": "alone"}, {"errorMessage": "alone"}),
         ({"errorType": 7}, {"errorType": 7}),
     ],

@@ -1,5 +1,7 @@
 """A line of output that is a JSON object: what is told by the keys of common JSON loggers; pure.
 
+The runtime reads those that it captures, the forwarder the platform's.
+
 AWS's own JSON format, Powertools, structlog, python-json-logger and the OpenTelemetry names:
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html,
 https://docs.powertools.aws.dev/lambda/python/latest/core/logger/,
@@ -8,8 +10,8 @@ https://www.structlog.org/en/stable/processors.html.
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.iso_time import unix_ns
-from serverless_instrument.wrapper.severity import of_name, of_python_level
+from serverless_instrument.iso_time import unix_ns
+from serverless_instrument.severity import of_name, of_python_level
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serverless_instrument.masking import masked
 from serverless_instrument.wrapper import encoder
-from serverless_instrument.wrapper.masking import masked
 from tests.wrapper import decoded
 
 SECRET = "s3cret"

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper import json_line
-from serverless_instrument.wrapper.iso_time import unix_ns
-from serverless_instrument.wrapper.severity import of_name, of_python_level
+from serverless_instrument import json_line
 
 NOW_UNIX_NS = 1_704_164_645_500_000_000  # 2024-01-02T03:04:05.5Z
 _JSON = st.recursive(
@@ -94,48 +91,3 @@ def test_a_time_of_whole_seconds_gives_way_to_the_observed_one() -> None:
     earlier = json_line.JsonLine({"ts": "2024-01-02T03:04:04Z"}).time_unix_ns(NOW_UNIX_NS)
     assert earlier == NOW_UNIX_NS - 1_500_000_000
     assert json_line.JsonLine({"ts": "now"}).time_unix_ns(NOW_UNIX_NS) == NOW_UNIX_NS
-
-
-@given(
-    st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),
-    st.integers(-23 * 60, 23 * 60),
-)
-def test_times_are_those_of_the_standard_library(local: datetime, offset_minutes: int) -> None:
-    moment = local.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
-    delta = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    expected = (delta // timedelta(microseconds=1)) * 1000
-    assert unix_ns(moment.isoformat()) == expected
-    assert unix_ns(moment.isoformat(" ", "microseconds").replace(".", ",")) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (1_704_164_645, 1_704_164_645_000_000_000),
-        (1_704_164_645_500, NOW_UNIX_NS),
-        (1_704_164_645_500_000, NOW_UNIX_NS),
-        (NOW_UNIX_NS, NOW_UNIX_NS),
-        (1_704_164_645.5, NOW_UNIX_NS),
-        (7, 0),
-        (float("nan"), 0),
-        (float("inf"), 0),
-        (10**30, 0),
-        (True, 0),
-        (None, 0),
-        ("2024-01-02T03:04:05", 0),  # of no zone
-        ("2024-01-02", 0),
-        ("1700-01-02T03:04:05Z", 0),
-        ("2024-13-02T03:04:05Z", 0),
-        ("2024-01-02T24:04:05Z", 0),
-    ],
-)
-def test_other_times(value: object, expected: int) -> None:
-    assert unix_ns(value) == expected
-
-
-def test_severities() -> None:
-    levels = [0, -5, 5, 10, 15, 20, 25, 30, 40, 45, 50, 53, 99]
-    assert [of_python_level(level) for level in levels] == [
-        *(0, 0, 1, 5, 8, 9, 12, 13, 17, 20, 21, 24, 24)
-    ]
-    assert [of_name(name) for name in ("Info", "WARN", "critical", "")] == [9, 13, 21, 0]
