@@ -492,8 +492,11 @@ TABLE: dict[str, Row] = {
     "local/layer.py": row("."),
     "local/levels.py": row(),
     "local/live.py": row("local.levels"),
-    "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
+    "local/lifecycle.py": row(
+        "local.memory_limit local.platform_events local.processes local.sandbox_state"
+    ),
     "local/log_stream.py": row(),
+    "local/memory_limit.py": row("local.process_tree"),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),
