@@ -336,10 +336,7 @@ TABLE: dict[str, Row] = {
     "forwarder/init_span.py": row(
         "forwarder.platform_events forwarder.spans",
     ),
-    "forwarder/intake.py": row(
-        "wire forwarder.settings",
-        inside="forwarder.unfinished",
-    ),
+    "forwarder/intake.py": row("wire forwarder.settings"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row(

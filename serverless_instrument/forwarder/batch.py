@@ -20,10 +20,11 @@ class Export:
     """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
 
     `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
-    one.
+    one; `under_way` while the backend's thread is at it; `doubtful` of its items went out in
+    requests that nobody answered.
     """
 
-    __slots__ = ("arrival", "body", "count", "route", "signal")
+    __slots__ = ("arrival", "body", "count", "doubtful", "route", "signal", "under_way")
 
     def __init__(self, signal: str, body: bytes, count: int, route: str = "") -> None:
         self.signal = signal
@@ -31,16 +32,18 @@ class Export:
         self.body = body
         self.count = count
         self.arrival = 0
+        self.doubtful = 0
+        self.under_way = False
 
 
 class Batch:
     """Items by signal, resource and scope, in the order in which they came.
 
     `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
-    and what they say that they could not.
+    and what they say that they could not; `dropped_lines` what the platform says it lost.
     """
 
-    __slots__ = ("_entries", "dropped_frames", "frames", "resource", "size_bytes")
+    __slots__ = ("_entries", "dropped_frames", "dropped_lines", "frames", "resource", "size_bytes")
 
     def __init__(self) -> None:
         # (resource, scope, items, count); without a resource, a whole request.
@@ -49,6 +52,7 @@ class Batch:
         self.resource = b""
         self.frames = 0
         self.dropped_frames = 0
+        self.dropped_lines = 0
 
     def __bool__(self) -> bool:
         return bool(self._entries)

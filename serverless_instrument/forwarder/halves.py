@@ -31,7 +31,9 @@ def halves(export: Export) -> list[Export]:
         for resource, scope, item in part:
             batch.add(export.signal, resource, scope, item, 0)
         (one,) = batch.take(_ALL)
-        parts.append(Export(export.signal, one.body, count, export.route))
+        half = Export(export.signal, one.body, count, export.route)
+        half.doubtful = min(count, export.doubtful)
+        parts.append(half)
     return parts
 
 
