@@ -162,7 +162,7 @@ def _drive(
 
 
 def growth_kib(samples: list[tuple[float, int]]) -> int:
-    """From the second minute's median to that of the last, of (seconds, KiB); 0 under three minutes.
+    """From the second minute's median to the last's, of (seconds, KiB); 0 under three minutes.
 
     Medians, because one sample may be taken in the middle of a request, or just after it.
     """

@@ -23,7 +23,7 @@ def test_one_sample_says_nothing(at: int, kib: int) -> None:
 @pytest.mark.parametrize("seconds", [180, 240, 600])
 def test_a_steady_leak_is_seen(seconds: int) -> None:
     samples = [(at_s, kib + int(at_s * 3000 / seconds)) for at_s, kib in STEADY[:seconds]]
-    assert soak.growth_kib(samples) > 1000
+    assert soak.growth_kib(samples) > 512
 
 
 def test_a_short_run_says_nothing_of_growth() -> None:
