@@ -334,10 +334,7 @@ TABLE: dict[str, Row] = {
     "forwarder/init_span.py": row(
         "forwarder.platform_events forwarder.spans",
     ),
-    "forwarder/intake.py": row(
-        "wire forwarder.settings",
-        inside="forwarder.unfinished",
-    ),
+    "forwarder/intake.py": row("wire forwarder.settings"),
     "forwarder/json_text.py": row(),
     "forwarder/lifecycle.py": row(),
     "forwarder/link.py": row(
@@ -491,8 +488,11 @@ TABLE: dict[str, Row] = {
     "local/layer.py": row("."),
     "local/levels.py": row(),
     "local/live.py": row("local.levels"),
-    "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
+    "local/lifecycle.py": row(
+        "local.memory_limit local.platform_events local.processes local.sandbox_state"
+    ),
     "local/log_stream.py": row(),
+    "local/memory_limit.py": row("local.process_tree"),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),

@@ -22,8 +22,8 @@ class Backend:
     """Lanes of exports and a queue of results.
 
     A lane is one host's, a thread with one connection: a host that hangs holds up no other.
-    `in_flight` exports, of `in_flight_bytes` and `in_flight_items`, have been submitted and are not
-    among the results yet; one that goes to two destinations counts twice.
+    `in_flight` exports have been submitted and are not among the results yet; one that goes to two
+    destinations counts twice.
 
     Args:
         destinations: by signal.
@@ -37,10 +37,7 @@ class Backend:
         self._wake = wake
         self._results: SimpleQueue[Result] = SimpleQueue()
         self._lanes: dict[tuple[object, ...], _Lane] = {}
-        self._bytes_to: dict[str, int] = {}
         self.in_flight = 0
-        self.in_flight_bytes = 0
-        self.in_flight_items = 0
 
     def warm_up(self) -> None:
         """Load what posting needs, while the runtime starts and its CPU is not throttled yet.
@@ -53,13 +50,9 @@ class Backend:
             if lane.running():
                 lane.jobs.put((None, destination, 0.0))
 
-    def in_flight_bytes_to(self, destination: Destination) -> int:
-        """Bytes of `in_flight_bytes` that are on their way to `destination`."""
-        return self._bytes_to.get(destination.name, 0)
-
     def submit(self, export: Export, destination: Destination, give_up_at_s: float) -> None:
         """Post `export`, trying no longer than until `give_up_at_s` (monotonic)."""
-        self._count(export, destination, 1)
+        self.in_flight += 1
         lane = self._lane(destination)
         if lane.running():
             lane.jobs.put((export, destination, give_up_at_s))
@@ -71,18 +64,9 @@ class Backend:
         """What has become of exports since the last call."""
         results = []
         while not self._results.empty():
-            result = self._results.get()
-            self._count(result[0], result[1], -1)
-            results.append(result)
+            results.append(self._results.get())
+        self.in_flight -= len(results)
         return results
-
-    def _count(self, export: Export, destination: Destination, sign: int) -> None:
-        size_bytes = sign * len(export.body)
-        self.in_flight += sign
-        self.in_flight_bytes += size_bytes
-        self.in_flight_items += sign * export.count
-        name = destination.name
-        self._bytes_to[name] = self._bytes_to.get(name, 0) + size_bytes
 
     def _done(self, export: Export, destination: Destination, verdict: Verdict) -> None:
         self._results.put((export, destination, verdict))
@@ -135,5 +119,6 @@ class _Lane:
             if export is None:
                 self._poster.prepare(destination)
             else:
+                export.under_way = True
                 verdict = self._poster.post(destination, export, give_up_at_s)
                 self._done(export, destination, verdict)

@@ -5,7 +5,7 @@ Protobuf messages concatenate, so what the runtime encoded is only wrapped here,
 
 from __future__ import annotations
 
-from serverless_instrument.wire import field
+from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 # OTLP receivers commonly refuse more than 4 MB; headers of resource and scope come on top.
 MAX_REQUEST_BYTES = 4_000_000
 _ENVELOPE_BYTES = 64
+_RUNS_PER_REQUEST = 64
 
 
 class Export:
     """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
 
     `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
-    one.
+    one; `under_way` while the backend's thread is at it; `doubtful` of its items went out in
+    requests that nobody answered.
     """
 
-    __slots__ = ("arrival", "body", "count", "route", "signal")
+    __slots__ = ("arrival", "body", "count", "doubtful", "route", "signal", "under_way")
 
     def __init__(self, signal: str, body: bytes, count: int, route: str = "") -> None:
         self.signal = signal
@@ -31,34 +33,82 @@ class Export:
         self.body = body
         self.count = count
         self.arrival = 0
+        self.doubtful = 0
+        self.under_way = False
+
+
+class _Run:
+    """Tagged items of one resource and scope; without a resource, a whole request."""
+
+    __slots__ = ("count", "items", "resource", "scope")
+
+    def __init__(
+        self, resource: bytes | None, scope: bytes, items: bytes | bytearray, count: int
+    ) -> None:
+        self.resource = resource
+        self.scope = scope
+        self.items = items
+        self.count = count
 
 
 class Batch:
-    """Items by signal, resource and scope, in the order in which they came.
+    """Items by signal, resource and scope, of each in the order in which they came.
 
     `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
-    and what they say that they could not.
+    and what they say that they could not; `dropped_lines` what the platform says it lost.
+
+    Args:
+        max_bytes: of a request, unless one frame alone is larger.
     """
 
-    __slots__ = ("_entries", "dropped_frames", "frames", "resource", "size_bytes")
+    __slots__ = (
+        "_max_bytes",
+        "_open",
+        "_run_bytes",
+        "_runs",
+        "dropped_frames",
+        "dropped_lines",
+        "frames",
+        "resource",
+        "size_bytes",
+    )
 
-    def __init__(self) -> None:
-        # (resource, scope, items, count); without a resource, a whole request.
-        self._entries: dict[str, list[tuple[bytes | None, bytes, bytes, int]]] = {}
+    def __init__(self, max_bytes: int = MAX_REQUEST_BYTES) -> None:
+        self._max_bytes = max_bytes
+        # A span or a line is a frame of its own, and as an object larger than its bytes: small ones
+        # are joined as they come, in runs short enough for a request to be split between them.
+        self._run_bytes = max_bytes // _RUNS_PER_REQUEST
+        self._runs: dict[str, list[_Run]] = {}
+        self._open: dict[tuple[str, bytes, bytes], _Run] = {}
         self.size_bytes = 0
         self.resource = b""
         self.frames = 0
         self.dropped_frames = 0
+        self.dropped_lines = 0
 
     def __bool__(self) -> bool:
-        return bool(self._entries)
+        return bool(self._runs)
 
     def add(self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int) -> None:
         """Take `count` tagged items of one resource and scope, as in `wire.unpack_batch`."""
-        if items:
-            self._entries.setdefault(signal, []).append((resource, scope, items, count))
-            self.size_bytes += len(items)
-            self.resource = resource
+        if not items:
+            return
+        self.size_bytes += len(items)
+        self.resource = resource
+        key = (signal, resource, scope)
+        run = self._open.get(key)
+        if run is not None and len(run.items) + len(items) <= self._run_bytes:
+            run.items += items
+            run.count += count
+            return
+        run = _Run(resource, scope, items, count)
+        if len(items) < self._run_bytes:
+            run.items = bytearray(items)
+            self._open[key] = run
+        else:
+            # What comes after it may not overtake it.
+            self._open.pop(key, None)
+        self._runs.setdefault(signal, []).append(run)
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
         """Take an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.
@@ -66,59 +116,60 @@ class Batch:
         Its fields are repeated ones, so it is joined with others as it is.
         """
         if body:
-            self._entries.setdefault(signal, []).append((None, b"", body, count))
+            self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)
 
-    def take(self, max_bytes: int = MAX_REQUEST_BYTES) -> list[Export]:
-        """Everything, as requests of at most `max_bytes` each unless one frame alone is larger."""
+    def take(self) -> list[Export]:
+        """Everything, as requests."""
         exports = []
-        for signal, entries in self._entries.items():
+        for signal, runs in self._runs.items():
             start, size = 0, 0
             seen: set[tuple[bytes | None, bytes]] = set()
-            for index, (resource, scope, items, _) in enumerate(entries):
-                added = len(items)
-                wrapping = len(resource or b"") + len(scope) + _ENVELOPE_BYTES
-                if (resource, scope) not in seen:
+            for index, run in enumerate(runs):
+                added = len(run.items)
+                wrapping = len(run.resource or b"") + len(run.scope) + _ENVELOPE_BYTES
+                origin = (run.resource, run.scope)
+                if origin not in seen:
                     added += wrapping
-                if size + added > max_bytes and index > start:
-                    exports.append(_export(signal, entries[start:index]))
+                if size + added > self._max_bytes and index > start:
+                    exports.append(_export(signal, runs[start:index]))
                     start, size, seen = index, 0, set()
-                    added = len(items) + wrapping
-                seen.add((resource, scope))
+                    added = len(run.items) + wrapping
+                seen.add(origin)
                 size += added
-            exports.append(_export(signal, entries[start:]))
+            exports.append(_export(signal, runs[start:]))
         self.clear()
         return exports
 
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""
-        forgotten = sum([entry[3] for entries in self._entries.values() for entry in entries])
-        self._entries = {}
+        forgotten = sum([run.count for runs in self._runs.values() for run in runs])
+        self._runs = {}
+        self._open = {}
         self.size_bytes = 0
         return forgotten
 
 
-def _export(signal: str, entries: Iterable[tuple[bytes | None, bytes, bytes, int]]) -> Export:
-    grouped: dict[bytes, dict[bytes, list[bytes]]] = {}
-    whole: list[bytes] = []
+def _export(signal: str, runs: Iterable[_Run]) -> Export:
+    """One request of `runs`, joined once: what is joined in steps is in memory several times."""
+    grouped: dict[bytes, dict[bytes, list[bytes | bytearray]]] = {}
+    whole: list[bytes | bytearray] = []
     total = 0
-    for resource, scope, items, count in entries:
-        total += count
-        if resource is None:
-            whole.append(items)
+    for run in runs:
+        total += run.count
+        if run.resource is None:
+            whole.append(run.items)
         else:
-            grouped.setdefault(resource, {}).setdefault(scope, []).append(items)
-    body = b"".join(
-        [
-            field(
-                b"\x0a",
-                field(b"\x0a", resource)
-                + b"".join(
-                    [field(b"\x12", scope + b"".join(items)) for scope, items in scopes.items()]
-                ),
-            )
-            for resource, scopes in grouped.items()
-        ]
-        + whole
-    )
-    return Export(signal, body, total)
+            grouped.setdefault(run.resource, {}).setdefault(run.scope, []).append(run.items)
+    parts: list[bytes | bytearray] = []
+    for resource, scopes in grouped.items():
+        tagged = field(b"\x0a", resource)
+        size = len(tagged)
+        inner: list[bytes | bytearray] = [tagged]
+        for scope, items in scopes.items():
+            scope_bytes = len(scope) + sum(map(len, items))
+            head = b"\x12" + varint(scope_bytes)
+            size += len(head) + scope_bytes
+            inner += [head, scope, *items]
+        parts += [b"\x0a", varint(size), *inner]
+    return Export(signal, b"".join(parts + whole), total)

@@ -10,7 +10,7 @@ from serverless_instrument.forwarder.backend import Backend
 from serverless_instrument.forwarder.batch import Batch, Export
 from serverless_instrument.forwarder.overflow import Overflow
 from serverless_instrument.forwarder.retry_queue import RetryQueue
-from serverless_instrument.forwarder.settings import METRICS
+from serverless_instrument.forwarder.settings import LOGS, METRICS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,6 +145,9 @@ class Delivery:
         """Take note of what became of exports, and hand over what comes next."""
         for export, _, verdict in self._backend.results():
             self._out.pop(export.route, None)
+            export.under_way = False
+            if verdict.ambiguous and verdict.kind != otlp_http.REJECTED:
+                self._doubt(export)
             if verdict.kind == otlp_http.RETRY:
                 self._keep(export, verdict)
             elif verdict.status == _TOO_LARGE:
@@ -157,6 +160,11 @@ class Delivery:
                 self._queue.answered(export)
                 self._answered(export, export.count, verdict.reason)
         self.retry()
+
+    def _doubt(self, export: Export) -> None:
+        """A whole request of it went unanswered; what is sent again may arrive twice."""
+        self.tally.add(tally.UNANSWERED, export.count - export.doubtful, export.signal)
+        export.doubtful = export.count
 
     def _answered(
         self, export: Export, rejected: int, reason: str, counted_as: str = tally.REFUSED
@@ -197,7 +205,7 @@ class Delivery:
         self._reported_at_s = self._clock()
         self.tally.add(tally.FRAMES, self.batch.frames)
         self.batch.frames = 0
-        self._count_dropped_frames()
+        self._count_dropped()
         since_unix_ns, self._reported_unix_ns = self._reported_unix_ns, time_ns()
         items = self_report.metrics(
             self.tally.unreported(),
@@ -211,9 +219,12 @@ class Delivery:
         for export in own.take():
             self._enqueue(export)
 
-    def _count_dropped_frames(self) -> None:
-        self.tally.add(tally.DROPPED, self.batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
-        self.batch.dropped_frames = 0
+    def _count_dropped(self) -> None:
+        """What was lost before it came here."""
+        batch = self.batch
+        self.tally.add(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
+        self.tally.add(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
+        batch.dropped_frames = batch.dropped_lines = 0
 
     def give_up_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""
@@ -222,6 +233,11 @@ class Delivery:
     def losses(self) -> str:
         """Everything ends now: what has not arrived goes to disk; one line on it, "" if nothing."""
         self._collect()
-        self._count_dropped_frames()
+        self._count_dropped()
+        if self._overflow.enabled:
+            # Whatever has come of these, the next forwarder sends them again.
+            for export in self._out.values():
+                if export.under_way:
+                    self._doubt(export)
         self._overflow.keep_at_the_end([*self._queue.clear(), *self._out.values()])
         return self.tally.losses()

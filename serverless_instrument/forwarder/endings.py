@@ -9,7 +9,7 @@ from serverless_instrument.forwarder import init_span, platform_events, resource
 from serverless_instrument.forwarder.log_intake import identity
 from serverless_instrument.forwarder.never_began import Invoked, NeverBegan
 from serverless_instrument.forwarder.settings import TRACES
-from serverless_instrument.forwarder.unfinished import TIMEOUT, Unfinished
+from serverless_instrument.forwarder.unfinished import TIMEOUT, Left, Unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.batch import Batch
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
     from serverless_instrument.forwarder.runtime_api import NextEvent
-    from serverless_instrument.forwarder.unfinished import Left
 
 _NEVER = float("inf")
 _SAMPLERS_OFF = frozenset(("always_off", "parentbased_always_off"))
@@ -65,12 +64,18 @@ class Endings:
         self._resource = resource_
         self._init.loaded_unix_ns = self._init.loaded_unix_ns or time_ns()
 
-    def started(self, request_id: str, span: bytes) -> None:
-        """START came, with the unfinished span, b"" for an invocation that is not sampled."""
+    def started(
+        self, request_id: str, deadline_unix_ms: int, resource_: bytes, scope: bytes, span: bytes
+    ) -> Left:
+        """START came, with the unfinished span, b"" for an invocation that is not sampled.
+
+        Returns what is to be told of it if END never comes.
+        """
         self._unfinished.started(request_id)
         self._never.started(request_id)
         self._init.invoked(*identity(span)[:2])
         self._tell_init()
+        return Left(request_id, deadline_unix_ms, resource_, scope, span)
 
     def ended(self, request_id: str) -> None:
         """END came."""

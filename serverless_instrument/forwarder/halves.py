@@ -27,11 +27,13 @@ def halves(export: Export) -> list[Export]:
     counts = (first_count, export.count - first_count)
     parts = []
     for part, count in zip((items[:middle], items[middle:]), counts):  # noqa: B905 # two and two
-        batch = Batch()
+        batch = Batch(_ALL)
         for resource, scope, item in part:
             batch.add(export.signal, resource, scope, item, 0)
-        (one,) = batch.take(_ALL)
-        parts.append(Export(export.signal, one.body, count, export.route))
+        (one,) = batch.take()
+        half = Export(export.signal, one.body, count, export.route)
+        half.doubtful = min(count, export.doubtful)
+        parts.append(half)
     return parts
 
 

@@ -31,8 +31,8 @@ class Session:
 class Intake:
     """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    `logs` is told what it needs for the platform's lines, `endings` for what never ends; None until
-    they are loaded.
+    `logs` is told what it needs for the platform's lines, `endings` for what never ends; they are
+    loaded after the first /next and before the first frame is read.
     """
 
     __slots__ = ("batch", "endings", "frames", "logs")
@@ -125,17 +125,14 @@ class Intake:
         return request_id
 
     def _start(self, session: Session, payload: bytes) -> None:
-        from serverless_instrument.forwarder.unfinished import Left
-
         request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
         scope, span, _ = wire.unpack_batch(batch)
-        session.open_requests[request_id] = Left(
-            request_id, deadline_unix_ms, session.resource, scope, span
-        )
         if self.logs is not None:
             self.logs.started(request_id, time_unix_ns, session.resource, span)
         if self.endings is not None:
-            self.endings.started(request_id, span)
+            session.open_requests[request_id] = self.endings.started(
+                request_id, deadline_unix_ms, session.resource, scope, span
+            )
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""

@@ -122,7 +122,7 @@ class Link:
                     raise ConnectionResetError("closed without an answer")
         except (OSError, BadResponseError) as error:
             if not parser.status_known:
-                self.ambiguous = failure is None
+                self.ambiguous = failure is None and not _refused_by_tls(error)
                 raise failure or error from None
             # The status says what became of the request; sending it again would double it.
             parser.keep_alive = False
@@ -204,6 +204,11 @@ class Link:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _refused_by_tls(error: Exception) -> bool:
+    """Whether the peer refused to talk at all: with TLS 1.3 it says so after our first bytes."""
+    return "ALERT" in str(getattr(error, "reason", ""))
 
 
 def _left_s(give_up_at_s: float) -> float:

@@ -55,9 +55,6 @@ class LogIntake:
         environ: of the function's resource, until a runtime has said its own.
         batch: takes the records.
         report: see `Delivery`.
-
-    Attributes:
-        dropped_records: lines that the platform says it lost.
     """
 
     def __init__(
@@ -76,7 +73,6 @@ class LogIntake:
             concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
         )
         self._expects_lines = settings.rules.enabled
-        self.dropped_records = 0
 
     def expect_nothing(self) -> None:
         """The platform will post nothing: do not remember what it could be compared with."""
@@ -125,7 +121,7 @@ class LogIntake:
     def dropped(self, event: Event) -> None:
         """The platform has lost lines, because too many came at once."""
         records = platform_events.count_of(event.record, "droppedRecords")
-        self.dropped_records += records
+        self._batch.dropped_lines += records
         reason = platform_events.text_of(event.record, "reason")
         text = f"the platform dropped {records} log records: {reason or 'no reason given'}"
         self._report("platform.logsDropped", " ".join(text.split()))

@@ -41,6 +41,11 @@ class Overflow:
         self._skipped = 0
 
     @property
+    def enabled(self) -> bool:
+        """Whether anything may be kept on disk."""
+        return bool(self._limit_bytes)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes on disk."""
         return 0 if self._spool is None else self._spool.size_bytes

@@ -223,4 +223,5 @@ def joined(exports: list[Export]) -> Export:
         first.route,
     )
     one.arrival = first.arrival
+    one.doubtful = sum([export.doubtful for export in exports])
     return one

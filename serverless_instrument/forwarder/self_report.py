@@ -23,6 +23,7 @@ _DESCRIPTIONS = {
     tally.RECEIVED: "Spans, log records and metrics that came from the function and the platform",
     tally.SENT: "Items that a backend has taken",
     tally.RETRIED: "Items that were kept to be sent again",
+    tally.UNANSWERED: "Items of requests that nobody answered: sent again, they may arrive twice",
     tally.DROPPED: "Items that were given up",
     tally.FLUSH_S: "Time that ends of invocations have waited for backends",
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 # what is counted
-RECEIVED, SENT, RETRIED, DROPPED, FRAMES, FLUSH_S = (
+RECEIVED, SENT, RETRIED, UNANSWERED, DROPPED, FRAMES, FLUSH_S = (
     "items.received",
     "items.sent",
     "items.retried",
+    "items.unanswered",
     "items.dropped",
     "frames.received",
     "flush.time",
@@ -19,6 +20,7 @@ DAMAGED = "damaged on disk"
 INTERNAL_ERROR = "internal error"
 NO_DESTINATION = "no destination any more"
 SLOW_FORWARDER = "dropped in the runtime"
+PLATFORM = "dropped by the platform"
 
 Key = tuple[str, str, str]
 
@@ -49,12 +51,21 @@ class Tally:
         return since
 
     def losses(self) -> str:
-        """One line on what was dropped, and why; "" if nothing was."""
-        lost = {key: int(n) for key, n in self._total.items() if key[0] == DROPPED}
-        if not lost:
-            return ""
+        """One line on what was dropped, and why, and what may be double; "" if nothing was."""
+        lines = []
+        total, parts = self._parts(DROPPED)
+        if parts:
+            lines.append(f"{total} items were not delivered: {parts}")
+        total, parts = self._parts(UNANSWERED)
+        if parts:
+            lines.append(f"{total} items may arrive twice, nobody answered their requests: {parts}")
+        return "; ".join(lines)
+
+    def _parts(self, what: str) -> tuple[int, str]:
+        """(how many, how many of what and why), the most first."""
+        counted = {key: int(n) for key, n in self._total.items() if key[0] == what}
         parts = [
-            f"{number} {signal} ({reason})"
-            for (_, signal, reason), number in sorted(lost.items(), key=lambda item: -item[1])
+            f"{number} {signal}" + (f" ({reason})" if reason else "")
+            for (_, signal, reason), number in sorted(counted.items(), key=lambda item: -item[1])
         ]
-        return f"{sum(lost.values())} items were not delivered: {', '.join(parts)}"
+        return sum(counted.values()), ", ".join(parts)

@@ -20,6 +20,7 @@ import serverless_instrument
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _LONGEST_TIMEOUT_S = 900
+_SMALLEST_MEMORY_MB, _LARGEST_MEMORY_MB = 128, 10240
 
 
 class InputError(click.ClickException):
@@ -47,6 +48,9 @@ def cli() -> None:
 )
 @click.option("--invocations", default="1", metavar="N", help="Invoke this many times.")
 @click.option("--timeout", default="30", metavar="SECONDS", help="The function's timeout.")
+@click.option(
+    "--memory", metavar="MB", help="The function's memory; one that outgrows it is killed."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def run(
     handler: str,
@@ -57,16 +61,19 @@ def run(
     endpoint: str | None,
     invocations: str,
     timeout: str,
+    memory: str | None,
     as_json: bool,
 ) -> None:
     """Run a Lambda function here, instrumented, and show its result, its logs and its trace.
 
     Starts AWS's own runtime client through the exec wrapper and the forwarder as an extension,
-    as Lambda does. Exit code 0: success; 1: the function failed; 2: bad usage or input.
+    as Lambda does. Without --memory the function is told of 1769 MB and may take any amount.
+    Exit code 0: success; 1: the function failed; 2: bad usage or input.
     """
     variables = dict(_parse_variable(pair) for pair in env)
     code = _parse_directory(directory)
     timeout_s = _parse_timeout(timeout)
+    memory_mb = _parse_memory(memory)
     times = _parse_invocations(invocations)
     url = _parse_endpoint(endpoint)
     layer_path = _parse_layer(layer)
@@ -91,6 +98,8 @@ def run(
         timeout_s=timeout_s,
         base_env=dict(os.environ),
     )
+    if memory_mb:
+        config.memory_mb, config.enforce_memory = memory_mb, True
     try:
         sys.exit(execute(Run(config, body, times, url, as_json)))
     except (LayerError, OutputError) as error:
@@ -174,6 +183,17 @@ def _parse_timeout(text: str) -> float:
         limit = f"give seconds, more than 0 and at most {_LONGEST_TIMEOUT_S}"
         raise InputError(f"--timeout {text!r}: not a Lambda timeout; {limit}")
     return timeout_s
+
+
+def _parse_memory(text: str | None) -> int:
+    """The limit in MB, 0 for none."""
+    if text is None:
+        return 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0
+    if not _SMALLEST_MEMORY_MB <= number <= _LARGEST_MEMORY_MB:
+        limit = f"give megabytes, {_SMALLEST_MEMORY_MB} to {_LARGEST_MEMORY_MB}"
+        raise InputError(f"--memory {text!r}: not a Lambda memory size; {limit}")
+    return number
 
 
 def _parse_invocations(text: str) -> int:

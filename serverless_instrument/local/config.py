@@ -48,7 +48,8 @@ class LocalConfig:
         layer: zip file or directory that becomes /opt; None: the installed package.
         python: interpreter of the runtime process; it must be able to import awslambdaric.
         timeout_s: the function's timeout in seconds.
-        memory_mb: the function's memory setting; reported, not enforced.
+        memory_mb: the function's memory setting.
+        enforce_memory: True kills a runtime that outgrows it, else it is only reported.
         instrumented: False runs the bare function: no exec wrapper, no extension.
         freeze: False leaves the processes running between invocations.
         on_log: called with (source, line) as lines arrive; source is ``function`` or ``extension``.
@@ -62,6 +63,7 @@ class LocalConfig:
     python: str = sys.executable
     timeout_s: float = 30
     memory_mb: int = 1769
+    enforce_memory: bool = False
     instrumented: bool = True
     freeze: bool = True
     on_log: Callable[[str, str], None] | None = None

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serverless_instrument.local import platform_events
+from serverless_instrument.local import memory_limit, platform_events
 from serverless_instrument.local.processes import ChildProcess
 from serverless_instrument.local.sandbox_state import (
     EXITED,
@@ -38,6 +38,7 @@ class Lifecycle:
         runtime: the runtime process, once started.
         extensions: external extensions' processes by name.
         shutting_down: exits are no longer defects.
+        memory_limit_mb: with more than this, all together, the runtime is killed; 0: no limit.
     """
 
     plan: LaunchPlan
@@ -46,6 +47,8 @@ class Lifecycle:
     runtime: ChildProcess | None = None
     extensions: dict[str, ChildProcess] = field(default_factory=dict)
     shutting_down: bool = False
+    memory_limit_mb: int = 0
+    _out_of_memory: bool = False
     _watchers: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start_extension(self, path: Path) -> None:
@@ -69,6 +72,21 @@ class Lifecycle:
             framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD",
         )
         self._watch(self.runtime, None)
+        if self.memory_limit_mb:
+            self._watchers.append(asyncio.create_task(self._enforce_memory(self.runtime)))
+
+    async def _enforce_memory(self, runtime: ChildProcess) -> None:
+        """Kill the runtime when the environment outgrows its memory, as the platform does."""
+        memory = memory_limit.ResidentMemory()
+        while runtime.exit_code is None:
+            pids = [process.pid for process in self.processes()]
+            if memory.kb(pids) > self.memory_limit_mb * 1024:
+                self.max_memory_used_mb()
+                self._out_of_memory = True
+                runtime.kill()
+                return
+            await asyncio.sleep(memory_limit.LOOK_EVERY_S)
+            await self.telemetry.thawed.wait()
 
     def _watch(self, process: ChildProcess, extension: str | None) -> None:
         self._watchers.append(asyncio.create_task(self._await_exit(process, extension)))
@@ -80,7 +98,8 @@ class Lifecycle:
         if not self.shutting_down:
             if extension is None:
                 message = platform_events.exit_message(exit_code)
-                self.environment.fail("Runtime.ExitError", message)
+                kind = "Runtime.OutOfMemory" if self._out_of_memory else "Runtime.ExitError"
+                self.environment.fail(kind, message)
             else:
                 words = platform_events.describe_exit(exit_code)
                 self.environment.fail("Extension.Crash", f"extension {extension}: {words}")
@@ -115,12 +134,15 @@ class Lifecycle:
         self.telemetry.thawed.set()
 
     def max_memory_used_mb(self) -> int:
-        """Peak memory of all processes together, in MB as the platform counts them."""
+        """Peak memory of all processes together, in MB as the platform counts them.
+
+        Never more than a limit that is enforced: a look at /proc comes later than the kernel's.
+        """
         for process in self.processes():
             process.measure_memory()
         everyone = [self.runtime, *self.extensions.values()]
         total_kb = sum(process.peak_memory_kb for process in everyone if process)
-        return -(-total_kb // 1024)
+        return min(-(-total_kb // 1024), self.memory_limit_mb or total_kb)
 
     async def shut_down(self, reason: str) -> None:
         """End all processes in the order and the time that the platform gives them."""

@@ -235,7 +235,12 @@ class LocalLambda:
             "handler": config.handler,
         }
         environment = ExecutionEnvironment(function, ACCOUNT_ID, self._changes)
-        self._last = Lifecycle(plan, environment, self._telemetry)
+        self._last = Lifecycle(
+            plan,
+            environment,
+            self._telemetry,
+            memory_limit_mb=config.memory_mb if config.enforce_memory else 0,
+        )
         return self._last
 
     def _environment(self) -> ExecutionEnvironment:

@@ -105,11 +105,6 @@ def _state_value(value: str) -> bool:
     return 0 < len(value) <= 256 and "=" not in value and value.isascii() and value.isprintable()
 
 
-def format_traceparent(context: SpanContext) -> str:
-    """The ``traceparent`` header of `context`, version 00."""
-    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags & _FLAGS:02x}"
-
-
 def parse_xray(header: str) -> SpanContext | None:
     """The remote span of an ``X-Amzn-Trace-Id`` header; None without a valid Root and Parent.
 

@@ -28,8 +28,8 @@ ENTRIES = st.lists(
 Entry = tuple[str, str, str, str, list[str]]
 
 
-def filled(entries: list[Entry]) -> Batch:
-    batch = Batch()
+def filled(entries: list[Entry], max_bytes: int = MAX_REQUEST_BYTES) -> Batch:
+    batch = Batch(max_bytes)
     for signal, service, scope, schema_url, names in entries:
         resource = encoded.resource(service) if service else b""
         items = encoded.items(signal, names)
@@ -64,8 +64,8 @@ def by_origin(items: list[Item]) -> dict[tuple[str, str, str], list[str]]:
 
 @given(ENTRIES, st.integers(1, 2000) | st.just(MAX_REQUEST_BYTES))
 def test_exports_hold_exactly_what_was_put_in(entries: list[Entry], max_bytes: int) -> None:
-    batch = filled(entries)
-    exports = batch.take(max_bytes)
+    batch = filled(entries, max_bytes)
+    exports = batch.take()
     for signal in ("traces", "logs", "metrics"):
         before, after = put_in(entries, signal), taken_out(exports, signal)
         # Grouping changes the order between origins, never within one.
@@ -81,7 +81,7 @@ def test_only_a_single_frame_may_exceed_the_limit(entries: list[Entry], max_byte
     largest = max(
         (len(encoded.items(signal, names)) for signal, *_, names in entries if names), default=0
     )
-    for export in filled(entries).take(max_bytes):
+    for export in filled(entries, max_bytes).take():
         assert len(export.body) <= max(max_bytes, largest + 200)
 
 
@@ -96,7 +96,7 @@ def test_one_resource_and_scope_are_written_once() -> None:
 
 def test_a_request_is_split_before_it_exceeds_the_limit() -> None:
     entries: list[Entry] = [("logs", "one", "x", "", ["n" * 1000]) for _ in range(10)]
-    exports = filled(entries).take(3300)
+    exports = filled(entries, 3300).take()
     assert [export.count for export in exports] == [3, 3, 3, 1]
     assert all(len(export.body) <= 3300 for export in exports)
     assert taken_out(exports, "logs") == put_in(entries, "logs")

@@ -15,12 +15,12 @@ from tests.forwarder.encoded import NAMES, SIGNALS
 
 def request(signal: str, parts: list[tuple[str, str, list[str]]]) -> Export:
     """One export of (service, scope, names)."""
-    batch = Batch()
+    batch = Batch(1 << 30)
     for service, scope, names in parts:
         items = encoded.items(signal, names)
         scoped = encoded.scope(scope, schema_url="https://example.com/1")
         batch.add(signal, encoded.resource(service), scoped, items, len(names))
-    (export,) = batch.take(1 << 30)
+    (export,) = batch.take()
     export.route = f"{signal} (here)"
     return export
 

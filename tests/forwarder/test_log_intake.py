@@ -146,7 +146,7 @@ def test_lines_that_the_platform_lost_are_counted_and_said() -> None:
     record: dict[str, object] = {"droppedRecords": 3, "droppedBytes": 99, "reason": "too\nmany"}
     for _ in range(2):
         logs.logs.dropped(Event(platform_events.LOGS_DROPPED, 7, record))
-    assert logs.logs.dropped_records == 6
+    assert logs.batch.dropped_lines == 6
     said = "the platform dropped 3 log records: too many"
     assert logs.said == {"platform.logsDropped": said}
     assert [record.severity_number for _, _, record in logs.found()] == [13, 13]

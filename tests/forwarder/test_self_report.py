@@ -81,6 +81,17 @@ def test_losses_in_one_line_the_most_first() -> None:
     assert counts.losses() == ("7 items were not delivered: 4 traces (refused), 3 logs (no room)")
 
 
+def test_what_may_be_double_is_in_the_same_line_and_no_loss() -> None:
+    counts = Tally()
+    counts.add(tally.UNANSWERED, 2, "logs")
+    counts.add(tally.UNANSWERED, 3, "traces")
+    doubtful = "5 items may arrive twice, nobody answered their requests: 3 traces, 2 logs"
+    assert counts.losses() == doubtful
+    counts.add(tally.DROPPED, 1, "logs", tally.PLATFORM)
+    lost = "1 items were not delivered: 1 logs (dropped by the platform)"
+    assert counts.losses() == f"{lost}; {doubtful}"
+
+
 def test_no_losses_no_line() -> None:
     counts = Tally()
     counts.add(tally.RECEIVED, 5, "traces")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
 from tests.integration.backend import serve
-from tests.integration.emulator import Value, attributes, spans
+from tests.integration.emulator import Value, attributes, log_records, spans
 from tests.integration.scenario import RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _TIMEOUT_S = 110
@@ -48,12 +49,14 @@ class Run:
     Attributes:
         answers: the decoded responses or error documents, in order.
         spans: every span at the backend, in the order of their arrival.
+        logs: every log record there.
         said: the function's output, the extension's lines with it.
         runtime_exit: the runtime process's exit code; None where it was still running.
     """
 
     answers: tuple[Any, ...]
     spans: tuple[Traced, ...]
+    logs: tuple[LogRecord, ...]
     said: tuple[str, ...]
     runtime_exit: int | None
 
@@ -87,35 +90,31 @@ def run(
     python: str,
     environ: Mapping[str, str] | None = None,
     timeout_s: float = 30,
+    memory_mb: int = 0,
 ) -> Run:
     """Invoke `handler` once for each event, then shut the environment down.
 
-    With `layer` None it is the bare function.
+    With `layer` None it is the bare function; `memory_mb` other than 0 is enforced.
     """
-    invocations = _run(handler, directory, events, layer, python, environ or {}, timeout_s)
+    config = LocalConfig(
+        handler,
+        directory,
+        env=environ or {},
+        layer=layer,
+        python=python,
+        instrumented=layer is not None,
+        base_env={"PATH": "/usr/bin:/bin"},
+        timeout_s=timeout_s,
+    )
+    if memory_mb:
+        config.memory_mb, config.enforce_memory = memory_mb, True
+    invocations = _run(config, events)
     return asyncio.run(asyncio.wait_for(invocations, _TIMEOUT_S))
 
 
-async def _run(
-    handler: str,
-    directory: Path,
-    events: tuple[object, ...],
-    layer: Path | None,
-    python: str,
-    environ: Mapping[str, str],
-    timeout_s: float,
-) -> Run:
+async def _run(config: LocalConfig, events: tuple[object, ...]) -> Run:
     async with serve(RECORDING) as backend:
-        config = LocalConfig(
-            handler,
-            directory,
-            env={"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, **environ},
-            layer=layer,
-            python=python,
-            instrumented=layer is not None,
-            base_env={"PATH": "/usr/bin:/bin"},
-            timeout_s=timeout_s,
-        )
+        config.env = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, **config.env}
         async with LocalLambda(config) as function:
             answers = []
             for event in events:
@@ -129,4 +128,5 @@ async def _run(
             Traced(span, scope.name, attributes(span.attributes), attributes(resource.attributes))
             for resource, scope, span in spans(backend.exports())
         )
-        return Run(tuple(answers), found, said, runtime_exit)
+        logs = log_records(backend.exports())
+        return Run(tuple(answers), found, tuple(logs), said, runtime_exit)

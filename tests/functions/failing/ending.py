@@ -1,5 +1,6 @@
 """Ends in ways that leave no time for goodbyes."""
 
+import logging
 import os
 import signal
 import time
@@ -60,3 +61,39 @@ def exits_in_a_span(event, context):
     print("last words")
     with tracer.start_as_current_span("open"):
         os._exit(3)
+
+
+def outgrows_its_memory(event, context):
+    """In the middle of spans and lines; with "spare", on its own terms."""
+    from opentelemetry import trace
+
+    if event.get("spare"):
+        return "spared"
+    tracer = trace.get_tracer("shop")
+    with tracer.start_as_current_span("ended"):
+        logging.warning("about to take a lot")
+    print("last words")
+    with tracer.start_as_current_span("open"):
+        takes(1024)
+    return "it was enough"
+
+
+def takes(megabytes):
+    taken = []
+    for _ in range(megabytes):
+        taken.append(b"x" * (1 << 20))
+        time.sleep(0.001)  # no faster than anybody can look
+    return taken
+
+
+def outgrows_its_address_space(event, context):
+    import resource
+
+    # Python's own answer to a refused allocation, which no platform hears of.
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), limits[1]))
+    try:
+        return len(takes(1024))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)

@@ -116,3 +116,18 @@ def flood(event, context):
 
 def log_stream(event, context):
     return context.log_stream_name
+
+
+def allocate(event, context):
+    """Take `event` megabytes, page by page, no faster than anybody can look."""
+    taken = []
+    for _ in range(event):
+        taken.append(b"x" * (1 << 20))
+        time.sleep(0.001)
+    return len(taken)
+
+
+def allocate_in_a_child(event, context):
+    """The same in a child process."""
+    code = f"import time\nx = []\nfor _ in range({event}): x.append(b'x' * (1 << 20)); time.sleep(0.001)"
+    return subprocess.run([sys.executable, "-c", code]).returncode

@@ -1,0 +1,7 @@
+import ending
+
+ending.takes(1024)
+
+
+def handler(event, context):
+    return None
