@@ -137,11 +137,15 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/backend.py": row("forwarder.http1 forwarder.link forwarder.otlp_http"),
     "forwarder/batch.py": row("wire", inside="forwarder.metric_aggregation"),
-    "forwarder/connections.py": row("forwarder.intake forwarder.receiver"),
+    "forwarder/connections.py": row(
+        "forwarder.intake forwarder.receiver",
+        inside="forwarder.faas_metrics forwarder.proc_stats",
+    ),
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.retry_queue",
     ),
     "forwarder/exponential_buckets.py": row("forwarder.protobuf wire"),
+    "forwarder/faas_metrics.py": row(". wire"),
     "forwarder/http1.py": row(),
     "forwarder/intake.py": row("forwarder.batch forwarder.settings wire"),
     "forwarder/json_text.py": row(),
@@ -158,6 +162,7 @@ TABLE: dict[str, Row] = {
     "forwarder/otlp_answer.py": row("forwarder.protobuf", inside="forwarder.json_text"),
     "forwarder/otlp_http.py": row(".", inside="forwarder.otlp_answer forwarder.otlp_json"),
     "forwarder/otlp_json.py": row("forwarder.protobuf"),
+    "forwarder/proc_stats.py": row(),
     "forwarder/protobuf.py": row(),
     "forwarder/receiver.py": row(),
     "forwarder/retry_queue.py": row(),
@@ -254,6 +259,7 @@ PURE = (
     "wrapper/triggers/*.py",
     "forwarder/batch.py",
     "forwarder/exponential_buckets.py",
+    "forwarder/faas_metrics.py",
     "forwarder/http1.py",
     "forwarder/intake.py",
     "forwarder/json_text.py",
@@ -447,7 +453,10 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
     "forwarder.settings forwarder.url",
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
-FORWARDER_WHILE_IT_WAITS = words("forwarder.json_text")
+FORWARDER_WHILE_IT_WAITS = words(
+    "forwarder.exponential_buckets forwarder.faas_metrics forwarder.json_text",
+    "forwarder.metric_aggregation forwarder.metric_points forwarder.proc_stats forwarder.protobuf",
+)
 
 
 @pytest.fixture(scope="module")

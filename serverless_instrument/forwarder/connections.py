@@ -60,6 +60,15 @@ class Connections:
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
 
+    def prepare_metrics(self) -> None:
+        """Load what counts invocations, and count them from now on."""
+        from serverless_instrument.forwarder.faas_metrics import FaasMetrics
+        from serverless_instrument.forwarder.proc_stats import usage
+
+        batch = self._delivery.batch
+        bool(batch.metrics)  # its code, too
+        self._intake.faas = FaasMetrics(batch, usage)
+
     def runtime_connected(self) -> bool:
         """Whether anybody is there to say END."""
         return any(connection.session.greeted for connection in self._open.values())

@@ -6,6 +6,10 @@ from serverless_instrument import wire
 from serverless_instrument.forwarder import settings
 from serverless_instrument.forwarder.batch import Batch, abandoned
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
+
 _SIGNALS = {wire.SPANS: settings.TRACES, wire.LOGS: settings.LOGS, wire.METRICS: settings.METRICS}
 # The platform kills a runtime at its deadline; what dies closer to it than this timed out.
 _DEADLINE_SLACK_MS = 100
@@ -26,12 +30,16 @@ class Session:
 
 
 class Intake:
-    """Turns bytes of sessions into entries of `batch`; counts what it took."""
+    """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    __slots__ = ("batch", "frames")
+    `faas` is told of invocations; None where metrics are not wanted.
+    """
+
+    __slots__ = ("batch", "faas", "frames")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+        self.faas: FaasMetrics | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -58,12 +66,18 @@ class Intake:
             scope, items, count = wire.unpack_batch(payload)
             self.batch.add(_SIGNALS[kind], session.resource, scope, items, count)
         elif kind == wire.START:
-            request_id, _, deadline_unix_ms, batch = wire.unpack_request(payload)
+            request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
             scope, span, _ = wire.unpack_batch(batch)
             session.open_requests[request_id] = (deadline_unix_ms, scope, span)
+            if self.faas is not None:
+                facts = wire.request_facts(payload)
+                self.faas.started(session.resource, request_id, facts, time_unix_ns)
         elif kind == wire.END:
-            request_id, _, _, batch = wire.unpack_request(payload)
+            request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
             scope, items, count = wire.unpack_batch(batch)
+            if self.faas is not None:
+                failed = wire.request_facts(payload) & wire.FACT_FAILED
+                self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
             session.open_requests.pop(request_id, None)
             self.batch.add(settings.TRACES, session.resource, scope, items, count)
             return request_id
@@ -74,11 +88,13 @@ class Intake:
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Send on what an ended connection left unfinished; the request ids concerned."""
         request_ids = list(session.open_requests)
-        for deadline_unix_ms, scope, span in session.open_requests.values():
-            if not span:
-                continue
+        for request_id, (deadline_unix_ms, scope, span) in session.open_requests.items():
             late = 0 < deadline_unix_ms <= now_unix_ns // 1_000_000 + _DEADLINE_SLACK_MS
             error_type = "timeout" if late else "Runtime.ExitError"
+            if self.faas is not None:
+                self.faas.ended(request_id, now_unix_ns, error_type)
+            if not span:
+                continue
             item = abandoned(span, now_unix_ns, error_type)
             self.batch.add(settings.TRACES, session.resource, scope, item, 1)
         session.open_requests.clear()

@@ -17,7 +17,7 @@ from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery import Delivery
 from serverless_instrument.forwarder.runtime_api import NextPoll
-from serverless_instrument.forwarder.settings import Settings
+from serverless_instrument.forwarder.settings import METRICS, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Forwarder:
         self._lifecycle = lifecycle.Lifecycle()
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
+        self._destinations = settings.destinations
         self._delivery = Delivery(settings.destinations, self._wake, self.report)
         self._next = NextPoll(registration)
         self._next_descriptor = -1
@@ -131,6 +132,8 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._delivery.warm_up()
+        if METRICS in self._destinations:
+            self._connections.prepare_metrics()
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""

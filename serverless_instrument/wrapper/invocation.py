@@ -67,6 +67,7 @@ class Invocation:
     """
 
     __slots__ = (
+        "_facts",
         "_framework_route",
         "_name",
         "_settings",
@@ -118,6 +119,9 @@ class Invocation:
         self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
         self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
+        self._facts = wire.FACT_COLDSTART if coldstart else 0
+        if facts.trigger in wire.TRIGGERS:
+            self._facts |= wire.TRIGGERS.index(facts.trigger)
         attributes: Attributes = {
             "faas.trigger": facts.trigger,
             "faas.coldstart": coldstart,
@@ -228,6 +232,7 @@ class Invocation:
             self.span.status_code = records.STATUS_ERROR
             self.span.status_message = message[:_SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
+        self._facts |= wire.FACT_FAILED
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
         span = self.span
@@ -262,7 +267,9 @@ class Invocation:
         return wire.pack_batch(SCOPE, encoder.item(message) if wrap else message, 1)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
-        payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
+        payload = wire.pack_request(
+            self.request_id, time_unix_ns, self.deadline_unix_ms, batch, self._facts
+        )
         return wire.frame(kind, payload)
 
 
