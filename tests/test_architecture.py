@@ -52,7 +52,8 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.encoder wrapper.errors wrapper.internal_extension "
-        "wrapper.context_extractor wrapper.invocation wrapper.on_import wrapper.payload "
+        "wrapper.context_extractor wrapper.invocation wrapper.measurements wrapper.on_import "
+        "wrapper.payload "
         "wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(),
@@ -86,11 +87,15 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
+    "wrapper/measurements.py": row("wire wrapper.invocation wrapper.metric_encoder"),
+    "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
+    "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
         inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
         "wrapper.late_context wrapper.manual "
-        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
+        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk "
+        "wrapper.sdk_metrics",
     ),
     "wrapper/own_packages.py": row(),
     "wrapper/payload.py": row(),
@@ -107,6 +112,7 @@ TABLE: dict[str, Row] = {
         inside="wrapper.http_client_spans wrapper.live_span wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
+    "wrapper/sdk_metrics.py": row("wrapper.sdk", inside="wrapper.metric_reader"),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder"),
@@ -234,9 +240,9 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/propagators.py wrapper/root_span.py",
-    "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
-    "wrapper/tracer.py",
+    "wrapper/lean_imports.py wrapper/live_span.py wrapper/metric_reader.py wrapper/propagators.py",
+    "wrapper/root_span.py wrapper/sdk.py wrapper/sdk_metrics.py wrapper/sdk_options.py",
+    "wrapper/sdk_processor.py wrapper/span_parts.py wrapper/tracer.py",
 )
 # Imports the SDK at start where a setting needs it: inside a function, and nowhere else.
 MAY_ASK = "wrapper/on_import.py"
@@ -250,6 +256,8 @@ PURE = (
     "wrapper/hooks/table.py",
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
+    "wrapper/measurements.py",
+    "wrapper/metric_encoder.py",
     "wrapper/payload.py",
     "wrapper/propagation.py",
     "wrapper/records.py",

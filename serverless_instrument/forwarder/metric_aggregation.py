@@ -83,8 +83,10 @@ class _Metric:
             known = self.points.get(key)
             if known is None and len(self.points) >= self._limit:
                 return  # one overflow point; other boundaries beyond it are nobody's need
-        if known is None:
-            self.points[key] = point
+        if known is None or (self.temporality == CUMULATIVE and self.kind != GAUGE):
+            # Of totals the latest says it all.
+            if known is None or point.time_unix_ns >= known.time_unix_ns:
+                self.points[key] = point
         else:
             known.merge(point)
 
@@ -219,13 +221,11 @@ def _point(metric: _Metric, data: bytes) -> tuple[Attributes, Point]:
     if kind == GAUGE:
         point = Number(last=True)
     elif kind == SUM:
-        point = Number(last=not delta)
-    elif not delta:
-        raise UnmergeableError("a cumulative histogram")
+        point = Number()
     else:
         point = Histogram() if kind == HISTOGRAM else ExponentialHistogram()
     attributes = read(point, data)
-    if kind == SUM and not delta:
+    if kind != GAUGE and not delta:
         # Each process counts for itself, from its own start.
-        point.key = point.start_unix_ns
+        point.key = (point.key, point.start_unix_ns)
     return attributes, point

@@ -220,7 +220,7 @@ class Histogram(_Distribution):
 class ExponentialHistogram(_Distribution):
     """Buckets of base 2 to the power of 2 to the power of -scale; the zero threshold is the key."""
 
-    __slots__ = ("negative", "positive", "scale", "zero_count")
+    __slots__ = ("negative", "positive", "scale", "zero_count", "zero_threshold")
 
     attributes_number = 1
     exemplars_number = 11
@@ -232,7 +232,7 @@ class ExponentialHistogram(_Distribution):
         self.zero_count = 0
         self.positive: dict[int, int] = {}
         self.negative: dict[int, int] = {}
-        self.key = 0.0
+        self.zero_threshold = 0.0
 
     def take(self, number: int, wire_type: int, value: bytes | int) -> None:
         if number == 6 and isinstance(value, int):
@@ -244,7 +244,7 @@ class ExponentialHistogram(_Distribution):
         elif number == 9 and isinstance(value, bytes):
             self.negative = exponential_buckets.decode(value)
         elif number == 14 and isinstance(value, bytes):
-            self.key = _double(value)
+            self.key = self.zero_threshold = _double(value)
         else:
             super().take(number, wire_type, value)
 
@@ -262,8 +262,8 @@ class ExponentialHistogram(_Distribution):
         for tag, buckets in ((b"\x42", self.positive), (b"\x4a", self.negative)):
             if buckets:
                 parts.append(field(tag, exponential_buckets.encode(buckets)))
-        if self.key:
-            parts.append(b"\x71" + _DOUBLE(self.key))
+        if self.zero_threshold:
+            parts.append(b"\x71" + _DOUBLE(self.zero_threshold))
         return b"".join(parts)
 
 

@@ -45,6 +45,7 @@ class Settings:
         "ignore_xray_decision",
         "known_methods",
         "limits",
+        "metrics_exported",
         "needs_sdk",
         "payload_bytes",
         "payload_depth",
@@ -62,6 +63,7 @@ class Settings:
         self.needs_sdk = False
         self.disabled = self._boolean(environ, "OTEL_SDK_DISABLED")
         self.traces_exported = _get(environ, "OTEL_TRACES_EXPORTER").lower() != "none"
+        self.metrics_exported = _get(environ, "OTEL_METRICS_EXPORTER").lower() != "none"
         self.known_methods = _known_methods(environ)
         self.propagators = self._propagators(environ)
         self.ignore_xray_decision = not _exports_to_xray(environ, self.propagators)
