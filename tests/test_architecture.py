@@ -87,7 +87,9 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
-    "wrapper/measurements.py": row("wire wrapper.invocation wrapper.metric_encoder"),
+    "wrapper/measurements.py": row(
+        "wire wrapper.encoder wrapper.invocation wrapper.metric_encoder"
+    ),
     "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
     "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
