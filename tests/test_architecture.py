@@ -176,6 +176,7 @@ TABLE: dict[str, Row] = {
     "forwarder/retry_queue.py": row(),
     "forwarder/runtime_api.py": row("forwarder.http1", inside="forwarder.json_text"),
     "forwarder/settings.py": row("forwarder.url"),
+    "forwarder/statsd.py": row(),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
     "cli.py": row(inside="local.command"),
@@ -211,6 +212,7 @@ TABLE: dict[str, Row] = {
     "local/layer.py": row("."),
     "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
     "local/log_stream.py": row(),
+    "local/metric_table.py": row(),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row(),
     "local/platform_events.py": row(),
@@ -223,7 +225,7 @@ TABLE: dict[str, Row] = {
     "local/telemetry.py": row("local.platform_events local.sandbox_state local.telemetry_delivery"),
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
     "local/telemetry_subscription.py": row(),
-    "local/terminal.py": row("local.otlp_data local.trace_view"),
+    "local/terminal.py": row("local.metric_table local.otlp_data local.trace_view"),
     "local/trace_view.py": row(),
 }
 
@@ -282,6 +284,7 @@ PURE = (
     "forwarder/protobuf.py",
     "forwarder/retry_queue.py",
     "forwarder/settings.py",
+    "forwarder/statsd.py",
     "forwarder/url.py",
     "local/log_stream.py",
     "local/otlp_data.py",

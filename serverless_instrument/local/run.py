@@ -99,7 +99,8 @@ async def _run(run: Run) -> int:
             terminal.document(_document(config, sandbox, results, receiver, endpoint))
         elif receiver is not None:
             spans = [otlp_data.span(*item) for item in receiver.spans()]
-            terminal.telemetry(spans, len(receiver.log_records()), len(receiver.metric_points()))
+            metrics = [otlp_data.metric(*item) for item in receiver.metric_points()]
+            terminal.telemetry(spans, len(receiver.log_records()), metrics)
         else:
             terminal.note(f"telemetry went to {endpoint}")
     if terminal.failure is not None and not isinstance(terminal.failure, BrokenPipeError):

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.json import JSON
 from rich.text import Text
 
-from serverless_instrument.local import otlp_data, trace_view
+from serverless_instrument.local import metric_table, otlp_data, trace_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +80,22 @@ class Terminal:
         parts.append(f"memory {result.max_memory_used_mb} MB")
         self._line(Text("  ".join(parts), style="dim"))
 
-    def telemetry(self, spans: Sequence[Data], log_records: int, metrics: int) -> None:
-        """Every trace that arrived as a waterfall, then how much else did."""
+    def telemetry(self, spans: Sequence[Data], log_records: int, metrics: Sequence[Data]) -> None:
+        """Every trace that arrived as a waterfall, metrics as a table, then how much there was."""
         width = self._console.width
         for trace in otlp_data.traces(spans):
             self._line(Text())
             self._print(trace_view.waterfall(trace, width))
+        if metrics:
+            self._line(Text())
+            self._print(metric_table.table(metrics))
         self._line(Text())
-        counts = f"received: {len(spans)} span(s), {log_records} log record(s), {metrics} metric(s)"
+        told = (
+            f"{len(spans)} span(s)",
+            f"{log_records} log record(s)",
+            f"{len(metrics)} metric(s)",
+        )
+        counts = f"received: {', '.join(told)}"
         self._line(Text(counts, style="dim"))
 
     def note(self, text: str) -> None:
