@@ -44,7 +44,8 @@ def _series(metrics: Sequence[Data]) -> dict[tuple[str, str, str], list[Data]]:
 
 def _value(points: Sequence[Data]) -> str:
     if all("asInt" in point or "asDouble" in point for point in points):
-        total = sum([float(point.get("asInt", point.get("asDouble", 0))) for point in points])
+        numbers = [point["asInt"] if "asInt" in point else point["asDouble"] for point in points]
+        total = sum([float(number) for number in numbers])
         return f"{total:.6g}"
     count = sum(int(point.get("count", 0)) for point in points)
     if not count:
