@@ -162,16 +162,17 @@ def metric(
         name: such as ``"orders.total"``.
         value: a finite number.
         unit: in UCUM, such as ``"ms"``, ``"By"`` or ``"{order}"``.
-        attributes: few and of few different values: each combination is a series of its own.
+        attributes: a dict of few different values: each combination is a series of its own.
         kind: ``"histogram"`` for the distribution of values, ``"counter"`` for their sum,
             ``"gauge"`` for the last one.
     """
     from serverless_instrument.wrapper import bootstrap
 
-    # bool is no number here, and neither are infinities and NaN, of which this difference is NaN.
-    if type(value) not in (int, float) or value - value != 0:
+    # bool is no number here, nor is an infinity, NaN, or an integer that no double has room for.
+    if type(value) not in (int, float) or not -1e300 < value < 1e300:
         manual.refuse_value(name, value)
     elif kind in ("histogram", "counter", "gauge"):
-        bootstrap.measure(str(name), value, str(unit), dict(attributes or {}), kind)
+        told = dict(attributes) if isinstance(attributes, dict) else None
+        bootstrap.measure(str(name), value, str(unit), told, kind)
     else:
         manual.refuse_kind(name, kind)

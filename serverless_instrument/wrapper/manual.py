@@ -78,7 +78,7 @@ _refused: set[str] = set()
 
 def refuse_value(name: object, value: object) -> None:
     """Say, once for a metric, that its value is left out."""
-    shown = f"{value!r:.60}" if isinstance(value, (str, int, float)) else type(value).__name__
+    shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else type(value).__name__
     _refuse(f'metric "{name!s:.100}"', f"value {shown} is left out: record a finite number")
 
 
