@@ -54,7 +54,7 @@ TABLE: dict[str, Row] = {
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
         "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
-        "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
+        "wrapper.measurements wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(inside="wire"),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
@@ -103,11 +103,17 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
+    "wrapper/measurements.py": row(
+        "wire wrapper.encoder wrapper.invocation wrapper.metric_encoder"
+    ),
+    "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
+    "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
         inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
         "wrapper.late_context wrapper.manual wrapper.otel_logs "
-        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
+        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk "
+        "wrapper.sdk_metrics",
     ),
     "wrapper/masking.py": row(),
     "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
@@ -128,6 +134,7 @@ TABLE: dict[str, Row] = {
         inside="wrapper.http_client_spans wrapper.live_span wrapper.log_frames wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
+    "wrapper/sdk_metrics.py": row("wrapper.sdk", inside="wrapper.metric_reader"),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
@@ -291,6 +298,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/batch.py": row(
         "wire",
+        inside="forwarder.metric_aggregation",
     ),
     "forwarder/breaker.py": row(),
     "forwarder/connections.py": row(
@@ -311,6 +319,12 @@ TABLE: dict[str, Row] = {
         "forwarder.destination forwarder.url",
         inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
         "forwarder.headers_secret",
+    ),
+    "forwarder/exponential_buckets.py": row(
+        "wire forwarder.protobuf",
+    ),
+    "forwarder/faas_metrics.py": row(
+        ". wire forwarder.platform_events",
     ),
     "forwarder/flush_settings.py": row(
         "wire forwarder.flush_strategy forwarder.retry_queue",
@@ -361,7 +375,14 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings forwarder.otlp_receiver",
+        inside="forwarder.endings forwarder.faas_metrics forwarder.otlp_receiver "
+        "forwarder.proc_stats",
+    ),
+    "forwarder/metric_aggregation.py": row(
+        "wire forwarder.metric_points forwarder.protobuf",
+    ),
+    "forwarder/metric_points.py": row(
+        "wire forwarder.exponential_buckets forwarder.protobuf",
     ),
     "forwarder/never_began.py": row(
         "forwarder.spans forwarder.unfinished",
@@ -398,6 +419,7 @@ TABLE: dict[str, Row] = {
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
+    "forwarder/proc_stats.py": row(),
     "forwarder/protobuf.py": row(
         "wire",
     ),
@@ -438,6 +460,7 @@ TABLE: dict[str, Row] = {
     "forwarder/spool_format.py": row(
         "forwarder.batch forwarder.settings",
     ),
+    "forwarder/statsd.py": row(),
     "forwarder/tally.py": row(),
     "forwarder/telemetry.py": row(
         "forwarder.log_settings forwarder.telemetry_listener",
@@ -494,6 +517,7 @@ TABLE: dict[str, Row] = {
     "local/live.py": row("local.levels"),
     "local/lifecycle.py": row("local.platform_events local.processes local.sandbox_state"),
     "local/log_stream.py": row(),
+    "local/metric_table.py": row(),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),
@@ -507,7 +531,9 @@ TABLE: dict[str, Row] = {
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
     "local/telemetry_subscription.py": row(),
     "local/tail.py": row("local.live local.otlp_data local.otlp_receiver local.terminal"),
-    "local/terminal.py": row("local.levels local.otlp_data local.trace_view"),
+    "local/terminal.py": row(
+        "local.levels local.metric_table local.otlp_data local.trace_view",
+    ),
     "local/trace_view.py": row(),
 }
 
@@ -526,10 +552,10 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/otel_logs.py wrapper/propagators.py",
-    "wrapper/root_span.py",
-    "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
-    "wrapper/tracer.py",
+    "wrapper/lean_imports.py wrapper/live_span.py wrapper/metric_reader.py wrapper/otel_logs.py",
+    "wrapper/propagators.py wrapper/root_span.py",
+    "wrapper/sdk.py wrapper/sdk_metrics.py wrapper/sdk_options.py wrapper/sdk_processor.py",
+    "wrapper/span_parts.py wrapper/tracer.py",
 )
 # Imports the SDK at start where a setting needs it: inside a function, and nowhere else.
 MAY_ASK = "wrapper/on_import.py"
@@ -545,6 +571,8 @@ PURE = (
     "wrapper/hooks/table.py",
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
+    "wrapper/measurements.py",
+    "wrapper/metric_encoder.py",
     "wrapper/payload.py",
     "wrapper/iso_time.py",
     "wrapper/json_line.py",
@@ -567,6 +595,8 @@ PURE = (
     "forwarder/flush_strategy.py",
     "forwarder/freeze_clock.py",
     "forwarder/halves.py",
+    "forwarder/exponential_buckets.py",
+    "forwarder/faas_metrics.py",
     "forwarder/http1.py",
     "forwarder/http1_server.py",
     "forwarder/init_span.py",
@@ -581,6 +611,8 @@ PURE = (
     "forwarder/log_records.py",
     "forwarder/log_settings.py",
     "forwarder/never_began.py",
+    "forwarder/metric_aggregation.py",
+    "forwarder/metric_points.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
@@ -599,6 +631,7 @@ PURE = (
     "forwarder/sigv4.py",
     "forwarder/spool_format.py",
     "forwarder/tally.py",
+    "forwarder/statsd.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",
@@ -792,10 +825,13 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.endings forwarder.function_lines forwarder.http1_server forwarder.init_span",
+    "forwarder.endings forwarder.exponential_buckets forwarder.faas_metrics",
+    "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
-    "forwarder.never_began forwarder.patience forwarder.platform_events forwarder.platform_lines",
-    "forwarder.poster forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
+    "forwarder.metric_aggregation forwarder.metric_points forwarder.never_began",
+    "forwarder.patience forwarder.platform_events forwarder.platform_lines",
+    "forwarder.poster forwarder.proc_stats forwarder.protobuf forwarder.resource forwarder.spans",
+    "forwarder.unfinished",
 )
 
 

@@ -1,6 +1,7 @@
 """Telemetry waiting for a flush, joined into export requests; pure.
 
-Protobuf messages concatenate, so what the runtime encoded is only wrapped here, never parsed.
+Protobuf messages concatenate, so what the runtime encoded is only wrapped here, never parsed; but
+metrics, of which a flush sends one point where many invocations measured.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serverless_instrument.forwarder.metric_aggregation import Aggregation
+
 # OTLP receivers commonly refuse more than 4 MB; headers of resource and scope come on top.
 MAX_REQUEST_BYTES = 4_000_000
 _ENVELOPE_BYTES = 64
+_METRICS = "metrics"
 
 
 class Export:
@@ -34,31 +38,58 @@ class Export:
 
 
 class Batch:
-    """Items by signal, resource and scope, in the order in which they came.
+    """Items by signal, resource and scope, in the order in which they came; metrics merged.
 
     `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
-    and what they say that they could not.
+    and what they say that they could not. `size_bytes` leaves metrics out, whose number of points
+    is bounded.
+
+    Args:
+        merge_metrics: False where metrics are to go on as they come.
     """
 
-    __slots__ = ("_entries", "dropped_frames", "frames", "resource", "size_bytes")
+    __slots__ = (
+        "_entries",
+        "_merge_metrics",
+        "_metrics",
+        "dropped_frames",
+        "frames",
+        "resource",
+        "size_bytes",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, merge_metrics: bool = True) -> None:
         # (resource, scope, items, count); without a resource, a whole request.
         self._entries: dict[str, list[tuple[bytes | None, bytes, bytes, int]]] = {}
+        self._metrics: Aggregation | None = None
+        self._merge_metrics = merge_metrics
         self.size_bytes = 0
         self.resource = b""
         self.frames = 0
         self.dropped_frames = 0
 
     def __bool__(self) -> bool:
-        return bool(self._entries)
+        return bool(self._entries or self._metrics)
+
+    @property
+    def metrics(self) -> Aggregation:
+        """What waits of metrics; its code is loaded with the first."""
+        if self._metrics is None:
+            from serverless_instrument.forwarder.metric_aggregation import Aggregation
+
+            self._metrics = Aggregation()
+        return self._metrics
 
     def add(self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int) -> None:
         """Take `count` tagged items of one resource and scope, as in `wire.unpack_batch`."""
-        if items:
+        if not items:
+            return
+        self.resource = resource
+        if signal == _METRICS and self._merge_metrics:
+            self.metrics.add(resource, scope, items)
+        else:
             self._entries.setdefault(signal, []).append((resource, scope, items, count))
             self.size_bytes += len(items)
-            self.resource = resource
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
         """Take an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.
@@ -71,6 +102,7 @@ class Batch:
 
     def take(self, max_bytes: int = MAX_REQUEST_BYTES) -> list[Export]:
         """Everything, as requests of at most `max_bytes` each unless one frame alone is larger."""
+        self._collect()
         exports = []
         for signal, entries in self._entries.items():
             start, size = 0, 0
@@ -90,8 +122,13 @@ class Batch:
         self.clear()
         return exports
 
+    def _collect(self) -> None:
+        if self._metrics:
+            self._entries.setdefault(_METRICS, []).extend(self._metrics.collect())
+
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""
+        self._collect()
         forgotten = sum([entry[3] for entries in self._entries.values() for entry in entries])
         self._entries = {}
         self.size_bytes = 0

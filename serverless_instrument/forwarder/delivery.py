@@ -55,7 +55,9 @@ class Delivery:
         }
         self._clock = clock
         self._report = report
-        self._queue = RetryQueue(settings.queue_bytes)
+        self._queue = RetryQueue(
+            settings.queue_bytes, waits_for_metrics=not settings.told_of_shutdown
+        )
         self._overflow = Overflow(settings, self._destinations, self.tally, report)
         self._backend = Backend(destinations, wake)
         # What is on its way, one to each destination.
@@ -205,7 +207,7 @@ class Delivery:
             since_unix_ns,
             self._reported_unix_ns,
         )
-        own = Batch()
+        own = Batch(merge_metrics=False)
         # No items of the function's: they are not counted.
         own.add(METRICS, self.batch.resource, self_report.scope(), items, 0)
         for export in own.take():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.batch import Batch
     from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.log_intake import LogIntake
     from serverless_instrument.forwarder.unfinished import Left
 
@@ -31,16 +32,17 @@ class Session:
 class Intake:
     """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    `logs` is told what it needs for the platform's lines, `endings` for what never ends; None until
-    they are loaded.
+    `logs` is told what it needs for the platform's lines, `endings` for what never ends, `faas` for
+    metrics of invocations; None until they are loaded, or where they are not wanted.
     """
 
-    __slots__ = ("batch", "endings", "frames", "logs")
+    __slots__ = ("batch", "endings", "faas", "frames", "logs")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.logs: LogIntake | None = None
         self.endings: Endings | None = None
+        self.faas: FaasMetrics | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -121,6 +123,9 @@ class Intake:
             self.logs.ended(request_id, time_unix_ns)
         if self.endings is not None:
             self.endings.ended(request_id)
+        if self.faas is not None:
+            failed = wire.request_facts(payload) & wire.FACT_FAILED
+            self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
         self.batch.add(settings.TRACES, session.resource, scope, items, count)
         return request_id
 
@@ -136,6 +141,9 @@ class Intake:
             self.logs.started(request_id, time_unix_ns, session.resource, span)
         if self.endings is not None:
             self.endings.started(request_id, span)
+        if self.faas is not None:
+            facts = wire.request_facts(payload)
+            self.faas.started(session.resource, request_id, facts, time_unix_ns)
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""

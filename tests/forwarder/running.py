@@ -197,7 +197,8 @@ def world(
     with contextlib.ExitStack() as stack:
         api = stack.enter_context(extensions_api.serving())
         backend = backend or stack.enter_context(otlp_backend.serving())
-        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}
+        # What the forwarder itself measures would come between; test_process_metrics.py has it.
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, "OTEL_METRICS_EXPORTER": "none"}
         forwarder = stack.enter_context(
             Forwarder(directory, api.address, {**endpoint, **(environ or {})}, nofile)
         )

@@ -1,0 +1,171 @@
+"""The function's own metrics, from what runtime and platform say of invocations; pure.
+
+Names, units and buckets: https://opentelemetry.io/docs/specs/semconv/faas/faas-metrics/.
+"""
+
+from __future__ import annotations
+
+from serverless_instrument import __version__
+from serverless_instrument.forwarder import platform_events
+from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.metric_points import Attributes
+    from serverless_instrument.forwarder.platform_events import Dispatch, Event
+    from serverless_instrument.forwarder.proc_stats import Usage
+
+SCOPE = field(
+    b"\x0a", field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode())
+)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
+BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
+_BYTES_PER_MB = 1024 * 1024
+# Invocations whose trigger is kept for a platform.report that has yet to come.
+_MOST_REMEMBERED = 256
+# Inits that nobody has been told of yet: one, unless it fails and is repeated.
+_MOST_INITS = 8
+
+
+class FaasMetrics:
+    """Records into the metrics of `batch`.
+
+    Args:
+        batch: where metrics wait for a flush.
+        usage: reads what the environment has used so far; None where that cannot be told.
+    """
+
+    __slots__ = ("_batch", "_begun", "_inits", "_latest", "_resource", "_triggers", "_usage")
+
+    def __init__(self, batch: Batch, usage: Callable[[], Usage | None]) -> None:
+        self._batch = batch
+        self._usage = usage
+        self._resource = b""
+        self._latest = ""
+        # (duration in seconds, end) of inits, until an invocation says for whom they were.
+        self._inits: list[tuple[float, int]] = []
+        self._triggers: dict[str, Attributes] = {}
+        # request id -> (start in Unix nanoseconds, usage at the start)
+        self._begun: dict[str, tuple[int, Usage | None]] = {}
+
+    def started(self, resource: bytes, request_id: str, facts: int, time_unix_ns: int) -> None:
+        """An invocation has begun; `facts` are those of `wire.request_facts`."""
+        self._start(resource, request_id, facts, time_unix_ns, self._usage())
+
+    def never_began(
+        self,
+        resource: bytes,
+        request_id: str,
+        error_type: str,
+        start_unix_ns: int,
+        end_unix_ns: int,
+    ) -> None:
+        """Init failed, or took all the time, of an invocation that the function never saw."""
+        self._start(resource, request_id, FACT_COLDSTART, start_unix_ns, None)
+        self.ended(request_id, end_unix_ns, error_type)
+
+    def _start(
+        self,
+        resource: bytes,
+        request_id: str,
+        facts: int,
+        time_unix_ns: int,
+        usage: Usage | None,
+    ) -> None:
+        self._resource, self._latest = resource, request_id
+        trigger = facts & TRIGGER_MASK
+        name = TRIGGERS[trigger] if trigger < len(TRIGGERS) else TRIGGERS[0]
+        _remember(self._triggers, request_id, (_trigger_attribute(name),))
+        _remember(self._begun, request_id, (time_unix_ns, usage))
+        if facts & FACT_COLDSTART:
+            self._count("faas.coldstarts", "{coldstart}", request_id, time_unix_ns)
+        self._tell_inits()
+
+    def ended(self, request_id: str, time_unix_ns: int, error_type: str) -> None:
+        """An invocation is over; `error_type` is "" for a success, "timeout" for a timeout."""
+        begun = self._begun.pop(request_id, None)
+        if begun is None:
+            return
+        start_unix_ns, before = begun
+        if not error_type:
+            self._count("faas.invocations", "{invocation}", request_id, time_unix_ns)
+        else:
+            self._count("faas.errors", "{error}", request_id, time_unix_ns)
+        if error_type == "timeout":
+            self._count("faas.timeouts", "{timeout}", request_id, time_unix_ns)
+        duration_s = max(0, time_unix_ns - start_unix_ns) / 1e9
+        self._measure("faas.invoke_duration", "s", duration_s, request_id, time_unix_ns)
+        after = self._usage() if before is not None else None
+        if before is not None and after is not None:
+            cpu_s = max(0.0, after.cpu_s - before.cpu_s)
+            self._measure("faas.cpu_usage", "s", cpu_s, request_id, time_unix_ns)
+            moved_bytes = max(0, after.network_bytes - before.network_bytes)
+            self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
+
+    def connect(self, events: Dispatch) -> None:
+        """Look at the platform's events.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+        """
+        events.on(platform_events.INIT_REPORT, self._init_report)
+        events.on(platform_events.REPORT, self._report)
+
+    def _init_report(self, event: Event) -> None:
+        # It names no request, and comes before the first: that one's trigger is what it was for.
+        if duration_ms := _number(event, "durationMs"):
+            self._inits = [*self._inits, (duration_ms / 1000, event.time_unix_ns)][-_MOST_INITS:]
+        if self._resource:
+            self._tell_inits()
+
+    def _tell_inits(self) -> None:
+        inits, self._inits = self._inits, []
+        for duration_s, time_unix_ns in inits:
+            self._measure("faas.init_duration", "s", duration_s, self._latest, time_unix_ns)
+
+    def settle(self, resource: bytes) -> None:
+        """Nothing more is to come; `resource` is for inits that no invocation followed."""
+        self._resource = self._resource or resource
+        self._tell_inits()
+
+    def _report(self, event: Event) -> None:
+        used_mb = _number(event, "maxMemoryUsedMB")
+        if used_mb and self._resource:
+            used_bytes = used_mb * _BYTES_PER_MB
+            request_id = event.request_id
+            self._measure("faas.mem_usage", "By", used_bytes, request_id, event.time_unix_ns)
+
+    def _count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
+        attributes = self._triggers.get(request_id, ())
+        metrics = self._batch.metrics
+        metrics.count(self._resource, SCOPE, name, unit, 1, time_unix_ns, attributes)
+
+    def _measure(
+        self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
+    ) -> None:
+        bounds = SECONDS if unit == "s" else BYTES
+        attributes = self._triggers.get(request_id, ())
+        metrics = self._batch.metrics
+        metrics.measure(self._resource, SCOPE, name, unit, value, bounds, time_unix_ns, attributes)
+
+
+def _remember(kept: dict[str, Any], key: str, value: object) -> None:
+    kept[key] = value
+    if len(kept) > _MOST_REMEMBERED:
+        del kept[next(iter(kept))]
+
+
+def _trigger_attribute(name: str) -> bytes:
+    return field(b"\x0a", b"faas.trigger") + field(b"\x12", field(b"\x0a", name.encode()))
+
+
+def _number(event: Event, name: str) -> float:
+    metrics = event.record.get("metrics") if isinstance(event.record, dict) else None
+    value = metrics.get(name) if isinstance(metrics, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return value if 0 < value < 1e18 else 0.0
