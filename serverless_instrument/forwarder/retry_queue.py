@@ -166,9 +166,15 @@ class RetryQueue:
         return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
 
     def take(self, now_s: float) -> list[Export]:
-        """One request for each destination that may be tried now, the more valuable first."""
+        """One request for each destination that may be tried now, the more valuable first.
+
+        What `holds_next` leaves out is last, for one host's requests go one after the other.
+        """
+        lanes = sorted(self._lanes.values(), key=_value)
+        if not (self._waits_for_metrics or self._draining):
+            lanes.sort(key=_is_of_metrics)
         taken = []
-        for lane in sorted(self._lanes.values(), key=_value):
+        for lane in lanes:
             if lane.waiting and lane.breaker.may_send(now_s):
                 request = lane.request(newest=self._draining)
                 lane.out_bytes = len(request.body)
@@ -227,6 +233,10 @@ def _pressure(lane: Lane) -> float:
 
 def _value(lane: Lane) -> int:
     return -SHARES[lane.signal]
+
+
+def _is_of_metrics(lane: Lane) -> bool:
+    return lane.signal == METRICS
 
 
 def joined(exports: list[Export]) -> Export:
