@@ -320,6 +320,9 @@ TABLE: dict[str, Row] = {
         inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
         "forwarder.headers_secret",
     ),
+    "forwarder/enhanced_metrics.py": row(
+        "forwarder.platform_events",
+    ),
     "forwarder/exponential_buckets.py": row(
         "wire forwarder.protobuf",
     ),
@@ -375,8 +378,8 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings forwarder.faas_metrics forwarder.otlp_receiver "
-        "forwarder.proc_stats",
+        inside="forwarder.endings forwarder.enhanced_metrics forwarder.faas_metrics "
+        "forwarder.otlp_receiver forwarder.proc_stats",
     ),
     "forwarder/metric_aggregation.py": row(
         "wire forwarder.metric_points forwarder.protobuf",
@@ -595,6 +598,7 @@ PURE = (
     "forwarder/flush_strategy.py",
     "forwarder/freeze_clock.py",
     "forwarder/halves.py",
+    "forwarder/enhanced_metrics.py",
     "forwarder/exponential_buckets.py",
     "forwarder/faas_metrics.py",
     "forwarder/http1.py",
@@ -825,7 +829,8 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.endings forwarder.exponential_buckets forwarder.faas_metrics",
+    "forwarder.endings forwarder.enhanced_metrics forwarder.exponential_buckets",
+    "forwarder.faas_metrics",
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.metric_aggregation forwarder.metric_points forwarder.never_began",

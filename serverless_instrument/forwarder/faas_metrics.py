@@ -25,6 +25,8 @@ SCOPE = field(
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 # The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
 BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
+_RATIO = tuple([step / 20 for step in range(1, 21)])
+_BOUNDS = {"s": SECONDS, "By": BYTES, "1": _RATIO}
 _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
@@ -139,6 +141,13 @@ class FaasMetrics:
             request_id = event.request_id
             self._measure("faas.mem_usage", "By", used_bytes, request_id, event.time_unix_ns)
 
+    def measure(
+        self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
+    ) -> None:
+        """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
+        if self._resource:
+            self._measure(name, unit, value, request_id, time_unix_ns)
+
     def _count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
         attributes = self._triggers.get(request_id, ())
         metrics = self._batch.metrics
@@ -147,8 +156,7 @@ class FaasMetrics:
     def _measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
     ) -> None:
-        bounds = SECONDS if unit == "s" else BYTES
-        attributes = self._triggers.get(request_id, ())
+        bounds, attributes = _BOUNDS[unit], self._triggers.get(request_id, ())
         metrics = self._batch.metrics
         metrics.measure(self._resource, SCOPE, name, unit, value, bounds, time_unix_ns, attributes)
 

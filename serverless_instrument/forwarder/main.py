@@ -198,11 +198,14 @@ class Forwarder:
 
     def _faas_metrics(self) -> FaasMetrics:
         """What counts invocations; it looks at the platform's events, too."""
+        from serverless_instrument.forwarder import enhanced_metrics
         from serverless_instrument.forwarder.faas_metrics import FaasMetrics
         from serverless_instrument.forwarder.proc_stats import usage
 
         faas = FaasMetrics(self._delivery.batch, usage)
         faas.connect(self._telemetry.events)
+        if enhanced_metrics.wanted(self._environ):
+            enhanced_metrics.EnhancedMetrics(faas.measure).connect(self._telemetry.events)
         return faas
 
     def recover(self) -> None:

@@ -20,6 +20,7 @@ START = "platform.start"
 RUNTIME_DONE = "platform.runtimeDone"
 REPORT = "platform.report"
 RESTORE_START = "platform.restoreStart"
+RESTORE_REPORT = "platform.restoreReport"
 LOGS_DROPPED = "platform.logsDropped"
 # To whom every event goes.
 ANY = ""

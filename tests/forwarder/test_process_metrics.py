@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, Metric
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.self_report import scope as own_scope
@@ -44,7 +44,8 @@ def request(kind: int, request_id: str, time_ns: int, facts: int, deadline_ms: i
 def counter(value: int) -> bytes:
     """A METRICS frame of one counter of the function's own."""
     metric = Metric(name="orders", unit="{order}")
-    metric.sum.aggregation_temporality, metric.sum.is_monotonic = 1, True
+    metric.sum.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    metric.sum.is_monotonic = True
     metric.sum.data_points.add(as_int=value, time_unix_nano=time.time_ns())
     items = wire.field(b"\x12", metric.SerializeToString())
     return wire.batch_frame(wire.METRICS, encoded.scope("shop"), items, 1)
@@ -74,7 +75,7 @@ class Invocations:
 
 def points(backend: OtlpBackend) -> dict[str, list[Any]]:
     """Data points by (name, unit), without the forwarder's own figures."""
-    found = defaultdict(list)
+    found: defaultdict[str, list[Any]] = defaultdict(list)
     for export in backend.exports:
         if export.signal != "metrics":
             continue
@@ -146,12 +147,14 @@ def test_a_crash_and_a_timeout(tmp_path: Path) -> None:
         assert "faas.invocations {invocation}" not in found
 
 
-def test_what_the_platform_reports(tmp_path: Path) -> None:
-    with world(tmp_path, environ=AT_END, subscription=answer(200, "OK")) as parts:
+@pytest.mark.parametrize("enhanced", ["", "false"])
+def test_what_the_platform_reports(tmp_path: Path, enhanced: str) -> None:
+    environ = {**AT_END, "SERVERLESS_INSTRUMENT_ENHANCED_METRICS": enhanced}
+    with world(tmp_path, environ=environ, subscription=answer(200, "OK")) as parts:
         parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
         body = json.loads(parts.api.subscriptions[-1].body)
         port = int(body["destination"]["URI"].rpartition(":")[2])
-        report = {"requestId": "r1", "metrics": {"maxMemoryUsedMB": 64}}
+        report = {"requestId": "r1", "metrics": {"maxMemoryUsedMB": 64, "billedDurationMs": 31}}
 
         def post(kind: str, record: object) -> None:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -170,6 +173,8 @@ def test_what_the_platform_reports(tmp_path: Path) -> None:
         (memory,) = points(parts.backend)["faas.mem_usage By"]
         assert memory.sum == 64 * 1024 * 1024
         assert memory.attributes[0].value.string_value == "http"
+        billed = points(parts.backend).get("aws.lambda.billed_duration s", [])
+        assert [point.sum for point in billed] == ([] if enhanced else [0.031])
 
 
 def test_next_does_not_wait_for_metrics(tmp_path: Path) -> None:
