@@ -42,7 +42,7 @@ def main() -> int:
         unpack(arguments.layer, scratch / "opt")
         sandbox = Sandbox(scratch, scratch / "opt")
         with sandbox.listening():
-            rows = _rows(sandbox, scratch, arguments.rounds)
+            rows = _rows(sandbox, scratch, 1 if arguments.quick else arguments.rounds)
     machine = table.machine()
     print(table.markdown(rows, machine))
     if arguments.json:
@@ -52,10 +52,12 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="What we add to a cold start, against the bare runtime."
+        prog="scripts/bench start",
+        description="What we add to a cold start, against the bare runtime.",
     )
     parser.add_argument("--layer", type=Path, required=True, metavar="ZIP", help="the built layer")
     parser.add_argument("--rounds", type=int, default=20, metavar="N", help="starts of each kind")
+    parser.add_argument("--quick", action="store_true", help="one round, to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as data, too")
     return parser
 

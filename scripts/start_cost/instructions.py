@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from start_cost.lambda_stub import LambdaStub
 from start_cost.processes import Subject, kill, start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 _COLLECTED = re.compile(rb"^==(\d+)== Collected : (\d+)", re.MULTILINE)
 
@@ -26,27 +27,35 @@ def available() -> bool:
 
 
 def count(
-    subject_for: Callable[[str], Subject], target: str, scratch: Path, timeout_s: float = 300
+    subject_for: Callable[[str], Subject],
+    target: str,
+    scratch: Path,
+    timeout_s: float = 300,
+    events: Sequence[bytes] = (),
 ) -> int:
     """Instructions executed, kernel excluded, until the process makes the request `target`.
 
-    The hash seed is fixed, since the layout of dicts moves the count by a thousandth.
+    With `events` the runtime is invoked with each of them in turn, and counted until it makes
+    the request once more. The hash seed is fixed, since the layout of dicts moves the count by a
+    thousandth.
 
     Raises:
         TimeoutError: the request did not come; the message holds what the process printed.
     """
-    output = scratch / "callgrind.txt"
+    # Of its own, so that two may run at a time.
+    with tempfile.NamedTemporaryFile(dir=scratch, prefix="callgrind-", delete=False) as file:
+        output = Path(file.name)
     prefix = [
         shutil.which("valgrind") or "valgrind",
         "--tool=callgrind",
         "--callgrind-out-file=/dev/null",
     ]
-    with LambdaStub() as stub:
+    with LambdaStub(runtime_events=events) as stub:
         subject = subject_for(stub.address)
         subject = subject._replace(environ={**subject.environ, "PYTHONHASHSEED": "0"})
         process = start(subject, output, prefix)
         try:
-            stub.wait_for(target, timeout_s)
+            stub.wait_for(target, timeout_s, count=1 + len(events))
             process.send_signal(signal.SIGTERM)  # callgrind prints its total on the way out
             process.wait(timeout_s)
         except TimeoutError as error:

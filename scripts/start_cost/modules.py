@@ -28,7 +28,8 @@ def loaded(
 
     `subject_for` makes the subject for a Lambda API's address; its interpreter is run with
     ``-v``, which names each module once its import is complete. The last of `targets` ends the
-    measurement.
+    measurement. These lines pass by ``sys.stderr``, so what an instrumented runtime loads with its
+    first log line is among them.
 
     Raises:
         TimeoutError: the process did not make a request; the message holds what it printed.

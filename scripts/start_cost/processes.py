@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RUNTIME = Path(__file__).resolve().parents[2] / "serverless_instrument" / "local" / "runtime"
+RUNTIME_DIRECTORY = (
+    Path(__file__).resolve().parents[2] / "serverless_instrument" / "local" / "runtime"
+)
 
 # Nobody accepts what a series of starts leaves behind.
 _BACKLOG = 1024
@@ -82,7 +84,7 @@ class Sandbox:
 
     def bare_runtime(self, address: str) -> Subject:
         """The real awslambdaric as the managed runtime starts it, no wrapper."""
-        command = [sys.executable, str(_RUNTIME / "bootstrap.py")]
+        command = [sys.executable, str(RUNTIME_DIRECTORY / "bootstrap.py")]
         return Subject("bare runtime", command, self._runtime_environ(address))
 
     def our_runtime(self, address: str) -> Subject:
@@ -148,7 +150,7 @@ class Sandbox:
             "_HANDLER": "app.handler",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
             "LAMBDA_TASK_ROOT": str(self.task),
-            "LAMBDA_RUNTIME_DIR": str(_RUNTIME),
+            "LAMBDA_RUNTIME_DIR": str(RUNTIME_DIRECTORY),
             "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(self.opt),
         }
 

@@ -59,6 +59,9 @@ class TelemetrySubscription:
         try:
             self._connection = connect(self._registration.api)
             self._connection.sendall(request.encode())
+        except ConnectionError:
+            self._end("")  # the environment is being taken down: nobody needs to know
+            return -1
         except (OSError, ValueError, OverflowError) as error:
             self._end(f"cannot subscribe to telemetry: {error}")
             return -1
@@ -70,6 +73,9 @@ class TelemetrySubscription:
         try:
             if not self._read():
                 return PENDING
+        except ConnectionError:
+            self._end("")  # as above
+            return REFUSED
         except (OSError, BadMessageError) as error:
             self._end(f"subscribing to telemetry failed: {error}")
             return REFUSED
@@ -94,8 +100,10 @@ class TelemetrySubscription:
             return False
         if data:
             self._parser.feed(data)
-        else:
+        elif self._parser.started:
             self._parser.end_of_stream()
+        else:
+            raise ConnectionResetError("closed without an answer")
         return self._parser.complete
 
     def _end(self, problem: str) -> None:

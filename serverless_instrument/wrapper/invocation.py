@@ -302,6 +302,8 @@ class Invocation:
             return
 
     def _error(self, error_type: str, message: str) -> None:
+        if self._settings.mask is not None:
+            message = self._settings.mask(message)  # before it is cut: half a secret has no pattern
         if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
             self.span.status_code = records.STATUS_ERROR
             self.span.status_message = message[:_SHORTENED_CHARACTERS]
@@ -381,7 +383,9 @@ def init_error_frame(
 
     details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
     event = encoder.event(records.Event("exception", now_unix_ns, details), limits)
-    kind = errors.qualified_name(type(error))
+    # The runtime client's own errors have their name, as the platform shows it, beside their class.
+    told = getattr(error, "exception_type", None)
+    kind = told if type(told) is str and told else errors.qualified_name(type(error))
     payload = wire.pack_request(kind, now_unix_ns, 0, wire.pack_batch(SCOPE, event, 1))
     return wire.frame(wire.INIT_ERROR, payload)
 

@@ -250,3 +250,9 @@ def test_a_status_of_ok_is_final() -> None:
     span = end_span(made.fail(ValueError("no"), "", END_UNIX_NS))
     assert (span.status.code, span.status.message) == (Status.STATUS_CODE_OK, "")
     assert decoded.attributes(span.attributes)["error.type"] == "ValueError"
+
+
+def test_a_secret_where_a_message_is_cut_is_hidden_whole() -> None:
+    invocation = started(SERVERLESS_INSTRUMENT_MASK="hunter[0-9]+=>***")
+    span = end_span(invocation.fail(ValueError("x" * 4090 + "hunter2222"), "", END_UNIX_NS))
+    assert span.status.message == "x" * 4090 + "***"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +220,9 @@ def test_a_record_of_a_batch_costs_25_microseconds_at_most(name: str) -> None:
     lists = event.get("records") or event.get("rmqMessagesByQueue") or event
     key = next(key for key, value in lists.items() if isinstance(value, list))
     lists[key] = lists[key] * 1000
-    assert least_ns(event, 10) < 25_000 * 1000
+    # Coverage sees every line of the triggers, and doubles what one costs.
+    traced = sys.gettrace() is not None
+    assert least_ns(event, 10) < 25_000 * 1000 * (2 if traced else 1)
 
 
 LONG = [";" * 1_000_000, "," * 1_000_000, "a" * 1_000_000, "-" * 1_000_000, "=;" * 500_000]

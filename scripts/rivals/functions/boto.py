@@ -1,0 +1,7 @@
+import boto3
+
+sqs = boto3.client("sqs")
+
+
+def handler(event, context):
+    return "hello"

@@ -1,0 +1,116 @@
+"""What a run has collected, and how it is written: tables, data and two plots."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import TYPE_CHECKING
+
+from start_cost import table
+
+from rivals import contenders, figures, packages, plot, report
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rivals.contenders import Contender
+    from rivals.report import Results
+    from rivals.trial import Trial
+
+
+@dataclasses.dataclass
+class Run:
+    """What one run has collected so far; `failures` are {contender: the first reason}."""
+
+    layers: dict[str, Path]
+    bare_layers: dict[str, Path]
+    trials: dict[tuple[str, str], list[Trial]]
+    failures: dict[str, str]
+
+
+def _results(run: Run) -> Results:
+    results: Results = {}
+    for (title, name), trials in run.trials.items():
+        bare = run.trials.get((title, contenders.BARE), [])
+        if name not in run.failures:
+            results.setdefault(title, {})[name] = figures.summary(trials, bare)
+    return results
+
+
+def write(
+    arguments: argparse.Namespace, chosen: Sequence[Contender], run: Run, zip_bytes: dict[str, int]
+) -> None:
+    """Print the tables; write the files that `arguments` ask for (``json``, ``docs``)."""
+    results = _results(run)
+    versions = {one.name: packages.version(one.packages) for one in chosen if one.packages}
+    machine = table.machine()
+    text = report.markdown(results, chosen, versions, zip_bytes, run.failures, machine)
+    print(text)
+    data = {
+        "machine": machine,
+        "versions": versions,
+        "zip_bytes": zip_bytes,
+        "failures": run.failures,
+        "fields": figures.Figure._fields,
+        "results": {
+            title: {
+                name: {measure: [round(one, 3) for one in found[measure]] for measure in found}
+                for name, found in case.items()
+            }
+            for title, case in results.items()
+        },
+    }
+    if arguments.json:
+        arguments.json.write_text(_compact(data))
+    if arguments.docs:
+        arguments.docs.mkdir(parents=True, exist_ok=True)
+        (arguments.docs / "benchmark.md").write_text(f"{text}\n")
+        (arguments.docs / "benchmark.json").write_text(_compact(data))
+        (arguments.docs / "cold-start.svg").write_text(_cold(results, chosen))
+        (arguments.docs / "per-call.svg").write_text(_calls(results, chosen))
+
+
+def _compact(data: object) -> str:
+    """JSON with a line for each figure, not one for each number of it."""
+    text = json.dumps(data, indent=1)
+    return (
+        re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+        + "\n"
+    )
+
+
+def _cold(results: Results, chosen: Sequence[Contender]) -> str:
+    return plot.bars(
+        "What instrumentation adds to a cold start",
+        [
+            _panel(results, chosen, "empty function, processor time", "hello", "init_cpu_all"),
+            _panel(results, chosen, "function with boto3, processor time", "boto", "init_cpu_all"),
+            _panel(results, chosen, "empty, with 128 MB: time", "hello, 128 MB", "init_wall"),
+        ],
+    )
+
+
+def _calls(results: Results, chosen: Sequence[Contender]) -> str:
+    return plot.bars(
+        "What instrumentation adds to each call",
+        [
+            _panel(results, chosen, "empty function, processor time", "hello", "call_cpu_all"),
+            _panel(results, chosen, "three AWS calls, processor time", "aws_calls", "call_cpu_all"),
+            _panel(results, chosen, "100 spans, processor time", "spans", "call_cpu_all"),
+        ],
+    )
+
+
+def _panel(
+    results: Results, chosen: Sequence[Contender], title: str, case: str, measure: str
+) -> plot.Panel:
+    added = report.series(results, case, measure)
+    shown = [
+        plot.Bar(one.title, added(one.name), one.name == contenders.OURS)
+        for one in chosen
+        if one.name != contenders.BARE
+    ]
+    return plot.Panel(title, "ms", shown)

@@ -1,0 +1,74 @@
+"""What is run, in which order: every round meets every case once, so that all share the weather."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rivals import contenders, cpu_share
+from rivals.contenders import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NORMAL, WITHOUT_BYTECODE, SMALL = "", "without pyc", "128 MB"
+
+
+class Case(NamedTuple):
+    """A function and the circumstances it starts in."""
+
+    function: str
+    variant: str = NORMAL
+
+    @property
+    def title(self) -> str:
+        """As in ``"hello, without pyc"``."""
+        return f"{self.function}, {self.variant}" if self.variant else self.function
+
+    @property
+    def share(self) -> float:
+        """Its part of a processor."""
+        return cpu_share.SMALL if self.variant == SMALL else 1.0
+
+
+class Effort(NamedTuple):
+    """How often: `rounds` of every case, `slow_rounds` of the throttled; `calls` warm each."""
+
+    rounds: int
+    slow_rounds: int
+    calls: int
+    slow_calls: int
+
+
+FULL = Effort(rounds=15, slow_rounds=5, calls=100, slow_calls=5)
+QUICK = Effort(rounds=1, slow_rounds=1, calls=3, slow_calls=1)
+
+
+class Step(NamedTuple):
+    """One trial to run."""
+
+    number: int
+    case: Case
+    contender: contenders.Contender
+    calls: int
+
+
+def cases(functions: Sequence[str] = FUNCTIONS) -> list[Case]:
+    """All of them; the variants where a cold start is what matters."""
+    found = [Case(function) for function in functions]
+    for variant in (WITHOUT_BYTECODE, SMALL):
+        found += [Case(name, variant) for name in functions if name in ("hello", "boto")]
+    return found
+
+
+def steps(
+    effort: Effort, chosen: Sequence[contenders.Contender], functions: Sequence[str] = FUNCTIONS
+) -> Iterator[Step]:
+    """Every trial. The first round, number 0, warms the caches and is not counted."""
+    for number in range(effort.rounds + 1):
+        for case in cases(functions):
+            if case.variant == SMALL and not 0 < number <= effort.slow_rounds:
+                continue
+            calls = effort.slow_calls if case.variant == SMALL else effort.calls
+            for contender in chosen:
+                if contenders.source(contender, case.function):
+                    yield Step(number, case, contender, calls if number else 1)
