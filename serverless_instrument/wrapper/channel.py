@@ -15,6 +15,7 @@ from time import monotonic
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _PENDING_LIMIT_BYTES = 8 * 1024 * 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
@@ -22,6 +23,8 @@ _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
 _WRITABLE_TIMEOUT_MS = 1000
+# A thread that ended with the lock, as daemons do when the interpreter ends, never gives it back.
+_LOCK_TIMEOUT_S = 0.05
 
 
 class Channel:
@@ -60,7 +63,7 @@ class Channel:
         self._queued_bytes = 0
         self._current = b""
         self._offset = 0
-        self._lock = _thread.allocate_lock()
+        self._lock = _thread.RLock()  # for its owner: nothing is written from within a write
         self._draining = False
         self._connect_at = 0.0
 
@@ -80,7 +83,7 @@ class Channel:
 
     def _sent_at_once(self, data: bytes) -> bool:
         """Whether nothing stood before `data`, so that it is written, or `_current` and next."""
-        if self._socket is None or self._queue or not self._lock.acquire(False):
+        if self._socket is None or self._queue or not self._acquire():
             return False
         try:
             if self._current:
@@ -100,7 +103,7 @@ class Channel:
 
     def connect(self) -> bool:
         """Connect and say HELLO now, so that the forwarder knows of this runtime; whether it is."""
-        if self._lock.acquire(False):
+        if self._acquire():
             try:
                 self._connected()
             finally:
@@ -126,18 +129,27 @@ class Channel:
         return True
 
     def _pump(self) -> None:
-        """Write what is queued, unless another thread or an interrupted frame of this one is at it.
+        """Write what is queued, unless an interrupted frame of this thread is at it.
 
-        No waiting for the lock: a signal handler that ends a span while its own thread is in here
-        would wait for itself. Whoever holds the lock looks at the queue again after releasing it.
+        Whoever holds the lock looks at the queue again after releasing it.
         """
-        while (self._queue or self._current) and self._lock.acquire(False):
+        while (self._queue or self._current) and self._acquire():
             try:
                 going_on = self._write()
             finally:
                 self._lock.release()
             if not going_on:
                 return
+
+    def _acquire(self) -> bool:
+        """Take the lock; another thread that has it is waited for, as it never blocks itself.
+
+        Not waiting would leave END to a thread that may not run again: the runtime client may hold
+        the interpreter until the next invocation, or the process end. But a signal handler whose
+        own thread has the lock would write into the middle of that thread's frame.
+        """
+        lock: Any = self._lock  # typeshed leaves out what threading.Condition uses, too
+        return not lock._is_owned() and bool(lock.acquire(True, _LOCK_TIMEOUT_S))
 
     def _write(self) -> bool:
         """Write until the queue is empty or the connection broken (True), or nothing can be."""

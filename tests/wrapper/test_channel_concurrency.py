@@ -5,9 +5,9 @@ import os
 import signal
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -102,6 +102,58 @@ def test_a_signal_handler_may_send_while_its_own_thread_does(socket_path: str, p
 
 
 PARENT = os.getpid()
+
+
+class Held:
+    """A socket whose first `send` goes on when it is let."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.entered, self.leave = threading.Event(), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def send(self, data: bytes, flags: int) -> Any:
+        if not self.entered.is_set():
+            self.entered.set()
+            assert self.leave.wait(20)
+        return self._connection.send(data, flags)
+
+
+def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
+    socket_path: str, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """END must not be left to a thread that may not run again before the freeze."""
+    monkeypatch.setattr("serverless_instrument.wrapper.channel._LOCK_TIMEOUT_S", 20)
+    channel = connected(socket_path)
+    connection = peer.accept()
+    held = Held(channel._socket)
+    channel._socket = held  # type: ignore[assignment] # all that the channel uses of one
+    other = threading.Thread(target=channel.send, args=(frame(1, 0, 20),))
+    other.start()
+    assert held.entered.wait(20)
+    threading.Timer(0.05, held.leave.set).start()
+    channel.send(frame(2, 0, 20))
+    assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
+    assert channel._queue == deque()
+    other.join()
+    channel.after_fork()
+
+
+def test_a_thread_that_ended_with_the_lock_is_not_waited_for_long(
+    socket_path: str, peer: Peer
+) -> None:
+    channel = connected(socket_path)
+    peer.accept()
+    ended = threading.Thread(target=channel._lock.acquire)
+    ended.start()
+    ended.join()
+    began_s = time.monotonic()
+    channel.send(frame(1, 0, 20))
+    assert time.monotonic() - began_s < 10
+    assert len(channel._queue) == 1
+    channel.after_fork()
 
 
 @pytest.mark.usefixtures("small_buffer")

@@ -462,8 +462,7 @@ def test_lines_that_what_we_call_writes() -> None:
     """python -v tells of our imports while we are with a line: nothing turns round."""
     written = run("def handler(event, context): print('said')", PYTHONVERBOSE="1")
     assert written.code == 0
-    # Another thread may be with an import at the time: then it is the forwarder's to send.
-    assert written.bodies.count("said") + written.missed.count(b"said") == 1
+    assert written.bodies.count("said") == 1
     assert b"not captured" not in written.stderr
     assert written.stderr.count(b"import 'serverless_instrument.wrapper.log_records'") == 1
 
