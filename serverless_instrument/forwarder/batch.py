@@ -73,7 +73,7 @@ class Batch:
 
     @property
     def metrics(self) -> Aggregation:
-        """What waits of metrics; its code is loaded with the first."""
+        """What waits of metrics; its code is loaded with the first who asks."""
         if self._metrics is None:
             from serverless_instrument.forwarder.metric_aggregation import Aggregation
 
@@ -123,8 +123,9 @@ class Batch:
         return exports
 
     def _collect(self) -> None:
-        if self._metrics:
-            self._entries.setdefault(_METRICS, []).extend(self._metrics.collect())
+        # What there is may turn out to be no data point yet.
+        if self._metrics and (collected := self._metrics.collect()):
+            self._entries.setdefault(_METRICS, []).extend(collected)
 
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""

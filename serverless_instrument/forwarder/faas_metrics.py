@@ -30,23 +30,46 @@ _BOUNDS = {"s": SECONDS, "By": BYTES, "1": _RATIO}
 _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
+# Of what has been told and not recorded: where START records it, and where nothing waits for that.
+_MANY_TOLD = 256
+_MOST_TOLD = 2048
 # Inits that nobody has been told of yet: one, unless it fails and is repeated.
 _MOST_INITS = 8
 
 
 class FaasMetrics:
-    """Records into the metrics of `batch`.
+    """Remembers what it is told of invocations, and records it when a flush asks.
+
+    The end of an invocation pays for an append, and for one look at what has been used.
 
     Args:
         batch: where metrics wait for a flush.
         usage: reads what the environment has used so far; None where that cannot be told.
     """
 
-    __slots__ = ("_batch", "_begun", "_inits", "_latest", "_resource", "_triggers", "_usage")
+    __slots__ = (
+        "_aggregation",
+        "_begun",
+        "_inits",
+        "_latest",
+        "_resource",
+        "_tells",
+        "_told",
+        "_triggers",
+        "_usage",
+        "used",
+    )
 
     def __init__(self, batch: Batch, usage: Callable[[], Usage | None]) -> None:
-        self._batch = batch
+        self._aggregation = batch.metrics
         self._usage = usage
+        # What has been told, as a method and its arguments; and whether any of it is a metric.
+        self._told: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._tells = False
+        # Given what was used before and after an invocation, its request id, start and end; may
+        # record more of it.
+        self.used: Callable[[Usage, Usage, str, int, int], None] | None = None
+        # All below is as of what has been recorded.
         self._resource = b""
         self._latest = ""
         # (duration in seconds, end) of inits, until an invocation says for whom they were.
@@ -54,10 +77,18 @@ class FaasMetrics:
         self._triggers: dict[str, Attributes] = {}
         # request id -> (start in Unix nanoseconds, usage at the start)
         self._begun: dict[str, tuple[int, Usage | None]] = {}
+        batch.metrics.sources.append(self)
+
+    def __bool__(self) -> bool:
+        return self._tells
 
     def started(self, resource: bytes, request_id: str, facts: int, time_unix_ns: int) -> None:
         """An invocation has begun; `facts` are those of `wire.request_facts`."""
-        self._start(resource, request_id, facts, time_unix_ns, self._usage())
+        if len(self._told) > _MANY_TOLD:
+            self.tell()  # while the function runs
+        usage = self._usage()
+        self._told.append((self._start, (resource, request_id, facts, time_unix_ns, usage)))
+        self._tells = self._tells or bool(facts & FACT_COLDSTART)
 
     def never_began(
         self,
@@ -68,8 +99,59 @@ class FaasMetrics:
         end_unix_ns: int,
     ) -> None:
         """Init failed, or took all the time, of an invocation that the function never saw."""
-        self._start(resource, request_id, FACT_COLDSTART, start_unix_ns, None)
-        self.ended(request_id, end_unix_ns, error_type)
+        start = (resource, request_id, FACT_COLDSTART, start_unix_ns, None)
+        self._told.append((self._start, start))
+        self._tell_later(self._end, request_id, end_unix_ns, error_type, None)
+
+    def ended(self, request_id: str, time_unix_ns: int, error_type: str) -> None:
+        """An invocation is over; `error_type` is "" for a success, "timeout" for a timeout."""
+        self._tell_later(self._end, request_id, time_unix_ns, error_type, self._usage())
+
+    def connect(self, events: Dispatch) -> None:
+        """Look at the platform's events.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+        """
+        events.on(platform_events.INIT_REPORT, self._init_report)
+        events.on(platform_events.REPORT, self._report)
+
+    def _init_report(self, event: Event) -> None:
+        if duration_ms := _number(event, "durationMs"):
+            self._tell_later(self._init, duration_ms / 1000, event.time_unix_ns)
+
+    def _report(self, event: Event) -> None:
+        if used_mb := _number(event, "maxMemoryUsedMB"):
+            used_bytes = used_mb * _BYTES_PER_MB
+            self.measure("faas.mem_usage", "By", used_bytes, event.request_id, event.time_unix_ns)
+
+    def settle(self, resource: bytes) -> None:
+        """Nothing more is to come; `resource` is for inits that no invocation followed."""
+        self._tell_later(self._end_of_all, resource)
+
+    def measure(
+        self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
+    ) -> None:
+        """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
+        self._tell_later(self._measure, name, unit, value, request_id, time_unix_ns)
+
+    def count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
+        """Count one more."""
+        self._tell_later(self._count, name, unit, request_id, time_unix_ns)
+
+    def _tell_later(self, record: Callable[..., None], *arguments: Any) -> None:
+        self._told.append((record, arguments))
+        self._tells = True
+        if len(self._told) > _MOST_TOLD:
+            self.tell()
+
+    def tell(self) -> None:
+        """Record everything that was told since the last call."""
+        while self._told:
+            # What is recorded may bring more.
+            told, self._told = self._told, []
+            for record, arguments in told:
+                record(*arguments)
+        self._tells = False
 
     def _start(
         self,
@@ -82,14 +164,15 @@ class FaasMetrics:
         self._resource, self._latest = resource, request_id
         trigger = facts & TRIGGER_MASK
         name = TRIGGERS[trigger] if trigger < len(TRIGGERS) else TRIGGERS[0]
-        _remember(self._triggers, request_id, (_trigger_attribute(name),))
+        _remember(self._triggers, request_id, _trigger_attributes(name))
         _remember(self._begun, request_id, (time_unix_ns, usage))
         if facts & FACT_COLDSTART:
             self._count("faas.coldstarts", "{coldstart}", request_id, time_unix_ns)
         self._tell_inits()
 
-    def ended(self, request_id: str, time_unix_ns: int, error_type: str) -> None:
-        """An invocation is over; `error_type` is "" for a success, "timeout" for a timeout."""
+    def _end(
+        self, request_id: str, time_unix_ns: int, error_type: str, after: Usage | None
+    ) -> None:
         begun = self._begun.pop(request_id, None)
         if begun is None:
             return
@@ -102,25 +185,17 @@ class FaasMetrics:
             self._count("faas.timeouts", "{timeout}", request_id, time_unix_ns)
         duration_s = max(0, time_unix_ns - start_unix_ns) / 1e9
         self._measure("faas.invoke_duration", "s", duration_s, request_id, time_unix_ns)
-        after = self._usage() if before is not None else None
         if before is not None and after is not None:
             cpu_s = max(0.0, after.cpu_s - before.cpu_s)
             self._measure("faas.cpu_usage", "s", cpu_s, request_id, time_unix_ns)
             moved_bytes = max(0, after.network_bytes - before.network_bytes)
             self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
+            if self.used is not None:
+                self.used(before, after, request_id, start_unix_ns, time_unix_ns)
 
-    def connect(self, events: Dispatch) -> None:
-        """Look at the platform's events.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
-        """
-        events.on(platform_events.INIT_REPORT, self._init_report)
-        events.on(platform_events.REPORT, self._report)
-
-    def _init_report(self, event: Event) -> None:
+    def _init(self, duration_s: float, time_unix_ns: int) -> None:
         # It names no request, and comes before the first: that one's trigger is what it was for.
-        if duration_ms := _number(event, "durationMs"):
-            self._inits = [*self._inits, (duration_ms / 1000, event.time_unix_ns)][-_MOST_INITS:]
+        self._inits = [*self._inits, (duration_s, time_unix_ns)][-_MOST_INITS:]
         if self._resource:
             self._tell_inits()
 
@@ -129,36 +204,23 @@ class FaasMetrics:
         for duration_s, time_unix_ns in inits:
             self._measure("faas.init_duration", "s", duration_s, self._latest, time_unix_ns)
 
-    def settle(self, resource: bytes) -> None:
-        """Nothing more is to come; `resource` is for inits that no invocation followed."""
+    def _end_of_all(self, resource: bytes) -> None:
         self._resource = self._resource or resource
         self._tell_inits()
 
-    def _report(self, event: Event) -> None:
-        used_mb = _number(event, "maxMemoryUsedMB")
-        if used_mb and self._resource:
-            used_bytes = used_mb * _BYTES_PER_MB
-            request_id = event.request_id
-            self._measure("faas.mem_usage", "By", used_bytes, request_id, event.time_unix_ns)
-
-    def measure(
-        self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
-    ) -> None:
-        """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
-        if self._resource:
-            self._measure(name, unit, value, request_id, time_unix_ns)
-
     def _count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
-        attributes = self._triggers.get(request_id, ())
-        metrics = self._batch.metrics
-        metrics.count(self._resource, SCOPE, name, unit, 1, time_unix_ns, attributes)
+        if self._resource:
+            attributes = self._triggers.get(request_id, ())
+            self._aggregation.count(self._resource, SCOPE, name, unit, 1, time_unix_ns, attributes)
 
     def _measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
     ) -> None:
-        bounds, attributes = _BOUNDS[unit], self._triggers.get(request_id, ())
-        metrics = self._batch.metrics
-        metrics.measure(self._resource, SCOPE, name, unit, value, bounds, time_unix_ns, attributes)
+        if self._resource:
+            bounds, attributes = _BOUNDS[unit], self._triggers.get(request_id, ())
+            self._aggregation.measure(
+                self._resource, SCOPE, name, unit, value, bounds, time_unix_ns, attributes
+            )
 
 
 def _remember(kept: dict[str, Any], key: str, value: object) -> None:
@@ -167,8 +229,8 @@ def _remember(kept: dict[str, Any], key: str, value: object) -> None:
         del kept[next(iter(kept))]
 
 
-def _trigger_attribute(name: str) -> bytes:
-    return field(b"\x0a", b"faas.trigger") + field(b"\x12", field(b"\x0a", name.encode()))
+def _trigger_attributes(name: str) -> Attributes:
+    return (field(b"\x0a", b"faas.trigger") + field(b"\x12", field(b"\x0a", name.encode())),)
 
 
 def _number(event: Event, name: str) -> float:

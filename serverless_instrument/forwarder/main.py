@@ -202,6 +202,7 @@ class Forwarder:
         from serverless_instrument.forwarder.faas_metrics import FaasMetrics
         from serverless_instrument.forwarder.proc_stats import usage
 
+        self._delivery.batch.metrics.since_unix_ns = self._registered_unix_ns
         faas = FaasMetrics(self._delivery.batch, usage)
         faas.connect(self._telemetry.events)
         if enhanced_metrics.wanted(self._environ):

@@ -6,6 +6,7 @@ Rules for merging: https://opentelemetry.io/docs/specs/otel/metrics/data-model/.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from struct import Struct, error, unpack
 
 from serverless_instrument.forwarder import exponential_buckets, protobuf
@@ -92,6 +93,20 @@ class Number(Point):
             self.value = _signed(value)
         else:
             super().take(number, wire_type, value)
+
+    @classmethod
+    def of(cls, value: float, start_unix_ns: int, time_unix_ns: int) -> Number:
+        """A sum that begins with `value`."""
+        point = cls()
+        point.value = value
+        point.start_unix_ns, point.time_unix_ns = start_unix_ns, time_unix_ns
+        return point
+
+    def record(self, value: float, time_unix_ns: int) -> None:
+        """Add `value`."""
+        assert self.value is not None
+        self.value += value
+        self.time_unix_ns = max(self.time_unix_ns, time_unix_ns)
 
     def complete(self) -> None:
         if self.value is None:
@@ -205,16 +220,29 @@ class Histogram(_Distribution):
         return super().body() + (field(b"\x32", counts) + bounds if counts else b"")
 
     @classmethod
-    def of(cls, value: float, bounds: tuple[float, ...], time_unix_ns: int) -> Histogram:
+    def of(
+        cls, value: float, bounds: tuple[float, ...], start_unix_ns: int, time_unix_ns: int
+    ) -> Histogram:
         """One measurement; `bounds` are upper and inclusive, in ascending order."""
         point = cls()
-        point.start_unix_ns = point.time_unix_ns = time_unix_ns
-        point.count, point.total, point.least, point.most = 1, value, value, value
-        index = sum([value > bound for bound in bounds])
-        point.counts = [int(place == index) for place in range(len(bounds) + 1)]
-        point._bounds = b"".join([_DOUBLE(bound) for bound in bounds])
+        point.start_unix_ns = start_unix_ns
+        point.total, point.least, point.most = 0, value, value
+        point.counts = [0] * (len(bounds) + 1)
+        point._bounds = _packed(bounds)
         point.complete()
+        point.record(value, bounds, time_unix_ns)
         return point
+
+    def record(self, value: float, bounds: tuple[float, ...], time_unix_ns: int) -> None:
+        """One measurement more, for a point made by `of` with the same `bounds`."""
+        assert self.total is not None
+        assert self.least is not None
+        assert self.most is not None
+        self.counts[bisect_left(bounds, value)] += 1
+        self.count += 1
+        self.total += value
+        self.least, self.most = min(self.least, value), max(self.most, value)
+        self.time_unix_ns = max(self.time_unix_ns, time_unix_ns)
 
 
 class ExponentialHistogram(_Distribution):
@@ -299,6 +327,10 @@ def _both(mine: float | None, theirs: float | None, function: object) -> float |
         return None
     value: float = function((mine, theirs))  # type: ignore[operator] # sum, min or max
     return value
+
+
+def _packed(bounds: tuple[float, ...]) -> bytes:
+    return b"".join([_DOUBLE(bound) for bound in bounds])
 
 
 def _tag(number: int) -> bytes:

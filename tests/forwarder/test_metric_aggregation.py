@@ -73,7 +73,7 @@ def merged(rounds: Sequence[Sequence[Metric]], aggregation: Aggregation | None =
     aggregation = Aggregation() if aggregation is None else aggregation
     for metrics in rounds:
         aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=metrics).SerializeToString())
-    assert aggregation.dropped == 0
+    assert aggregation.dropped == {}
     out = ScopeMetrics()
     for resource, scope, items, _ in aggregation.collect():
         assert (resource, scope) == (RESOURCE, SCOPE)
