@@ -33,7 +33,7 @@ _HELLO = struct.Struct("!IB")
 _REQUEST = struct.Struct("!QQBB")
 _FACTS_OFFSET = 16
 _BATCH = struct.Struct("!IH")
-_DROPPED = struct.Struct("!I")
+_DROPPED = struct.Struct("!IB")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
@@ -203,17 +203,20 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
     ]
 
 
-def dropped_frame(count: int) -> bytes:
-    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
-    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
+def dropped_frame(count: int, kind: int = 0) -> bytes:
+    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
+
+    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
+    """
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF), kind))
 
 
-def unpack_dropped(payload: bytes) -> int:
-    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
+def unpack_dropped(payload: bytes) -> tuple[int, int]:
+    """(count, kind) of a DROPPED payload. Raises `ProtocolError` on a short one."""
     if len(payload) < _DROPPED.size:
         raise ProtocolError("DROPPED is too short")
-    count: int = _DROPPED.unpack_from(payload)[0]
-    return count
+    count, kind = _DROPPED.unpack_from(payload)
+    return count, kind
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

@@ -103,10 +103,16 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
+    "wrapper/exemplar_ids.py": row(),
     "wrapper/measurements.py": row(
-        "wire wrapper.encoder wrapper.invocation wrapper.metric_encoder"
+        "wire wrapper.invocation wrapper.metric_encoder wrapper.metric_instruments"
+    ),
+    "wrapper/meter.py": row(
+        "wrapper.encoder wrapper.exemplar_ids wrapper.measurements wrapper.metric_encoder",
+        "wrapper.metric_instruments",
     ),
     "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
+    "wrapper/metric_instruments.py": row("wire wrapper.encoder wrapper.metric_encoder"),
     "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
@@ -134,7 +140,7 @@ TABLE: dict[str, Row] = {
         inside="wrapper.http_client_spans wrapper.live_span wrapper.log_frames wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
-    "wrapper/sdk_metrics.py": row("wrapper.sdk", inside="wrapper.metric_reader"),
+    "wrapper/sdk_metrics.py": row("wrapper.sdk", inside="wrapper.meter wrapper.metric_reader"),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
@@ -558,7 +564,8 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/metric_reader.py wrapper/otel_logs.py",
+    "wrapper/exemplar_ids.py wrapper/lean_imports.py wrapper/live_span.py wrapper/meter.py",
+    "wrapper/metric_reader.py wrapper/otel_logs.py",
     "wrapper/propagators.py wrapper/root_span.py",
     "wrapper/sdk.py wrapper/sdk_metrics.py wrapper/sdk_options.py wrapper/sdk_processor.py",
     "wrapper/span_parts.py wrapper/tracer.py",
@@ -579,6 +586,7 @@ PURE = (
     "wrapper/invocation.py",
     "wrapper/measurements.py",
     "wrapper/metric_encoder.py",
+    "wrapper/metric_instruments.py",
     "wrapper/payload.py",
     "wrapper/iso_time.py",
     "wrapper/json_line.py",

@@ -253,10 +253,11 @@ def test_a_lines_frame_that_is_cut_short_is_refused(payload: bytes) -> None:
     ("count", "said"), [(0, 0), (1, 1), (2**32 - 1, 2**32 - 1), (2**40, 2**32 - 1)]
 )
 def test_dropped(count: int, said: int) -> None:
-    ((kind, payload),) = wire.FrameReader().feed(wire.dropped_frame(count))
-    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, said)
+    for what in (0, wire.METRICS):
+        ((kind, payload),) = wire.FrameReader().feed(wire.dropped_frame(count, what))
+        assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (said, what))
 
 
 def test_a_dropped_frame_that_is_too_short() -> None:
     with pytest.raises(wire.ProtocolError, match="too short"):
-        wire.unpack_dropped(b"\0\0\0")
+        wire.unpack_dropped(b"\0\0\0\0")

@@ -40,9 +40,9 @@ class Export:
 class Batch:
     """Items by signal, resource and scope, in the order in which they came; metrics merged.
 
-    `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
-    and what they say that they could not. `size_bytes` leaves metrics out, whose number of points
-    is bounded.
+    `resource` is that of the latest; `frames` counts what runtimes have sent, `dropped_frames` and
+    `dropped_measurements` what they say that they had no room for. `size_bytes` leaves metrics out,
+    whose number of points is bounded.
 
     Args:
         merge_metrics: False where metrics are to go on as they come.
@@ -53,6 +53,7 @@ class Batch:
         "_merge_metrics",
         "_metrics",
         "dropped_frames",
+        "dropped_measurements",
         "frames",
         "resource",
         "size_bytes",
@@ -67,6 +68,7 @@ class Batch:
         self.resource = b""
         self.frames = 0
         self.dropped_frames = 0
+        self.dropped_measurements = 0
 
     def __bool__(self) -> bool:
         return bool(self._entries or self._metrics)
@@ -99,6 +101,13 @@ class Batch:
         if body:
             self._entries.setdefault(signal, []).append((None, b"", body, count))
             self.size_bytes += len(body)
+
+    def lost_metrics(self) -> dict[str, int]:
+        """By reason, what was lost in merging since the last call."""
+        if self._metrics is None or not self._metrics.dropped:
+            return {}
+        lost, self._metrics.dropped = self._metrics.dropped, {}
+        return lost
 
     def take(self, max_bytes: int = MAX_REQUEST_BYTES) -> list[Export]:
         """Everything, as requests of at most `max_bytes` each unless one frame alone is larger."""

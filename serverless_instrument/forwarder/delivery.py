@@ -93,6 +93,8 @@ class Delivery:
     def _collect(self) -> bool:
         """Take over what the batch holds; whether that was anything."""
         exports = self.batch.take()
+        for reason, count in self.batch.lost_metrics().items():
+            self.tally.add(tally.DROPPED, count, METRICS, reason)
         for export in exports:
             self.tally.add(tally.RECEIVED, export.count, export.signal)
             self._enqueue(export)
@@ -134,9 +136,10 @@ class Delivery:
         """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
         self._drain_until_s = until_s
         self._queue.drain()
-        if self.batch or self._queue:
+        # Merging metrics is when their losses show.
+        if self._collect() or self._queue:
             self._report_oneself()
-        self.submit()
+        self.retry()
 
     def may_try_again(self, after_s: float) -> bool:
         """Whether a drain has something to repeat, and time for it `after_s` from now."""
@@ -216,6 +219,9 @@ class Delivery:
     def _count_dropped_frames(self) -> None:
         self.tally.add(tally.DROPPED, self.batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
         self.batch.dropped_frames = 0
+        values = self.batch.dropped_measurements
+        self.tally.add(tally.DROPPED, values, METRICS, tally.TOO_MANY_VALUES)
+        self.batch.dropped_measurements = 0
 
     def give_up_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""

@@ -108,7 +108,11 @@ class Intake:
             session.open_requests[request_id].open(scope, span)
 
     def _dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        self.batch.dropped_frames += wire.unpack_dropped(payload)
+        count, kind = wire.unpack_dropped(payload)
+        if kind == wire.METRICS:
+            self.batch.dropped_measurements += count
+        else:
+            self.batch.dropped_frames += count
 
     def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
         error_type, time_unix_ns, _, batch = wire.unpack_request(payload)

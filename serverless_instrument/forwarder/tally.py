@@ -19,6 +19,7 @@ DAMAGED = "damaged on disk"
 INTERNAL_ERROR = "internal error"
 NO_DESTINATION = "no destination any more"
 SLOW_FORWARDER = "dropped in the runtime"
+TOO_MANY_VALUES = "too many values in an invocation"
 
 Key = tuple[str, str, str]
 

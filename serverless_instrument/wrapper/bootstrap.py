@@ -253,6 +253,10 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
+        if self._on_import.metrics is not None:
+            self._on_import.metrics.after_fork()
+        if self._measurements is not None:
+            self._measurements.after_fork(time_ns())
         if self._logs is not None:
             self._logs.after_fork()
 
@@ -272,7 +276,10 @@ class Instrumentation:
 
         stack = stack_of(self._handler_thread_id, _OWN_FILE)
         children = self._on_import.open_spans()
-        self._channel.send(invocation.unfinished(stack, children, time_ns()))
+        now_unix_ns = time_ns()
+        # What has been measured so far is all that there may ever be.
+        metrics = self._metrics(now_unix_ns)
+        self._channel.send(invocation.unfinished(stack, children, now_unix_ns) + metrics)
 
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None
@@ -355,7 +362,9 @@ class Instrumentation:
             from serverless_instrument.wrapper.invocation import init_error_frame
 
             trace = stacktrace(error, _below_own_frames(error))
-            self._channel.send(init_error_frame(error, trace, time_ns(), self.settings.limits))
+            now_unix_ns = time_ns()
+            frame = init_error_frame(error, trace, now_unix_ns, self.settings.limits)
+            self._channel.send(self._metrics(now_unix_ns) + frame)
         except Exception as fault:  # never in the way of the function's own error
             self._fault(fault)
 
@@ -364,7 +373,7 @@ class Instrumentation:
         frames, bridge = b"", self._on_import.metrics
         try:
             if bridge is not None:
-                frames = bridge.take()
+                frames = bridge.take(now_unix_ns)
             if self._measurements is not None:
                 frames += self._measurements.take(now_unix_ns)
         except Exception as error:  # an invocation's END is worth more
@@ -377,11 +386,14 @@ class Instrumentation:
         """Keep one value of a metric for the end of the invocation."""
         if not self.settings.metrics_exported:
             return
-        if self._measurements is None:
+        measurements = self._measurements
+        if measurements is None:
             from serverless_instrument.wrapper.measurements import Measurements
 
-            self._measurements = Measurements(time_ns())
-        self._measurements.record(name, value, unit, attributes, kind)
+            # Two threads may record their first values at once.
+            measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
+            self._measurements = measurements
+        measurements.record(name, value, unit, attributes, kind)
 
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""

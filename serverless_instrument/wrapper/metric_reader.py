@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -23,14 +24,14 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from serverless_instrument.wrapper import encoder, metric_encoder
 from serverless_instrument.wrapper.measurements import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.sdk.metrics.export import Metric
+    from opentelemetry.sdk.metrics.view import Aggregation
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 _DELTA, _CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
@@ -40,22 +41,41 @@ _DELTAS: dict[str, tuple[type, ...]] = {
     "delta": (Counter, ObservableCounter, Histogram),
     "lowmemory": (Counter, Histogram),
 }
+# Longer than a collection takes.
+_PATIENCE_S = 0.5
 _KINDS = (Counter, ObservableCounter, Histogram, UpDownCounter, ObservableUpDownCounter)
 
 
 class Reader(MetricReader):
     """Hands over, as frames, what the SDK has measured since it was last asked."""
 
-    def __init__(self, temporality: dict[type, AggregationTemporality]) -> None:
-        super().__init__(preferred_temporality=temporality)
-        self._frames = b""
+    def __init__(
+        self,
+        temporality: dict[type, AggregationTemporality],
+        aggregation: dict[type, Aggregation] | None = None,
+    ) -> None:
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._frames: list[bytes] = []
+        self._taking = Lock()
+        self._ended = False
 
     def take(self) -> bytes:
         """METRICS frames, b"" where nothing was measured."""
-        self._frames = b""
-        self.collect()
-        taken, self._frames = self._frames, b""
-        return taken
+        # A callback of the function's may ask for a flush itself.
+        if not self._taking.acquire(timeout=_PATIENCE_S):
+            return b""
+        try:
+            if not self._ended:
+                self.collect()
+            taken, self._frames = self._frames, []
+        finally:
+            self._taking.release()
+        return b"".join(taken)
+
+    def after_fork(self) -> None:
+        """In a child: what has been measured is the parent's to send."""
+        self._taking = Lock()
+        self.take()
 
     def _receive_metrics(
         self,
@@ -63,29 +83,34 @@ class Reader(MetricReader):
         timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
         **_: Any,
     ) -> None:
+        # Also of a flush that the function has asked for: it goes with the next that is taken.
         for resource in metrics_data.resource_metrics if metrics_data else ():
             for scope in resource.scope_metrics:
                 items = [_encoded(metric) for metric in scope.metrics]
-                self._frames += frames(_scope(scope.scope), [item for item in items if item])
+                encoded = frames(_scope(scope.scope), [item for item in items if item])
+                self._frames.append(encoded)
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
-        """Nothing to end."""
+        """Collect a last time; what is measured after it is nobody's."""
+        if not self._ended:
+            self.collect(timeout_millis)
+            self._ended = True
 
 
-def make(preference: str, warn: Callable[[str], None]) -> Reader:
+def make(preference: str, *, exponential: bool = False) -> Reader:
     """A reader with the temporality of ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``.
 
     Delta by default: environments come and go, and a cumulative series would start anew in each.
+    `exponential` is for histograms of which no view says anything else.
     """
-    name = preference.strip().lower() or "delta"
-    if name not in _DELTAS:
-        warn(
-            f'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="{preference}" is none of delta, '
-            'lowmemory and cumulative; using "delta"'
-        )
-        name = "delta"
-    deltas = _DELTAS[name]
-    return Reader({kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS})
+    deltas = _DELTAS[preference]
+    aggregation: dict[type, Aggregation] | None = None
+    if exponential:
+        aggregation = {Histogram: ExponentialBucketHistogramAggregation()}
+    kinds: dict[type, AggregationTemporality] = {
+        kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS
+    }
+    return Reader(kinds, aggregation)
 
 
 def _scope(scope: InstrumentationScope) -> bytes:

@@ -175,7 +175,7 @@ class OnImport:
     def _metrics_imported(self, module: ModuleType) -> None:
         from serverless_instrument.wrapper.sdk_metrics import MetricsBridge
 
-        bridge = MetricsBridge(self._resource, self._warn)
+        bridge = MetricsBridge(self._resource, self._send, self._warn)
         bridge.api_imported(module)
         self.metrics = bridge
 

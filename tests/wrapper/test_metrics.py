@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serverless_instrument import wire
 from serverless_instrument.wrapper.measurements import Measurements
 from tests.wrapper.program import run
 
@@ -123,5 +124,7 @@ def test_a_loop_without_an_end_is_bounded() -> None:
     for _ in range(20_005):
         measurements.record("a", 1, "", None, "counter")
     assert measurements.dropped == 5
-    assert measurements.take(1)
+    (kind, payload), (metrics, _) = wire.FrameReader().feed(measurements.take(1))
+    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (5, wire.METRICS))
+    assert metrics == wire.METRICS
     assert measurements.take(2) == b""
