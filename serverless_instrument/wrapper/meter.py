@@ -251,7 +251,10 @@ class _Bound:
 def _plain(value: Any) -> float:
     """A number of another type; NaN for anything else."""
     try:
-        return int(value) if isinstance(value, int) else float(value)
+        if isinstance(value, int):
+            return int(value)
+        number: float = value.__float__()  # float() would take a text
+        return number
     except Exception:  # the function's own type may raise anything
         return float("nan")
 
@@ -356,11 +359,11 @@ class ObservableGauge(_Observable, metrics.ObservableGauge):
     no_op = metrics.NoOpObservableGauge
 
 
-# implementation, kind of its points, whether it only grows, whether callbacks tell totals
+# implementation, kind of its points, whether nothing is below 0, whether callbacks tell totals
 _KINDS: dict[str, tuple[Any, int, bool, bool]] = {
     "counter": (Counter, SUM, True, False),
     "up_down_counter": (UpDownCounter, SUM, False, False),
-    "histogram": (Histogram, HISTOGRAM, False, False),
+    "histogram": (Histogram, HISTOGRAM, True, False),
     "gauge": (Gauge, GAUGE, False, False),
     "observable_counter": (ObservableCounter, SUM, True, True),
     "observable_up_down_counter": (ObservableUpDownCounter, SUM, False, True),

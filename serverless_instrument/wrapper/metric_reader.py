@@ -97,20 +97,18 @@ class Reader(MetricReader):
             self._ended = True
 
 
-def make(preference: str, *, exponential: bool = False) -> Reader:
-    """A reader with the temporality of ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``.
-
-    Delta by default: environments come and go, and a cumulative series would start anew in each.
-    `exponential` is for histograms of which no view says anything else.
-    """
+def temporality(preference: str) -> dict[type, AggregationTemporality]:
+    """By instrument, for ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``."""
     deltas = _DELTAS[preference]
+    return {kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS}
+
+
+def make(preference: str, *, exponential: bool = False) -> Reader:
+    """A reader of that temporality; `exponential` is for histograms that no view is for."""
     aggregation: dict[type, Aggregation] | None = None
     if exponential:
         aggregation = {Histogram: ExponentialBucketHistogramAggregation()}
-    kinds: dict[type, AggregationTemporality] = {
-        kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS
-    }
-    return Reader(kinds, aggregation)
+    return Reader(temporality(preference), aggregation)
 
 
 def _scope(scope: InstrumentationScope) -> bytes:
