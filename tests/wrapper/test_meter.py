@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry import metrics
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.metrics import Observation
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
@@ -29,7 +28,9 @@ from tests.wrapper import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    # (instrument, value, attribute)
+    from opentelemetry import metrics
+
+    # An instrument's name, a value, an attribute's value.
     Step = tuple[str, float, object]
 
 SYNCHRONOUS = ("counter", "up_down_counter", "histogram", "gauge")
@@ -114,7 +115,7 @@ def points(found: Sequence[Metric]) -> dict[tuple[object, ...], list[Any]]:
                 point.ClearField(name)
             key = sorted(pair.SerializeToString() for pair in point.attributes)
             point.ClearField("attributes")
-            sorted_out[metric.name, *how, *key].append(point)
+            sorted_out[(metric.name, *how, *key)].append(point)
     return dict(sorted_out)
 
 
