@@ -333,7 +333,7 @@ TABLE: dict[str, Row] = {
         "wire forwarder.protobuf",
     ),
     "forwarder/faas_metrics.py": row(
-        ". wire forwarder.platform_events",
+        ". wire forwarder.metric_points forwarder.metric_series forwarder.platform_events",
     ),
     "forwarder/flush_settings.py": row(
         "wire forwarder.flush_strategy forwarder.retry_queue",

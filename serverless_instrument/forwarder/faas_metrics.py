@@ -7,17 +7,33 @@ from __future__ import annotations
 
 from serverless_instrument import __version__
 from serverless_instrument.forwarder import platform_events
+from serverless_instrument.forwarder.metric_points import Number
+from serverless_instrument.forwarder.metric_series import GAUGE
 from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from serverless_instrument.forwarder.batch import Batch
     from serverless_instrument.forwarder.metric_points import Attributes
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
     from serverless_instrument.forwarder.proc_stats import Usage
+
+    class Enhanced(Protocol):
+        """Records more of an invocation."""
+
+        def invocation(
+            self,
+            before: Usage | None,
+            after: Usage | None,
+            request_id: str,
+            start_unix_ns: int,
+            end_unix_ns: int,
+        ) -> None:
+            """What was used at its start and at its end."""
+
 
 SCOPE = field(
     b"\x0a", field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode())
@@ -57,7 +73,7 @@ class FaasMetrics:
         "_told",
         "_triggers",
         "_usage",
-        "used",
+        "enhanced",
     )
 
     def __init__(self, batch: Batch, usage: Callable[[], Usage | None]) -> None:
@@ -66,9 +82,8 @@ class FaasMetrics:
         # What has been told, as a method and its arguments; and whether any of it is a metric.
         self._told: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._tells = False
-        # Given what was used before and after an invocation, its request id, start and end; may
-        # record more of it.
-        self.used: Callable[[Usage, Usage, str, int, int], None] | None = None
+        # Told of each invocation's usage when it is recorded; None where it is not wanted.
+        self.enhanced: Enhanced | None = None
         # All below is as of what has been recorded.
         self._resource = b""
         self._latest = ""
@@ -134,9 +149,21 @@ class FaasMetrics:
         """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
         self._tell_later(self._measure, name, unit, value, request_id, time_unix_ns)
 
-    def count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
-        """Count one more."""
-        self._tell_later(self._count, name, unit, request_id, time_unix_ns)
+    def add(
+        self,
+        name: str,
+        unit: str,
+        value: float,
+        request_id: str,
+        time_unix_ns: int,
+        attributes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Add to a counter of invocation `request_id`, "" for none."""
+        self._tell_later(self._add, name, unit, value, request_id, time_unix_ns, attributes)
+
+    def set(self, name: str, unit: str, value: float, time_unix_ns: int) -> None:
+        """Tell a gauge's value, of the environment."""
+        self._tell_later(self._set, name, unit, value, time_unix_ns)
 
     def _tell_later(self, record: Callable[..., None], *arguments: Any) -> None:
         self._told.append((record, arguments))
@@ -164,10 +191,10 @@ class FaasMetrics:
         self._resource, self._latest = resource, request_id
         trigger = facts & TRIGGER_MASK
         name = TRIGGERS[trigger] if trigger < len(TRIGGERS) else TRIGGERS[0]
-        _remember(self._triggers, request_id, _trigger_attributes(name))
+        _remember(self._triggers, request_id, (_attribute("faas.trigger", name),))
         _remember(self._begun, request_id, (time_unix_ns, usage))
         if facts & FACT_COLDSTART:
-            self._count("faas.coldstarts", "{coldstart}", request_id, time_unix_ns)
+            self._add("faas.coldstarts", "{coldstart}", 1, request_id, time_unix_ns)
         self._tell_inits()
 
     def _end(
@@ -178,11 +205,11 @@ class FaasMetrics:
             return
         start_unix_ns, before = begun
         if not error_type:
-            self._count("faas.invocations", "{invocation}", request_id, time_unix_ns)
+            self._add("faas.invocations", "{invocation}", 1, request_id, time_unix_ns)
         else:
-            self._count("faas.errors", "{error}", request_id, time_unix_ns)
+            self._add("faas.errors", "{error}", 1, request_id, time_unix_ns)
         if error_type == "timeout":
-            self._count("faas.timeouts", "{timeout}", request_id, time_unix_ns)
+            self._add("faas.timeouts", "{timeout}", 1, request_id, time_unix_ns)
         duration_s = max(0, time_unix_ns - start_unix_ns) / 1e9
         self._measure("faas.invoke_duration", "s", duration_s, request_id, time_unix_ns)
         if before is not None and after is not None:
@@ -190,8 +217,8 @@ class FaasMetrics:
             self._measure("faas.cpu_usage", "s", cpu_s, request_id, time_unix_ns)
             moved_bytes = max(0, after.network_bytes - before.network_bytes)
             self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
-            if self.used is not None:
-                self.used(before, after, request_id, start_unix_ns, time_unix_ns)
+        if self.enhanced is not None:
+            self.enhanced.invocation(before, after, request_id, start_unix_ns, time_unix_ns)
 
     def _init(self, duration_s: float, time_unix_ns: int) -> None:
         # It names no request, and comes before the first: that one's trigger is what it was for.
@@ -208,10 +235,27 @@ class FaasMetrics:
         self._resource = self._resource or resource
         self._tell_inits()
 
-    def _count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
+    def _add(
+        self,
+        name: str,
+        unit: str,
+        value: float,
+        request_id: str,
+        time_unix_ns: int,
+        attributes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         if self._resource:
-            attributes = self._triggers.get(request_id, ())
-            self._aggregation.count(self._resource, SCOPE, name, unit, 1, time_unix_ns, attributes)
+            told = self._triggers.get(request_id, ())
+            if attributes:
+                own = [_attribute(key, text) for key, text in attributes]
+                told = tuple(sorted((*own, *told)))
+            self._aggregation.count(self._resource, SCOPE, name, unit, value, time_unix_ns, told)
+
+    def _set(self, name: str, unit: str, value: float, time_unix_ns: int) -> None:
+        if self._resource:
+            point = Number(last=True)
+            point.value, point.time_unix_ns = value, time_unix_ns
+            self._aggregation.record(self._resource, SCOPE, name, unit, GAUGE, point)
 
     def _measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
@@ -229,8 +273,8 @@ def _remember(kept: dict[str, Any], key: str, value: object) -> None:
         del kept[next(iter(kept))]
 
 
-def _trigger_attributes(name: str) -> Attributes:
-    return (field(b"\x0a", b"faas.trigger") + field(b"\x12", field(b"\x0a", name.encode())),)
+def _attribute(key: str, text: str) -> bytes:
+    return field(b"\x0a", key.encode()) + field(b"\x12", field(b"\x0a", text.encode()))
 
 
 def _number(event: Event, name: str) -> float:

@@ -14,6 +14,7 @@ from serverless_instrument.forwarder import protobuf
 from serverless_instrument.forwarder.metric_points import Histogram, Number, UnmergeableError
 from serverless_instrument.forwarder.metric_series import (
     DELTA,
+    GAUGE,
     HISTOGRAM,
     SUM,
     Metric,
@@ -174,6 +175,25 @@ class Aggregation:
         point = Histogram.of(value, bounds, self._start(time_unix_ns), time_unix_ns)
         metric = self._own_metric(name, unit, HISTOGRAM)
         self._keep_own(key, self._add(resource, scope, metric, attributes, point))
+
+    def record(
+        self,
+        resource: bytes,
+        scope: bytes,
+        name: str,
+        unit: str,
+        kind: int,
+        point: Point,
+        attributes: Attributes = (),
+        *,
+        monotonic: bool = False,
+    ) -> None:
+        """Merge a point of the forwarder's own making; `kind` is that of its metric, of deltas."""
+        metric = self._own_metric(name, unit, kind)
+        metric.monotonic = monotonic
+        if kind == GAUGE:
+            metric.temporality = 0
+        self._add(resource, scope, metric, attributes, point)
 
     def _start(self, time_unix_ns: int) -> int:
         """Where a new delta begins: each after the one before it, unless it is told late."""

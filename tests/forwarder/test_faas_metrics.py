@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -242,3 +243,74 @@ def test_usage_of_this_machine_grows() -> None:
     assert after.cpu_s > before.cpu_s > 0
     assert after.cores == len(after.idle_s) > 0
     assert after.network_bytes >= before.network_bytes
+
+
+def test_what_is_recorded_of_usage_belongs_to_the_flush_that_asks() -> None:
+    told = Invocations()
+    seen: list[tuple[object, ...]] = []
+
+    class Enhanced:
+        def invocation(
+            self,
+            before: proc_stats.Usage | None,
+            after: proc_stats.Usage | None,
+            request_id: str,
+            start_unix_ns: int,
+            end_unix_ns: int,
+        ) -> None:
+            assert before is not None
+            assert after is not None
+            seen.append((after.cpu_s - before.cpu_s, request_id, end_unix_ns - start_unix_ns))
+            told.faas.add("more.count", "{one}", 2, request_id, end_unix_ns, (("a", "b"),))
+            told.faas.measure("more.time", "s", 0.5, request_id, end_unix_ns)
+            told.faas.set("more.level", "By", 7, end_unix_ns)
+
+    told.faas.enhanced = Enhanced()
+    told.start("1")
+    told.end("1", 30)
+    assert seen == []
+    metrics = told.metrics()
+    assert seen == [(0.25, "1", 30 * MS)]
+    (point,) = metrics["more.count"].sum.data_points
+    assert [pair.key for pair in point.attributes] == ["a", "faas.trigger"]
+    assert point.as_int == 2
+    assert told_of(metrics["more.time"]) == [("http", 0.5)]
+    assert metrics["more.level"].gauge.data_points[0].as_int == 7
+
+
+def test_a_flush_between_start_and_end_sends_nothing_of_it() -> None:
+    told = Invocations()
+    told.start("1")
+    assert not told.batch
+    assert told.metrics() == {}
+    told.end("1", 30)
+    assert told.batch
+    assert told_of(told.metrics()["faas.invocations"]) == [("http", 1)]
+
+
+def test_intervals_of_flushes_follow_each_other() -> None:
+    told = Invocations()
+    told.batch.metrics.since_unix_ns = NOW_NS - 5 * MS
+    intervals = []
+    for number in range(1, 4):
+        told.start(str(number))
+        told.end(str(number), number * 10)
+        (point,) = told.metrics()["faas.invocations"].sum.data_points
+        intervals.append((point.start_time_unix_nano, point.time_unix_nano))
+    ends = [NOW_NS + after * MS for after in (-5, 10, 20, 30)]
+    assert intervals == list(pairwise(ends))
+
+
+def test_what_is_told_without_a_flush_is_bounded() -> None:
+    told = Invocations()
+    for number in range(5000):
+        told.start(str(number))
+        told.end(str(number), 1)
+    assert len(told.faas._told) < 600
+    for number in range(5000):
+        told.platform("report", requestId=str(number), metrics={"maxMemoryUsedMB": 64})
+    assert len(told.faas._told) <= 2048
+    metrics = told.metrics()
+    assert told_of(metrics["faas.invocations"]) == [("http", 5000)]
+    assert metrics["faas.mem_usage"].histogram.data_points[-1].count > 0
+    assert sum(p.count for p in metrics["faas.mem_usage"].histogram.data_points) == 5000

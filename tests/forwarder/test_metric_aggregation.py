@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_DELTA,
     Gauge,
     Metric,
     NumberDataPoint,
@@ -193,6 +194,109 @@ def test_what_is_over_the_cardinality_limit_becomes_the_overflow_point() -> None
     assert found[3].attributes[0].key == "otel.metric.overflow"
     assert found[3].attributes[0].value.bool_value is True
     assert found[3].as_int == 7
+
+
+def test_totals_over_the_limit_are_added_up_by_their_latest() -> None:
+    rounds = [
+        [number("s", total, total, kind="cumulative", a=str(n)) for n in range(10)]
+        for total in (5, 6)
+    ]
+    (metric,) = merged(rounds, Aggregation(cardinality_limit=4))
+    found = {p.attributes[0].value.string_value: p.as_int for p in metric.sum.data_points}
+    assert found == {"0": 6, "1": 6, "2": 6, "": 7 * 6}
+
+
+def test_a_gauge_over_the_limit_is_the_last() -> None:
+    rounds = [[number("g", n, n + 1, a=str(n))] for n in range(10)]
+    (metric,) = merged(rounds, Aggregation(cardinality_limit=3))
+    assert [point.as_int for point in metric.gauge.data_points] == [0, 1, 9]
+
+
+def test_what_has_no_room_is_counted() -> None:
+    aggregation = Aggregation(cardinality_limit=2)
+    for bounds in ([1.0], [2.0], [3.0], [4.0]):
+        metric = Metric(name="h")
+        metric.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+        for key in "ab":
+            point = metric.histogram.data_points.add(count=1, bucket_counts=[1, 0])
+            point.explicit_bounds.extend(bounds)
+            point.attributes.append(encoded.pair("key", key))
+        aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=[metric]).SerializeToString())
+    names = [number(str(n), 1, 1, kind="delta") for n in range(2100)]
+    aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=names).SerializeToString())
+    aggregation.add(RESOURCE, SCOPE, b"\xff")
+    entries = aggregation.collect()
+    assert sum(entry[3] for entry in entries) == 2 + 1999
+    assert aggregation.dropped == {
+        "too many attributes": 6,
+        "too many names": 101,
+        "malformed": 1,
+    }
+
+
+def test_the_longer_description_is_kept_and_units_tell_metrics_apart() -> None:
+    told = [("s", "short"), ("s", "not so short"), ("ms", "short"), ("s", "")]
+    rounds = []
+    for unit, description in told:
+        metric = number("m", 1, 1, kind="delta")
+        metric.unit, metric.description = unit, description
+        rounds.append([metric])
+    seconds, milliseconds = merged(rounds)
+    assert (seconds.unit, seconds.description) == ("s", "not so short")
+    assert seconds.sum.data_points[0].as_int == 3
+    assert (milliseconds.unit, milliseconds.sum.data_points[0].as_int) == ("ms", 1)
+
+
+def test_histograms_of_other_bounds_or_temporality_stay_apart() -> None:
+    rounds = []
+    for temporality, bound in ((1, 5.0), (1, 5.0), (1, 6.0), (2, 5.0), (2, 5.0)):
+        metric = Metric(name="h")
+        metric.histogram.aggregation_temporality = temporality  # type: ignore[assignment] # an enum's number
+        point = metric.histogram.data_points.add(count=1, sum=1, bucket_counts=[1, 0])
+        point.explicit_bounds.append(bound)
+        rounds.append([metric])
+    deltas, totals = merged(rounds)
+    found = {point.explicit_bounds[0]: point.count for point in deltas.histogram.data_points}
+    assert found == {5.0: 2, 6.0: 1}
+    assert [point.count for point in totals.histogram.data_points] == [1]
+
+
+SIDES = st.dictionaries(st.integers(-200, 200), st.integers(1, 1 << 40), max_size=12)
+
+
+@given(st.lists(st.tuples(st.integers(-4, 20), SIDES, SIDES, st.integers(0, 9)), min_size=1))
+def test_exponential_buckets_of_both_signs_keep_every_count(
+    told: list[tuple[int, dict[int, int], dict[int, int], int]],
+) -> None:
+    rounds = []
+    for scale, positive, negative, zeros in told:
+        metric = Metric(name="e")
+        metric.exponential_histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+        point = metric.exponential_histogram.data_points.add(scale=scale, zero_count=zeros)
+        for side, buckets in ((point.positive, positive), (point.negative, negative)):
+            if buckets:
+                side.offset = min(buckets)
+                places = range(min(buckets), max(buckets) + 1)
+                side.bucket_counts.extend(buckets.get(place, 0) for place in places)
+        point.count = zeros + sum(positive.values()) + sum(negative.values())
+        rounds.append([metric])
+    (metric,) = merged(rounds)
+    (one,) = metric.exponential_histogram.data_points
+    assert one.zero_count == sum(zeros for *_, zeros in told)
+    signs = (
+        (one.positive, [(scale, positive) for scale, positive, _, _ in told]),
+        (one.negative, [(scale, negative) for scale, _, negative, _ in told]),
+    )
+    for side, sides in signs:
+        expected: dict[int, int] = {}
+        for scale, buckets in sides:
+            for place, count in buckets.items():
+                shift = scale - one.scale
+                assert shift >= 0
+                expected[place >> shift] = expected.get(place >> shift, 0) + count
+        counts = enumerate(side.bucket_counts, side.offset)
+        assert {place: count for place, count in counts if count} == expected
+        assert len(side.bucket_counts) <= 160 or len(rounds) == 1
 
 
 def test_a_summary_goes_on_as_it_came() -> None:

@@ -128,6 +128,39 @@ def test_three_invocations(tmp_path: Path, environ: dict[str, str]) -> None:
         assert parts.forwarder.lines() == []
 
 
+def test_a_thousand_invocations_make_points_by_flush(tmp_path: Path) -> None:
+    """Ten values in each; 20 flushes until the rate is known, then one in ten seconds."""
+    with world(tmp_path, environ=ON) as parts:
+        invoke = Invocations(parts)
+        ten = b"".join([counter(3) for _ in range(10)])
+        began_s, cpu_s = time.monotonic(), parts.forwarder.cpu_s()
+        for _ in range(1000):
+            invoke(frames=ten)
+        took_s = time.monotonic() - began_s
+        cpu_ms = (parts.forwarder.cpu_s() - cpu_s) * 1000 / 1000
+        parts.shut_down()
+        flushes = [export for export in parts.backend.exports if export.signal == "metrics"]
+        assert len(flushes) <= 20 + took_s / 10 + 2
+        found = points(parts.backend)
+        assert totals(parts.backend)["faas.invocations {invocation}"] == 1000
+        assert totals(parts.backend)["orders {order}"] == 30_000
+        for name, of_name in found.items():
+            assert len(of_name) <= len(flushes), name
+        # Twice what it takes where nothing else runs.
+        assert cpu_ms < 2
+
+
+def test_lost_metrics_are_told_by_reason(tmp_path: Path) -> None:
+    with world(tmp_path, environ=AT_END) as parts:
+        garbage = wire.batch_frame(wire.METRICS, encoded.scope("shop"), b"\xff\xff", 1)
+        Invocations(parts)(frames=garbage + wire.dropped_frame(4, wire.METRICS))
+        parts.shut_down()
+        (line,) = parts.forwarder.lines()
+        assert "5 items were not delivered" in line
+        assert "4 metrics (too many values in an invocation)" in line
+        assert "1 metrics (malformed)" in line
+
+
 def test_a_crash_and_a_timeout(tmp_path: Path) -> None:
     with world(tmp_path, environ=AT_END) as parts:
         for number, left_ms in enumerate((60_000, 0)):
