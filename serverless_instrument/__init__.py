@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         create_span,
         current_span,
         instrument,
+        metric,
         record_exception,
         set_attribute,
     )
@@ -24,6 +25,7 @@ __all__ = [
     "create_span",
     "current_span",
     "instrument",
+    "metric",
     "record_exception",
     "set_attribute",
 ]

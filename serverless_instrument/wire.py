@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-VERSION = 1
+VERSION = 2
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
@@ -30,14 +30,19 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 _MAGIC = b"SI"
 _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
-_REQUEST = struct.Struct("!QQB")
+_REQUEST = struct.Struct("!QQBB")
+_FACTS_OFFSET = 16
 _BATCH = struct.Struct("!IH")
-_DROPPED = struct.Struct("!I")
+_DROPPED = struct.Struct("!IB")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
 # Loaded on first use: a process without logs needs none.
 _crc32: list[Callable[[bytes], int]] = []
+
+# Facts of a START or END payload: what metrics need of an invocation whose span may be unsampled.
+TRIGGERS = ("other", "datasource", "http", "pubsub", "timer")
+TRIGGER_MASK, FACT_COLDSTART, FACT_FAILED = 0x07, 0x08, 0x10
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -88,8 +93,10 @@ def unpack_hello(payload: bytes) -> tuple[int, bytes, bytes]:
     return pid, payload[_HELLO.size : end], payload[end:]
 
 
-def pack_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes) -> bytes:
-    """START, OPEN or END payload.
+def pack_request(
+    request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes, facts: int = 0
+) -> bytes:
+    """START, OPEN or END payload; `facts` is the trigger's index in `TRIGGERS` and FACT_ bits.
 
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
@@ -98,7 +105,7 @@ def pack_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batc
     the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
-    return _REQUEST.pack(time_unix_ns, deadline_unix_ms, len(encoded)) + encoded + batch
+    return _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, len(encoded)) + encoded + batch
 
 
 def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
@@ -109,12 +116,17 @@ def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
     """
     if len(payload) < _REQUEST.size:
         raise ProtocolError("request frame is too short")
-    time_unix_ns, deadline_unix_ms, length = _REQUEST.unpack_from(payload)
+    time_unix_ns, deadline_unix_ms, _, length = _REQUEST.unpack_from(payload)
     end = _REQUEST.size + length
     if len(payload) < end:
         raise ProtocolError("request frame is shorter than its request id")
     request_id = payload[_REQUEST.size : end].decode("utf-8", "replace")
     return request_id, time_unix_ns, deadline_unix_ms, payload[end:]
+
+
+def request_facts(payload: bytes) -> int:
+    """The facts of a payload that `unpack_request` has accepted."""
+    return payload[_FACTS_OFFSET]
 
 
 def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:
@@ -191,17 +203,20 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
     ]
 
 
-def dropped_frame(count: int) -> bytes:
-    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
-    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
+def dropped_frame(count: int, kind: int = 0) -> bytes:
+    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
+
+    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
+    """
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF), kind))
 
 
-def unpack_dropped(payload: bytes) -> int:
-    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
+def unpack_dropped(payload: bytes) -> tuple[int, int]:
+    """(count, kind) of a DROPPED payload. Raises `ProtocolError` on a short one."""
     if len(payload) < _DROPPED.size:
         raise ProtocolError("DROPPED is too short")
-    count: int = _DROPPED.unpack_from(payload)[0]
-    return count
+    count, kind = _DROPPED.unpack_from(payload)
+    return count, kind
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

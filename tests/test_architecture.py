@@ -58,7 +58,7 @@ TABLE: dict[str, Row] = {
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
         "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
-        "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
+        "wrapper.measurements wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(inside="wire"),
     "wrapper/context_extractor.py": row("wrapper.propagation"),
@@ -103,11 +103,23 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
+    "wrapper/exemplar_ids.py": row(),
+    "wrapper/measurements.py": row(
+        "wire wrapper.invocation wrapper.metric_encoder wrapper.metric_instruments"
+    ),
+    "wrapper/meter.py": row(
+        "wrapper.encoder wrapper.exemplar_ids wrapper.measurements wrapper.metric_encoder",
+        "wrapper.metric_instruments",
+    ),
+    "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
+    "wrapper/metric_instruments.py": row("wire wrapper.encoder wrapper.metric_encoder"),
+    "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
         inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
         "wrapper.late_context wrapper.manual wrapper.otel_logs "
-        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
+        "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk "
+        "wrapper.sdk_metrics",
     ),
     "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
     "wrapper/output_tee.py": row(),
@@ -127,6 +139,7 @@ TABLE: dict[str, Row] = {
         inside="wrapper.http_client_spans wrapper.live_span wrapper.log_frames wrapper.root_span "
         "wrapper.sampling wrapper.sdk_options wrapper.sdk_processor wrapper.tracer",
     ),
+    "wrapper/sdk_metrics.py": row("wrapper.sdk", inside="wrapper.meter wrapper.metric_reader"),
     "wrapper/sdk_options.py": row("wrapper.settings wrapper.span_parts wrapper.tracer"),
     "wrapper/sdk_processor.py": row("wrapper.encoder wrapper.records wrapper.span_parts"),
     "wrapper/settings.py": row("wrapper.encoder", inside="log_rules"),
@@ -289,6 +302,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/batch.py": row(
         "wire",
+        inside="forwarder.metric_aggregation",
     ),
     "forwarder/breaker.py": row(),
     "forwarder/connections.py": row(
@@ -309,6 +323,15 @@ TABLE: dict[str, Row] = {
         "forwarder.destination forwarder.url",
         inside="forwarder.aws_credentials forwarder.aws_endpoint forwarder.headers "
         "forwarder.headers_secret",
+    ),
+    "forwarder/enhanced_metrics.py": row(
+        "forwarder.platform_events",
+    ),
+    "forwarder/exponential_buckets.py": row(
+        "wire forwarder.protobuf",
+    ),
+    "forwarder/faas_metrics.py": row(
+        ". wire forwarder.metric_points forwarder.metric_series forwarder.platform_events",
     ),
     "forwarder/flush_settings.py": row(
         "wire forwarder.flush_strategy forwarder.retry_queue",
@@ -357,7 +380,17 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings forwarder.otlp_receiver",
+        inside="forwarder.endings forwarder.enhanced_metrics forwarder.faas_metrics "
+        "forwarder.otlp_receiver forwarder.proc_stats",
+    ),
+    "forwarder/metric_aggregation.py": row(
+        "wire forwarder.metric_points forwarder.metric_series forwarder.protobuf",
+    ),
+    "forwarder/metric_series.py": row(
+        "wire forwarder.metric_points forwarder.protobuf",
+    ),
+    "forwarder/metric_points.py": row(
+        "wire forwarder.exponential_buckets forwarder.protobuf",
     ),
     "forwarder/never_began.py": row(
         "forwarder.spans forwarder.unfinished",
@@ -394,6 +427,7 @@ TABLE: dict[str, Row] = {
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
+    "forwarder/proc_stats.py": row(),
     "forwarder/protobuf.py": row(
         "wire",
     ),
@@ -434,6 +468,7 @@ TABLE: dict[str, Row] = {
     "forwarder/spool_format.py": row(
         "forwarder.batch forwarder.settings",
     ),
+    "forwarder/statsd.py": row(),
     "forwarder/tally.py": row(),
     "forwarder/telemetry.py": row(
         "forwarder.log_settings forwarder.telemetry_listener",
@@ -493,6 +528,7 @@ TABLE: dict[str, Row] = {
     ),
     "local/log_stream.py": row(),
     "local/memory_limit.py": row("local.process_tree"),
+    "local/metric_table.py": row(),
     "local/otlp_data.py": row(),
     "local/otlp_receiver.py": row("local.otlp_data"),
     "local/platform_events.py": row(),
@@ -506,7 +542,9 @@ TABLE: dict[str, Row] = {
     "local/telemetry_delivery.py": row("local.platform_events local.telemetry_subscription"),
     "local/telemetry_subscription.py": row(),
     "local/tail.py": row("local.live local.otlp_data local.otlp_receiver local.terminal"),
-    "local/terminal.py": row("local.levels local.otlp_data local.trace_view"),
+    "local/terminal.py": row(
+        "local.levels local.metric_table local.otlp_data local.trace_view",
+    ),
     "local/trace_view.py": row(),
 }
 
@@ -528,10 +566,11 @@ ON_DEMAND = words(
     "wrapper/hooks/botocore.py wrapper/hooks/first_call.py wrapper/hooks/old_meters.py",
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
-    "wrapper/lean_imports.py wrapper/live_span.py wrapper/otel_logs.py wrapper/propagators.py",
-    "wrapper/root_span.py",
-    "wrapper/sdk.py wrapper/sdk_options.py wrapper/sdk_processor.py wrapper/span_parts.py",
-    "wrapper/tracer.py",
+    "wrapper/exemplar_ids.py wrapper/lean_imports.py wrapper/live_span.py wrapper/meter.py",
+    "wrapper/metric_reader.py wrapper/otel_logs.py",
+    "wrapper/propagators.py wrapper/root_span.py",
+    "wrapper/sdk.py wrapper/sdk_metrics.py wrapper/sdk_options.py wrapper/sdk_processor.py",
+    "wrapper/span_parts.py wrapper/tracer.py",
 )
 # Imports the SDK at start where a setting needs it: inside a function, and nowhere else.
 MAY_ASK = "wrapper/on_import.py"
@@ -547,6 +586,9 @@ PURE = (
     "wrapper/hooks/table.py",
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
+    "wrapper/measurements.py",
+    "wrapper/metric_encoder.py",
+    "wrapper/metric_instruments.py",
     "wrapper/payload.py",
     "iso_time.py",
     "json_line.py",
@@ -569,6 +611,9 @@ PURE = (
     "forwarder/flush_strategy.py",
     "forwarder/freeze_clock.py",
     "forwarder/halves.py",
+    "forwarder/enhanced_metrics.py",
+    "forwarder/exponential_buckets.py",
+    "forwarder/faas_metrics.py",
     "forwarder/http1.py",
     "forwarder/http1_server.py",
     "forwarder/init_span.py",
@@ -583,6 +628,9 @@ PURE = (
     "forwarder/log_records.py",
     "forwarder/log_settings.py",
     "forwarder/never_began.py",
+    "forwarder/metric_aggregation.py",
+    "forwarder/metric_points.py",
+    "forwarder/metric_series.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
@@ -601,6 +649,7 @@ PURE = (
     "forwarder/sigv4.py",
     "forwarder/spool_format.py",
     "forwarder/tally.py",
+    "forwarder/statsd.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",
@@ -794,10 +843,15 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.endings forwarder.function_lines forwarder.http1_server forwarder.init_span",
+    "forwarder.endings forwarder.enhanced_metrics forwarder.exponential_buckets",
+    "forwarder.faas_metrics",
+    "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
-    "forwarder.never_began forwarder.patience forwarder.platform_events forwarder.platform_lines",
-    "forwarder.poster forwarder.protobuf forwarder.resource forwarder.spans forwarder.unfinished",
+    "forwarder.metric_aggregation forwarder.metric_points forwarder.metric_series",
+    "forwarder.never_began",
+    "forwarder.patience forwarder.platform_events forwarder.platform_lines",
+    "forwarder.poster forwarder.proc_stats forwarder.protobuf forwarder.resource forwarder.spans",
+    "forwarder.unfinished",
     "iso_time json_line masking severity",
 )
 

@@ -1,6 +1,7 @@
 """Telemetry waiting for a flush, joined into export requests; pure.
 
-Protobuf messages concatenate, so what the runtime encoded is only wrapped here, never parsed.
+Protobuf messages concatenate, so what the runtime encoded is only wrapped here, never parsed; but
+metrics, of which a flush sends one point where many invocations measured.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serverless_instrument.forwarder.metric_aggregation import Aggregation
+
 # OTLP receivers commonly refuse more than 4 MB; headers of resource and scope come on top.
 MAX_REQUEST_BYTES = 4_000_000
 _ENVELOPE_BYTES = 64
 _RUNS_PER_REQUEST = 64
+_METRICS = "metrics"
 
 
 class Export:
@@ -52,28 +56,33 @@ class _Run:
 
 
 class Batch:
-    """Items by signal, resource and scope, of each in the order in which they came.
+    """Items by signal, resource and scope, of each in the order in which they came; metrics merged.
 
-    `resource` is that of the latest; `frames` and `dropped_frames` count what runtimes have sent,
-    and what they say that they could not; `dropped_lines` what the platform says it lost.
+    `resource` is that of the latest; `frames` counts what runtimes have sent, `dropped_frames` and
+    `dropped_measurements` what they say that they had no room for, `dropped_lines` what the
+    platform says it lost. `size_bytes` leaves metrics out, whose number of points is bounded.
 
     Args:
         max_bytes: of a request, unless one frame alone is larger.
+        merge_metrics: False where metrics are to go on as they come.
     """
 
     __slots__ = (
         "_max_bytes",
+        "_merge_metrics",
+        "_metrics",
         "_open",
         "_run_bytes",
         "_runs",
         "dropped_frames",
         "dropped_lines",
+        "dropped_measurements",
         "frames",
         "resource",
         "size_bytes",
     )
 
-    def __init__(self, max_bytes: int = MAX_REQUEST_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_REQUEST_BYTES, *, merge_metrics: bool = True) -> None:
         self._max_bytes = max_bytes
         # A span or a line is a frame of its own, and as an object larger than its bytes: small ones
         # are joined as they come, in runs short enough for a request to be split between them.
@@ -85,16 +94,31 @@ class Batch:
         self.frames = 0
         self.dropped_frames = 0
         self.dropped_lines = 0
+        self.dropped_measurements = 0
+        self._metrics: Aggregation | None = None
+        self._merge_metrics = merge_metrics
 
     def __bool__(self) -> bool:
-        return bool(self._runs)
+        return bool(self._runs or self._metrics)
+
+    @property
+    def metrics(self) -> Aggregation:
+        """What waits of metrics; its code is loaded with the first who asks."""
+        if self._metrics is None:
+            from serverless_instrument.forwarder.metric_aggregation import Aggregation
+
+            self._metrics = Aggregation()
+        return self._metrics
 
     def add(self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int) -> None:
         """Take `count` tagged items of one resource and scope, as in `wire.unpack_batch`."""
         if not items:
             return
-        self.size_bytes += len(items)
         self.resource = resource
+        if signal == _METRICS and self._merge_metrics:
+            self.metrics.add(resource, scope, items)
+            return
+        self.size_bytes += len(items)
         key = (signal, resource, scope)
         run = self._open.get(key)
         if run is not None and len(run.items) + len(items) <= self._run_bytes:
@@ -119,8 +143,16 @@ class Batch:
             self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)
 
+    def lost_metrics(self) -> dict[str, int]:
+        """By reason, what was lost in merging since the last call."""
+        if self._metrics is None or not self._metrics.dropped:
+            return {}
+        lost, self._metrics.dropped = self._metrics.dropped, {}
+        return lost
+
     def take(self) -> list[Export]:
         """Everything, as requests."""
+        self._collect()
         exports = []
         for signal, runs in self._runs.items():
             start, size = 0, 0
@@ -141,8 +173,14 @@ class Batch:
         self.clear()
         return exports
 
+    def _collect(self) -> None:
+        # What there is may turn out to be no data point yet.
+        if self._metrics and (collected := self._metrics.collect()):
+            self._runs.setdefault(_METRICS, []).extend([_Run(*each) for each in collected])
+
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""
+        self._collect()
         forgotten = sum([run.count for runs in self._runs.values() for run in runs])
         self._runs = {}
         self._open = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery import Delivery
     from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.log_intake import LogIntake
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
@@ -63,10 +64,11 @@ class Connections:
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
 
-    def tell(self, logs: LogIntake, endings: Endings) -> None:
-        """Let `logs` and `endings` know what frames say of lines and requests."""
+    def tell(self, logs: LogIntake, endings: Endings, faas: FaasMetrics | None) -> None:
+        """Let these know what frames say of lines and requests."""
         self._intake.logs = logs
         self._intake.endings = endings
+        self._intake.faas = faas
 
     def deadline_s(self) -> float:
         """The earliest deadline (wall clock) of a running request that has not been warned."""

@@ -55,7 +55,9 @@ class Delivery:
         }
         self._clock = clock
         self._report = report
-        self._queue = RetryQueue(settings.queue_bytes)
+        self._queue = RetryQueue(
+            settings.queue_bytes, waits_for_metrics=not settings.told_of_shutdown
+        )
         self._overflow = Overflow(settings, self._destinations, self.tally, report)
         self._backend = Backend(destinations, wake)
         # What is on its way, one to each destination.
@@ -91,6 +93,8 @@ class Delivery:
     def _collect(self) -> bool:
         """Take over what the batch holds; whether that was anything."""
         exports = self.batch.take()
+        for reason, count in self.batch.lost_metrics().items():
+            self.tally.add(tally.DROPPED, count, METRICS, reason)
         for export in exports:
             self.tally.add(tally.RECEIVED, export.count, export.signal)
             self._enqueue(export)
@@ -132,9 +136,10 @@ class Delivery:
         """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
         self._drain_until_s = until_s
         self._queue.drain()
-        if self.batch or self._queue:
+        # Merging metrics is when their losses show.
+        if self._collect() or self._queue:
             self._report_oneself()
-        self.submit()
+        self.retry()
 
     def may_try_again(self, after_s: float) -> bool:
         """Whether a drain has something to repeat, and time for it `after_s` from now."""
@@ -213,7 +218,7 @@ class Delivery:
             since_unix_ns,
             self._reported_unix_ns,
         )
-        own = Batch()
+        own = Batch(merge_metrics=False)
         # No items of the function's: they are not counted.
         own.add(METRICS, self.batch.resource, self_report.scope(), items, 0)
         for export in own.take():
@@ -224,7 +229,8 @@ class Delivery:
         batch = self.batch
         self.tally.add(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
         self.tally.add(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
-        batch.dropped_frames = batch.dropped_lines = 0
+        self.tally.add(tally.DROPPED, batch.dropped_measurements, METRICS, tally.TOO_MANY_VALUES)
+        batch.dropped_frames = batch.dropped_lines = batch.dropped_measurements = 0
 
     def give_up_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""

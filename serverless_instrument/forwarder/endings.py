@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
     from serverless_instrument.forwarder.runtime_api import NextEvent
 
@@ -36,10 +37,12 @@ class Endings:
         self._batch = batch
         self._environ = environ
         self._resource = b""
-        self._unfinished = Unfinished(self._add)
+        self._unfinished = Unfinished(self._add, self._unfinished_told)
         self._init = init_span.InitSpan(urandom)
         self._init.registered_unix_ns = registered_unix_ns
         self._never = NeverBegan(environ.get("AWS_LAMBDA_FUNCTION_NAME", ""), urandom)
+        # Counts invocations; None where metrics are not wanted.
+        self.faas: FaasMetrics | None = None
         # What was not asked to be sampled is not made up here.
         self.shutdown_reason = ""
         self._settled = False
@@ -134,12 +137,22 @@ class Endings:
         for made in self._never.shut_down(self.shutdown_reason, time_ns()):
             self._never_began(made)
         self._tell_init(last=True)
+        if self.faas is not None:
+            self.faas.settle(self._encoded_resource())
+
+    def _unfinished_told(self, request_id: str, end_unix_ns: int, error_type: str) -> None:
+        if self.faas is not None:
+            self.faas.ended(request_id, end_unix_ns, error_type)
 
     def _never_began(self, made: spans.Made) -> None:
         """Its init, which failed, is a part of it."""
         self._init.invoked(made.trace_id, made.span_id)
         self._make(made)
         self._tell_init()
+        if self.faas is not None:
+            request_id = str(made.attributes["faas.invocation_id"])
+            times = made.start_unix_ns, made.end_unix_ns
+            self.faas.never_began(self._encoded_resource(), request_id, made.error_type, *times)
 
     def _tell_init(self, *, last: bool = False) -> None:
         for made in self._init.take(last=last):
@@ -147,8 +160,10 @@ class Endings:
 
     def _make(self, made: spans.Made) -> None:
         if self._enabled:
-            resource_ = self._resource or resource.encoded(self._environ)
-            self._add(resource_, spans.SCOPE, spans.encoded(made))
+            self._add(self._encoded_resource(), spans.SCOPE, spans.encoded(made))
+
+    def _encoded_resource(self) -> bytes:
+        return self._resource or resource.encoded(self._environ)
 
     def _add(self, resource_: bytes, scope: bytes, item: bytes) -> None:
         self._batch.add(TRACES, resource_, scope, item, 1)

@@ -27,7 +27,7 @@ def halves(export: Export) -> list[Export]:
     counts = (first_count, export.count - first_count)
     parts = []
     for part, count in zip((items[:middle], items[middle:]), counts):  # noqa: B905 # two and two
-        batch = Batch(_ALL)
+        batch = Batch(_ALL, merge_metrics=False)
         for resource, scope, item in part:
             batch.add(export.signal, resource, scope, item, 0)
         (one,) = batch.take()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.batch import Batch
     from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.log_intake import LogIntake
     from serverless_instrument.forwarder.unfinished import Left
 
@@ -31,16 +32,18 @@ class Session:
 class Intake:
     """Turns bytes of sessions into entries of `batch`; counts what it took.
 
-    `logs` is told what it needs for the platform's lines, `endings` for what never ends; they are
-    loaded after the first /next and before the first frame is read.
+    `logs` is told what it needs for the platform's lines, `endings` for what never ends, `faas` for
+    metrics of invocations; they are loaded after the first /next and before the first frame is
+    read, but for `faas` where metrics are not wanted.
     """
 
-    __slots__ = ("batch", "endings", "frames", "logs")
+    __slots__ = ("batch", "endings", "faas", "frames", "logs")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.logs: LogIntake | None = None
         self.endings: Endings | None = None
+        self.faas: FaasMetrics | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -106,7 +109,11 @@ class Intake:
             session.open_requests[request_id].open(scope, span)
 
     def _dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        self.batch.dropped_frames += wire.unpack_dropped(payload)
+        count, kind = wire.unpack_dropped(payload)
+        if kind == wire.METRICS:
+            self.batch.dropped_measurements += count
+        else:
+            self.batch.dropped_frames += count
 
     def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
         error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
@@ -121,6 +128,9 @@ class Intake:
             self.logs.ended(request_id, time_unix_ns)
         if self.endings is not None:
             self.endings.ended(request_id)
+        if self.faas is not None:
+            failed = wire.request_facts(payload) & wire.FACT_FAILED
+            self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
         self.batch.add(settings.TRACES, session.resource, scope, items, count)
         return request_id
 
@@ -133,6 +143,9 @@ class Intake:
             session.open_requests[request_id] = self.endings.started(
                 request_id, deadline_unix_ms, session.resource, scope, span
             )
+        if self.faas is not None:
+            facts = wire.request_facts(payload)
+            self.faas.started(session.resource, request_id, facts, time_unix_ns)
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""

@@ -20,7 +20,7 @@ from serverless_instrument.forwarder.flush_settings import FlushSettings
 from serverless_instrument.forwarder.flush_strategy import END, GO, SEND, FlushStrategy
 from serverless_instrument.forwarder.freeze_clock import FreezeClock
 from serverless_instrument.forwarder.runtime_api import NextPoll
-from serverless_instrument.forwarder.settings import LOGS, Settings
+from serverless_instrument.forwarder.settings import LOGS, METRICS, Settings
 from serverless_instrument.forwarder.telemetry import Telemetry
 
 TYPE_CHECKING = False
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Mapping
 
+    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
 
@@ -115,6 +116,7 @@ class Forwarder:
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._freeze_clock = FreezeClock(monotonic(), time())
+        self._counts_invocations = METRICS in settings.destinations
         self._delivery = Delivery(
             settings.destinations, flush, self._clock, self._wake, self.report
         )
@@ -189,8 +191,23 @@ class Forwarder:
 
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
         self._endings.connect(self._telemetry.events)
-        self._connections.tell(self._telemetry.logs, self._endings)
+        faas = self._faas_metrics() if self._counts_invocations else None
+        self._endings.faas = faas
+        self._connections.tell(self._telemetry.logs, self._endings, faas)
         self._delivery.warm_up()
+
+    def _faas_metrics(self) -> FaasMetrics:
+        """What counts invocations; it looks at the platform's events, too."""
+        from serverless_instrument.forwarder import enhanced_metrics
+        from serverless_instrument.forwarder.faas_metrics import FaasMetrics
+        from serverless_instrument.forwarder.proc_stats import usage
+
+        self._delivery.batch.metrics.since_unix_ns = self._registered_unix_ns
+        faas = FaasMetrics(self._delivery.batch, usage)
+        faas.connect(self._telemetry.events)
+        if enhanced_metrics.wanted(self._environ):
+            enhanced_metrics.EnhancedMetrics(faas.measure).connect(self._telemetry.events)
+        return faas
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 # What is written to stdout and stderr, by the function and by extensions; the rest is "platform.*".
 FUNCTION, EXTENSION = "function", "extension"
 INIT_START = "platform.initStart"
+INIT_REPORT = "platform.initReport"
 START = "platform.start"
 RUNTIME_DONE = "platform.runtimeDone"
 REPORT = "platform.report"
 RESTORE_START = "platform.restoreStart"
+RESTORE_REPORT = "platform.restoreReport"
 LOGS_DROPPED = "platform.logsDropped"
 # To whom every event goes.
 ANY = ""

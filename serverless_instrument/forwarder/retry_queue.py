@@ -73,9 +73,19 @@ class RetryQueue:
     What no longer fits is in `spilled`, in whatever order, until somebody takes it.
     """
 
-    __slots__ = ("_arrivals", "_draining", "_lanes", "_limit_bytes", "spilled")
+    __slots__ = (
+        "_arrivals",
+        "_draining",
+        "_lanes",
+        "_limit_bytes",
+        "_waits_for_metrics",
+        "spilled",
+    )
 
-    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(
+        self, limit_bytes: int = DEFAULT_LIMIT_BYTES, *, waits_for_metrics: bool = True
+    ) -> None:
+        self._waits_for_metrics = waits_for_metrics
         self._limit_bytes = limit_bytes
         self._lanes: dict[str, Lane] = {}
         self._arrivals = 0
@@ -96,8 +106,16 @@ class RetryQueue:
         return self.size_bytes <= self._limit_bytes * _FREED
 
     def holds_next(self) -> bool:
-        """Whether something is on its way that an invocation's end should wait for."""
-        return any(lane.breaker.holds_next() for lane in self._lanes.values())
+        """Whether something is on its way that an invocation's end should wait for.
+
+        Metrics are sums, whose next flush is as good: they leave with the rest, and are waited for
+        only where nobody says when the environment ends.
+        """
+        return any(
+            lane.breaker.holds_next()
+            for lane in self._lanes.values()
+            if self._waits_for_metrics or lane.signal != METRICS
+        )
 
     def healthy(self, signal: str) -> bool:
         """Whether no destination of `signal` has known trouble."""
@@ -148,9 +166,15 @@ class RetryQueue:
         return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
 
     def take(self, now_s: float) -> list[Export]:
-        """One request for each destination that may be tried now, the more valuable first."""
+        """One request for each destination that may be tried now, the more valuable first.
+
+        What `holds_next` leaves out is last, for one host's requests go one after the other.
+        """
+        lanes = sorted(self._lanes.values(), key=_value)
+        if not (self._waits_for_metrics or self._draining):
+            lanes.sort(key=_is_of_metrics)
         taken = []
-        for lane in sorted(self._lanes.values(), key=_value):
+        for lane in lanes:
             if lane.waiting and lane.breaker.may_send(now_s):
                 request = lane.request(newest=self._draining)
                 lane.out_bytes = len(request.body)
@@ -209,6 +233,10 @@ def _pressure(lane: Lane) -> float:
 
 def _value(lane: Lane) -> int:
     return -SHARES[lane.signal]
+
+
+def _is_of_metrics(lane: Lane) -> bool:
+    return lane.signal == METRICS
 
 
 def joined(exports: list[Export]) -> Export:

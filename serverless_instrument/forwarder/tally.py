@@ -21,6 +21,7 @@ INTERNAL_ERROR = "internal error"
 NO_DESTINATION = "no destination any more"
 SLOW_FORWARDER = "dropped in the runtime"
 PLATFORM = "dropped by the platform"
+TOO_MANY_VALUES = "too many values in an invocation"
 
 Key = tuple[str, str, str]
 

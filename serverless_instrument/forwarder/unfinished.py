@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     # (resource, scope, tagged span)
     Sink = Callable[[bytes, bytes, bytes], None]
+    # (request id, end in Unix nanoseconds, error type)
+    Told = Callable[[str, int, str], None]
 
 TIMEOUT, EXIT_ERROR = "timeout", "Runtime.ExitError"
 # How long the platform's word is waited for: it is buffered for 25 ms and may be a second late.
@@ -97,10 +99,12 @@ class Unfinished:
 
     Args:
         sink: takes a finished span.
+        told: is told of each invocation, sampled or not.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, told: Told) -> None:
         self._sink = sink
+        self._told = told
         self._held: dict[str, tuple[Left, int]] = {}
         self._verdicts: dict[str, Verdict] = {}
         # Whether the platform will say how an invocation went.
@@ -156,12 +160,13 @@ class Unfinished:
         self.release_at_ns = min(since) + HOLD_NS if since else 0
 
     def _send(self, left: Left, verdict: Verdict | None, gone_unix_ns: int) -> None:
-        if not left.span:
-            return
         if verdict is None:
             late = 0 < left.deadline_unix_ms <= gone_unix_ns // 1_000_000 + _DEADLINE_SLACK_MS
             verdict = Verdict(TIMEOUT if late else EXIT_ERROR, 0)
         end_unix_ns = verdict.end_unix_ns or gone_unix_ns
+        self._told(left.request_id, end_unix_ns, verdict.error_type)
+        if not left.span:
+            return
         for scope, span in (*left.children.values(), (left.scope, left.span)):
             item = spans.abandoned(span, end_unix_ns, verdict.error_type)
             self._sink(left.resource, scope, item)

@@ -98,8 +98,9 @@ async def _run(run: Run) -> int:
             terminal.document(_document(config, sandbox, results, receiver, endpoint))
         elif receiver is not None:
             show_traces(terminal)
-            received = len(receiver.log_records()), len(receiver.metric_points())
-            terminal.counts(len(receiver.spans()), *received)
+            metrics = [otlp_data.metric(*item) for item in receiver.metric_points()]
+            terminal.metrics(metrics)
+            terminal.counts(len(receiver.spans()), len(receiver.log_records()), len(metrics))
         else:
             terminal.note(f"telemetry went to {endpoint}")
     terminal.check()

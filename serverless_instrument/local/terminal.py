@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.json import JSON
 from rich.text import Text
 
-from serverless_instrument.local import levels, otlp_data, trace_view
+from serverless_instrument.local import levels, metric_table, otlp_data, trace_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,6 +124,12 @@ class Terminal:
         """Every trace among `spans`."""
         for trace in otlp_data.traces(spans):
             self.trace(trace)
+
+    def metrics(self, metrics: Sequence[Data]) -> None:
+        """Metrics, as `otlp_data.metric` makes them, as a table."""
+        if metrics:
+            self._line(Text())
+            self._print(metric_table.table(metrics))
 
     def counts(self, spans: int, log_records: int, metrics: int) -> None:
         """How much arrived."""

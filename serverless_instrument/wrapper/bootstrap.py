@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.logs import Logs
+    from serverless_instrument.wrapper.measurements import Measurements
     from serverless_instrument.wrapper.payload import Capture
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Span
@@ -131,6 +132,15 @@ def send_span(span: Span) -> None:
         instrumentation.send_span(span)
 
 
+def measure(
+    name: str, value: float, unit: str, attributes: Mapping[str, object] | None, kind: str
+) -> None:
+    """Keep one value of a metric; nothing outside an instrumented function."""
+    instrumentation = _shared[0] if _shared else None
+    if instrumentation is not None:
+        instrumentation.measure(name, value, unit, attributes, kind)
+
+
 def _set_up() -> Instrumentation | None:
     try:
         instrumentation = Instrumentation()
@@ -172,6 +182,7 @@ class Instrumentation:
         for warning in warnings:
             warn(warning)
         self._running: Invocation | None = None
+        self._measurements: Measurements | None = None
         self._capture = self._payload_capture()
         self._extractor_loaded = False
         self._on_import = OnImport(
@@ -242,6 +253,10 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
+        if self._on_import.metrics is not None:
+            self._on_import.metrics.after_fork()
+        if self._measurements is not None:
+            self._measurements.after_fork(time_ns())
         if self._logs is not None:
             self._logs.after_fork()
 
@@ -261,7 +276,10 @@ class Instrumentation:
 
         stack = stack_of(self._handler_thread_id, _OWN_FILE)
         children = self._on_import.open_spans()
-        self._channel.send(invocation.unfinished(stack, children, time_ns()))
+        now_unix_ns = time_ns()
+        # What has been measured so far is all that there may ever be.
+        metrics = self._metrics(now_unix_ns)
+        self._channel.send(invocation.unfinished(stack, children, now_unix_ns) + metrics)
 
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None
@@ -315,7 +333,8 @@ class Instrumentation:
                 self._capture.response(invocation.span.attributes, response)
             if self._logs is not None:
                 self._logs.flush()
-            self._channel.send(invocation.succeed(response, now_unix_ns))
+            end = invocation.succeed(response, now_unix_ns)
+            self._channel.send(self._metrics(now_unix_ns) + end)
         except Exception as error:  # as above
             self._fault(error)
 
@@ -331,7 +350,8 @@ class Instrumentation:
             trace = stacktrace(error, _user_frames(error))
             if self._logs is not None:
                 self._logs.flush()
-            self._channel.send(invocation.fail(error, trace, now_unix_ns))
+            end = invocation.fail(error, trace, now_unix_ns)
+            self._channel.send(self._metrics(now_unix_ns) + end)
         except Exception as fault:  # as above
             self._fault(fault)
 
@@ -342,9 +362,38 @@ class Instrumentation:
             from serverless_instrument.wrapper.invocation import init_error_frame
 
             trace = stacktrace(error, _below_own_frames(error))
-            self._channel.send(init_error_frame(error, trace, time_ns(), self.settings.limits))
+            now_unix_ns = time_ns()
+            frame = init_error_frame(error, trace, now_unix_ns, self.settings.limits)
+            self._channel.send(self._metrics(now_unix_ns) + frame)
         except Exception as fault:  # never in the way of the function's own error
             self._fault(fault)
+
+    def _metrics(self, now_unix_ns: int) -> bytes:
+        """METRICS frames of what has been measured since the last invocation's end."""
+        frames, bridge = b"", self._on_import.metrics
+        try:
+            if bridge is not None:
+                frames = bridge.take(now_unix_ns)
+            if self._measurements is not None:
+                frames += self._measurements.take(now_unix_ns)
+        except Exception as error:  # an invocation's END is worth more
+            self._fault(error)
+        return frames
+
+    def measure(
+        self, name: str, value: float, unit: str, attributes: Mapping[str, object] | None, kind: str
+    ) -> None:
+        """Keep one value of a metric for the end of the invocation."""
+        if not self.settings.metrics_exported:
+            return
+        measurements = self._measurements
+        if measurements is None:
+            from serverless_instrument.wrapper.measurements import Measurements
+
+            # Two threads may record their first values at once.
+            measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
+            self._measurements = measurements
+        measurements.record(name, value, unit, attributes, kind)
 
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""

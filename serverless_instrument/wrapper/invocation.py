@@ -74,6 +74,7 @@ class Invocation:
 
     __slots__ = (
         "_consumer",
+        "_facts",
         "_framework_route",
         "_name",
         "_settings",
@@ -126,6 +127,9 @@ class Invocation:
         self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
         self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
+        self._facts = wire.FACT_COLDSTART if coldstart else 0
+        if facts.trigger in wire.TRIGGERS:
+            self._facts |= wire.TRIGGERS.index(facts.trigger)
         attributes: Attributes = {
             "faas.trigger": facts.trigger,
             "faas.coldstart": coldstart,
@@ -309,6 +313,7 @@ class Invocation:
             consumer.status_code = records.STATUS_ERROR
             consumer.status_message = message[:_SHORTENED_CHARACTERS]
             consumer.attributes["error.type"] = error_type
+        self._facts |= wire.FACT_FAILED
 
     def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
         span = self.span
@@ -356,7 +361,9 @@ class Invocation:
         return wire.pack_batch(SCOPE, encoder.item(message) + encoder.item(second), 2)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
-        payload = wire.pack_request(self.request_id, time_unix_ns, self.deadline_unix_ms, batch)
+        payload = wire.pack_request(
+            self.request_id, time_unix_ns, self.deadline_unix_ms, batch, self._facts
+        )
         return wire.frame(kind, payload)
 
 

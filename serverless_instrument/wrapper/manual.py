@@ -73,6 +73,30 @@ def current() -> RecordSpan:
     return RecordSpan(invocation)
 
 
+_refused: set[str] = set()
+
+
+def refuse_value(name: object, value: object) -> None:
+    """Say, once for a metric, that its value is left out."""
+    shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else type(value).__name__
+    _refuse(f'metric "{name!s:.100}"', f"value {shown} is left out: record a finite number")
+
+
+def refuse_kind(name: object, kind: object) -> None:
+    """Say, once for a metric, that it is of no kind that there is."""
+    _refuse(
+        f'metric "{name!s:.100}"',
+        f'kind "{kind!s:.60}" is not known, its values are left out: '
+        "use histogram, counter or gauge",
+    )
+
+
+def _refuse(what: str, why: str) -> None:
+    if what not in _refused and len(_refused) < 20:
+        _refused.add(what)
+        bootstrap.warn(f"{what}: {why}")
+
+
 def otel_imported(limits: Limits) -> None:
     """Make the innermost span that is open here OpenTelemetry's current one, too."""
     span = _current.get()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.propagation import SpanContext
     from serverless_instrument.wrapper.records import Span
     from serverless_instrument.wrapper.sdk import Bridge
+    from serverless_instrument.wrapper.sdk_metrics import MetricsBridge
     from serverless_instrument.wrapper.settings import Settings
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
@@ -55,6 +56,8 @@ class OnImport:
         self._running = running
         self._warn = warn
         self._bridge: Bridge | None = None
+        # Collects the metrics of the function, where it has imported their API.
+        self.metrics: MetricsBridge | None = None
         self._late: LateContext | None = None
         self._usable = True
         self._said: set[str] = set()
@@ -64,6 +67,8 @@ class OnImport:
         """Watch for the imports; import the SDK now if a setting needs it."""
         self._hooks.watch("opentelemetry.trace", self._api_imported)
         self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
+        if self._settings.metrics_exported:
+            self._hooks.watch("opentelemetry.metrics", self._metrics_imported)
         # What the SDK of every signal imports first.
         self._hooks.watch("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
         self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
@@ -166,6 +171,13 @@ class OnImport:
     def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - as every hook
         if self._bridge is not None:
             self._bridge.sdk_imported()
+
+    def _metrics_imported(self, module: ModuleType) -> None:
+        from serverless_instrument.wrapper.sdk_metrics import MetricsBridge
+
+        bridge = MetricsBridge(self._resource, self._send, self._warn)
+        bridge.api_imported(module)
+        self.metrics = bridge
 
     def _lambda_extension_imported(self, module: ModuleType) -> None:
         from serverless_instrument.wrapper.hooks.botocore import keep_payload

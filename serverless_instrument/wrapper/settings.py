@@ -60,6 +60,7 @@ class Settings:
         "log_rules",
         "logs_exported",
         "mask",
+        "metrics_exported",
         "needs_sdk",
         "payload_bytes",
         "payload_depth",
@@ -80,6 +81,7 @@ class Settings:
         self.needs_sdk = False
         self.disabled = self._boolean(environ, "OTEL_SDK_DISABLED")
         self.traces_exported = _get(environ, "OTEL_TRACES_EXPORTER").lower() != "none"
+        self.metrics_exported = _get(environ, "OTEL_METRICS_EXPORTER").lower() != "none"
         self.known_methods = _known_methods(environ)
         captured = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
         self.request_headers = self._patterns(environ, captured + "SERVER_REQUEST")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from serverless_instrument import wire
 from serverless_instrument.forwarder.flush_strategy import (
     DEFAULT_INTERVAL_MS,
     KINDS,
@@ -98,7 +99,7 @@ api.sendall(next_event.encode())
 runtime, _ = listener.accept()
 while True:
     api.recv(65536)
-    while bytes((83, 73, 1, 6)) not in runtime.recv(65536):
+    while bytes.fromhex(sys.argv[4]) not in runtime.recv(65536):
         pass
     api.sendall(next_event.encode())
 """
@@ -108,7 +109,8 @@ class Bare:
     """The least that an extension can do: hear END, ask for /next. What is over it is ours."""
 
     def __init__(self, api: ExtensionsApi, path: Path) -> None:
-        arguments = [str(path), str(api.port), extensions_api.IDENTIFIER]
+        end = wire.frame(wire.END, b"")[:4].hex()
+        arguments = [str(path), str(api.port), extensions_api.IDENTIFIER, end]
         self._process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _BARE, *arguments])
         self.api = api
         api.wait_for_next(1)

@@ -131,3 +131,8 @@ def _service(of: Resource) -> str:
 
 SIGNALS = st.sampled_from(["traces", "logs", "metrics"])
 NAMES = st.lists(st.text("abc", max_size=3), max_size=4)
+
+
+def pair(key: str, text: str) -> KeyValue:
+    """An attribute."""
+    return KeyValue(key=key, value=AnyValue(string_value=text))

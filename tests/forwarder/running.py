@@ -192,12 +192,18 @@ def world(
     backend: OtlpBackend | None = None,
     environ: dict[str, str] | None = None,
     nofile: int | None = None,
+    subscription: bytes | None = None,
 ) -> Iterator[World]:
-    """All parts, one runtime connected; `environ` on top of the backend's endpoint."""
+    """All parts, one runtime connected; `environ` on top of the backend's endpoint.
+
+    `subscription` is what the Telemetry API answers.
+    """
     with contextlib.ExitStack() as stack:
         api = stack.enter_context(extensions_api.serving())
+        api.subscription = subscription or api.subscription
         backend = backend or stack.enter_context(otlp_backend.serving())
-        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url}
+        # What the forwarder itself measures would come between; test_process_metrics.py has it.
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": backend.url, "OTEL_METRICS_EXPORTER": "none"}
         forwarder = stack.enter_context(
             Forwarder(directory, api.address, {**endpoint, **(environ or {})}, nofile)
         )

@@ -141,7 +141,9 @@ def test_two_sessions_know_nothing_of_each_other() -> None:
 def test_frames_and_what_was_dropped_before_them_are_counted() -> None:
     receiving, session = Receiving(), Session()
     receiving.feed(session, encoded.hello(), wire.dropped_frame(3), wire.dropped_frame(4))
-    assert (receiving.intake.batch.frames, receiving.intake.batch.dropped_frames) == (3, 7)
+    receiving.feed(session, wire.dropped_frame(5, wire.METRICS))
+    batch = receiving.intake.batch
+    assert (batch.frames, batch.dropped_frames, batch.dropped_measurements) == (4, 7, 5)
 
 
 def test_an_end_without_a_start_is_an_end() -> None:

@@ -38,7 +38,8 @@ def free_port() -> int:
 @contextlib.contextmanager
 def receiving(directory: Path) -> Iterator[tuple[World, int]]:
     port = free_port()
-    with world(directory, environ={"SERVERLESS_INSTRUMENT_RECEIVER": str(port)}) as parts:
+    environ = {"SERVERLESS_INSTRUMENT_RECEIVER": str(port), "OTEL_METRICS_EXPORTER": "otlp"}
+    with world(directory, environ=environ) as parts:
         yield parts, port
 
 
@@ -61,7 +62,7 @@ def test_every_signal_over_one_connection(tmp_path: Path) -> None:
         # Joined into one request.
         assert [e.signal for e in parts.backend.exports].count("traces") == 1
         assert parts.backend.names("logs") == ["their logs"]
-        assert parts.backend.names("metrics") == ["their metrics"]
+        assert "their metrics" in parts.backend.names("metrics")
         assert parts.forwarder.lines() == []
 
 

@@ -32,7 +32,11 @@ class Told:
 
     def __init__(self, *, platform_tells: bool = True) -> None:
         self._items: list[tuple[bytes, bytes, bytes]] = []
-        self.unfinished = Unfinished(lambda *item: self._items.append(item))
+        # (request id, end, error type) of each, sampled or not.
+        self.ended: list[tuple[str, int, str]] = []
+        self.unfinished = Unfinished(
+            lambda *item: self._items.append(item), lambda *item: self.ended.append(item)
+        )
         self.unfinished.platform_tells = platform_tells
 
     def left(

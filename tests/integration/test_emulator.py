@@ -320,7 +320,8 @@ def test_nothing_is_said_when_all_is_well(run: Run) -> None:
 
 
 def test_telemetry_leaves_compressed_and_in_protobuf(run: Run) -> None:
-    assert {export.path for export in run.outcome.exports} == {"/v1/traces", "/v1/logs"}
+    paths = {export.path for export in run.outcome.exports}
+    assert paths == {"/v1/traces", "/v1/logs", "/v1/metrics"}
     for export in run.outcome.exports:
         assert export.headers["content-type"] == "application/x-protobuf"
         assert export.headers["content-encoding"] == "gzip"

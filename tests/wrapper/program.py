@@ -19,6 +19,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, NamedTuple
 
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from serverless_instrument import wire
@@ -101,6 +102,7 @@ class Outcome(NamedTuple):
     spans: list[Sent]
     started: list[bytes]
     log: list[str]
+    metrics: list[Metric]
 
     @property
     def result(self) -> object:
@@ -159,7 +161,7 @@ def run(
     said = completed.stderr.splitlines()
     assert completed.returncode == 0, completed.stderr
     assert log is None or said == list(log), completed.stderr
-    outcome = Outcome(results, [], [], [], said)
+    outcome = Outcome(results, [], [], [], said, [])
     for data in received:
         _sort(data, outcome)
     return outcome
@@ -204,7 +206,12 @@ def _sort(data: bytes, outcome: Outcome) -> None:
         elif kind == wire.START:
             _, item, count = wire.unpack_batch(wire.unpack_request(payload)[3])
             outcome.started.extend([decoded.span(item).span_id] if count else [])
-        elif kind not in (wire.LOGS, wire.LINES):
+        elif kind == wire.METRICS:
+            scope, items, count = wire.unpack_batch(payload)
+            told_metrics = ScopeMetrics.FromString(scope + items).metrics
+            assert len(told_metrics) == count
+            outcome.metrics.extend(told_metrics)
+        elif kind not in (wire.LOGS, wire.LINES, wire.DROPPED):
             batch = wire.unpack_request(payload)[3] if kind == wire.END else payload
             told = decoded.scope_spans(batch)
             into = outcome.invocations if kind == wire.END else outcome.spans
