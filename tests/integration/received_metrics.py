@@ -39,7 +39,7 @@ class Kind:
     bounds: tuple[float, ...] = ()
 
 
-# https://opentelemetry.io/docs/specs/semconv/faas/faas-metrics/; boundaries for bytes are left open.
+# https://opentelemetry.io/docs/specs/semconv/faas/faas-metrics/; for bytes it leaves them open.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 FAAS = {
     "faas.invoke_duration": Kind("s", "histogram", delta=True, bounds=SECONDS),
