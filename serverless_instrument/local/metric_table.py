@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _GAP = 2
 _HEADINGS = ("value", "count", "mean", "p50", "p95", "max")
 # Where it is narrow these are left out, in this order, and names are cut after that.
-_DISPENSABLE = ("p50", "p95", "mean", "max", "count")
+_DISPENSABLE = ("p50", "p95", "max", "count", "mean")
 _NARROWEST_NAME = 12
 _MOST_SERIES = 10
 # Of one attribute's value.
 _LONGEST_VALUE = 40
 # Beginnings of names, and what is said of each group; the last is everything else.
-_GROUPS = (("faas.", "invocations"), ("aws.lambda.", "platform"), ("", "the function's own"))
+_GROUPS = (("faas.", "function"), ("aws.lambda.", "Lambda"), ("", "your own"))
 _FORWARDERS = "serverless_instrument.forwarder."
 _FIRST = ("faas.invocations", "faas.errors", "faas.timeouts", "faas.coldstarts")
 _TROUBLE = frozenset(("faas.errors", "faas.timeouts"))
