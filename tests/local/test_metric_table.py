@@ -92,7 +92,7 @@ def test_it_fits_a_narrow_terminal(width: int) -> None:
 
 
 def test_quantiles_give_way_before_names_do() -> None:
-    made = lines(*RUN, width=60)
+    made = lines(*RUN, width=52)
     assert "aws.lambda.memory.utilization" in "\n".join(made)
     assert made[0].split() == ["metric", "value", "count", "mean"]
 
