@@ -377,11 +377,14 @@ class Instrumentation:
         """Keep one value of a metric for the end of the invocation."""
         if not self.settings.metrics_exported:
             return
-        if self._measurements is None:
+        measurements = self._measurements
+        if measurements is None:
             from serverless_instrument.wrapper.measurements import Measurements
 
-            self._measurements = Measurements(time_ns())
-        self._measurements.record(name, value, unit, attributes, kind)
+            # Two threads may record their first values at once.
+            measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
+            self._measurements = measurements
+        measurements.record(name, value, unit, attributes, kind)
 
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""
