@@ -100,9 +100,10 @@ TABLE: dict[str, Row] = {
         inside="wrapper.invocation wrapper.log_records",
     ),
     "wrapper/manual.py": row(
-        ". wrapper.bootstrap wrapper.errors wrapper.records",
+        ". wrapper.bootstrap wrapper.errors wrapper.metric_arguments wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
+    "wrapper/metric_arguments.py": row(),
     "wrapper/measurements.py": row(
         "wire wrapper.encoder wrapper.invocation wrapper.metric_encoder"
     ),
@@ -577,6 +578,7 @@ PURE = (
     "wrapper/http_client_spans.py",
     "wrapper/invocation.py",
     "wrapper/measurements.py",
+    "wrapper/metric_arguments.py",
     "wrapper/metric_encoder.py",
     "wrapper/payload.py",
     "wrapper/iso_time.py",
