@@ -40,7 +40,7 @@ class Run:
 def run(emulators_with_collector: Emulators) -> Run:
     environment = Environment(
         handler="app.handler",
-        task_root=str(FUNCTIONS / "metrics"),
+        task_root=str(FUNCTIONS / "measured"),
         opt=str(emulators_with_collector.layer.full),
         steps=tuple(invoke(payload) for payload in EVENTS),
         environ={

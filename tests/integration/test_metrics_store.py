@@ -136,7 +136,7 @@ async def _invoked(url: str, store_url: str) -> tuple[list[InvocationResult], fl
     """Results, how long the invocations took all in all, in seconds, and what was said."""
     config = LocalConfig(
         "app.handler",
-        FUNCTIONS / "metrics",
+        FUNCTIONS / "measured",
         env={
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
             "SERVERLESS_INSTRUMENT_DESTINATIONS": "store",
@@ -173,8 +173,8 @@ def test_collector_passes_each_on_with_name_unit_and_type(run: Run, name: str) -
     assert kind.bounds in ((), found.kind.bounds)  # those of bytes are for us to choose
     assert list(found.kind.bounds) == sorted(set(found.kind.bounds))
     assert found.attributes == [{"faas.trigger": "http"}] * len(found.attributes)
-    assert {resource["faas.name"] for resource in found.resources} == {"metrics"}
-    assert {resource["service.name"] for resource in found.resources} == {"metrics"}
+    assert {resource["faas.name"] for resource in found.resources} == {"measured"}
+    assert {resource["service.name"] for resource in found.resources} == {"measured"}
 
 
 def test_no_other_of_the_faas_kind(run: Run) -> None:
