@@ -103,7 +103,6 @@ TABLE: dict[str, Row] = {
         ". wrapper.bootstrap wrapper.errors wrapper.metric_arguments wrapper.records",
         inside="wrapper.live_span wrapper.tracer",
     ),
-    "wrapper/metric_arguments.py": row(),
     "wrapper/measurements.py": row(
         "wire wrapper.encoder wrapper.invocation wrapper.metric_encoder"
     ),
@@ -117,6 +116,7 @@ TABLE: dict[str, Row] = {
         "wrapper.sdk_metrics",
     ),
     "wrapper/masking.py": row(),
+    "wrapper/metric_arguments.py": row(),
     "wrapper/otel_logs.py": row("wrapper.encoder wrapper.errors wrapper.records"),
     "wrapper/output_tee.py": row(),
     "wrapper/own_packages.py": row(),
