@@ -103,12 +103,11 @@ def _figures(series: Series) -> dict[str, str]:
     value, distribution = series.value(), series.distribution()
     if distribution is None:
         return {"value": "" if value is None else _quantity(value, series)}
-    numbers = {
-        "mean": distribution.mean,
-        "p50": distribution.quantile(0.5),
-        "p95": distribution.quantile(0.95),
-        "max": distribution.most,
-    }
+    numbers = {"mean": distribution.mean}
+    if distribution.count > 1:  # of a single value there is nothing more to say
+        numbers["p50"] = distribution.quantile(0.5)
+        numbers["p95"] = distribution.quantile(0.95)
+        numbers["max"] = distribution.most
     shown = {name: _quantity(n, series) for name, n in numbers.items() if n is not None}
     return {"count": quantity.number(distribution.count), **shown}
 

@@ -58,10 +58,10 @@ def test_groups_order_units_and_columns() -> None:
         "faas.invocations 2",
         "faas.errors 1",
         "faas.invoke_duration 3 677 ms 20 ms 2 s 2 s",
-        "faas.mem_usage 1 27 MB 27 MB 27 MB 27 MB",
+        "faas.mem_usage 1 27 MB",
         "",
         "Lambda faas.trigger=http",
-        "aws.lambda.memory.utilization 1 25 % 25 % 25 % 25 %",
+        "aws.lambda.memory.utilization 1 25 %",
         "",
         "your own",
         "shop.orders kind=book 6",
@@ -89,6 +89,11 @@ def test_it_fits_a_narrow_terminal(width: int) -> None:
     assert "value" in made[0]
     (invocations,) = [line for line in made if line.startswith("faas.invoc")]
     assert invocations.rstrip().endswith("2")
+
+
+def test_of_one_value_each_there_are_no_quantiles() -> None:
+    made = lines(histogram("faas.init_duration", 0.25), histogram("faas.mem_usage", 1, unit="By"))
+    assert made[0].split() == ["metric", "count", "mean"]
 
 
 def test_quantiles_give_way_before_names_do() -> None:
