@@ -75,8 +75,7 @@ def _prefix(name: str) -> str:
 
 
 def _group(heading: str, group: Sequence[Series]) -> Iterator[_Row]:
-    told = [set(_told(series.attributes)) for series in group]
-    common = set.intersection(*told)
+    common = _common(group)
     yield _Row(heading, "  ".join(sorted(common)), None)
     for name, same in groupby(sorted(group, key=_rank), key=lambda series: series.name):
         all_of_it = list(same)
@@ -85,6 +84,17 @@ def _group(heading: str, group: Sequence[Series]) -> Iterator[_Row]:
         if len(all_of_it) > _MOST_SERIES:
             more = f"and {len(all_of_it) - _MOST_SERIES} more, --json has them"
             yield _Row(_shown(name), more, {})
+
+
+def _common(group: Sequence[Series]) -> set[str]:
+    """What most of the group have and none has otherwise: said once, in the heading."""
+    found: dict[str, list[str]] = {}
+    for series in group:
+        for key, told in zip(series.attributes, _told(series.attributes), strict=True):
+            found.setdefault(key, []).append(told)
+    return {
+        told[0] for told in found.values() if len(set(told)) == 1 and 2 * len(told) > len(group)
+    }
 
 
 def _rank(series: Series) -> tuple[int, str, str]:
@@ -113,7 +123,7 @@ def _figures(series: Series) -> dict[str, str]:
 
 
 def _quantity(value: float, series: Series) -> str:
-    if series.unit == "1" and series.name.endswith(_SHARES):
+    if series.unit == "1" and any(word in series.name for word in _SHARES):
         return quantity.share(value)
     return quantity.readable(value, _shown(series.unit))
 

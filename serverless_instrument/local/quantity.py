@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -13,6 +14,8 @@ _KB, _MB, _GB = 1 << 10, 1 << 20, 1 << 30
 _BYTES = {"By": 1, "kBy": 10**3, "MBy": 10**6, "GBy": 10**9, "KiBy": _KB, "MiBy": _MB, "GiBy": _GB}
 # Lambda's MB are of 1,048,576 bytes, and it counts memory in them up to 10,240.
 _SIZES = ((16 * _GB, _GB, "GB"), (_MB, _MB, "MB"), (_KB, _KB, "KB"))
+# https://www.iso.org/iso-4217-currency-codes.html; UCUM has none of them.
+_CURRENCY = re.compile(r"\{[A-Z]{3}\}")
 # Outside of these a number has an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e15
 
@@ -22,12 +25,14 @@ def readable(value: float, unit: str) -> str:
 
     Args:
         value: any number, the infinities and NaN as well.
-        unit: in UCUM; an annotation such as ``{order}`` is left out.
+        unit: in UCUM; an annotation such as ``{order}`` is left out, a currency's code is not.
     """
     if unit in _SECONDS:
         return _time(value * _SECONDS[unit])
     if unit in _BYTES:
         return _size(value * _BYTES[unit])
+    if _CURRENCY.fullmatch(unit):
+        unit = unit[1:-1]
     bare = unit.partition("{")[0].rstrip("/ ")
     return number(value) if bare in {"", "1"} else f"{number(value)} {bare}"
 

@@ -70,6 +70,20 @@ def test_groups_order_units_and_columns() -> None:
     ]
 
 
+def test_heading_says_what_most_have_and_none_has_otherwise() -> None:
+    one = metric("aws.lambda.a", "sum", {"asInt": "1"})
+    other = metric("aws.lambda.b", "sum", {"asInt": "1"})
+    bare = metric("aws.lambda.c", "gauge", {"asInt": "1"}, attributes={"reason": "end"})
+    assert [" ".join(line.split()) for line in lines(one, other, bare)[1:]] == [
+        "Lambda faas.trigger=http",
+        "aws.lambda.a 1",
+        "aws.lambda.b 1",
+        "aws.lambda.c reason=end 1",
+    ]
+    third = metric("aws.lambda.d", "sum", {"asInt": "1"}, attributes={"faas.trigger": "timer"})
+    assert lines(one, other, bare, third)[1].split() == ["Lambda"]
+
+
 def test_figures_are_below_their_headings() -> None:
     made = lines(*RUN)
     ends = {name: made[0].index(name) + len(name) for name in ("value", "mean", "max")}
