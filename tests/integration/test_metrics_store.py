@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.integration.backend import serve
-from tests.integration.collector import Collector
+from tests.integration import stored_metrics
 from tests.integration.conftest import COLLECTOR, program
-from tests.integration.emulator import FUNCTIONS
 from tests.integration.events import event
-from tests.integration.metrics_store import Store
-from tests.integration.received_metrics import FAAS, Kind, Received, by_name
-from tests.integration.scenario import RECORDING
+from tests.integration.received_metrics import FAAS, Kind
+from tests.integration.stored_metrics import (
+    FUNCTION_TIMEOUT_S,
+    REPORTED,
+    Programs,
+    Run,
+    over_time,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from serverless_instrument.local.invocation import InvocationResult
-    from tests.integration.backend import Backend
 
 pytestmark = pytest.mark.integration
 
-_TIMEOUT_S = 110
-_ARRIVAL_TIMEOUT_S = 30.0
-_POLL_S = 0.05
-FUNCTION_TIMEOUT_S = 4
 # The runtime may be a bit late to begin what the platform then ends on time.
-LEAST_HANG_S = 3
+LEAST_HANG_S = FUNCTION_TIMEOUT_S - 1
 # CPU time that the function takes for each invocation but the one that hangs.
 WORK_CPU_S = 0.1
 # What a clock tick leaves of it: https://man7.org/linux/man-pages/man5/proc.5.html, /proc/stat.
@@ -48,16 +38,7 @@ EVENTS = (
     event("http_api_v2", hang=True),
 )
 HTTP = 'faas_trigger="http"'
-
-
-def over_time(series: str, labels: str = HTTP) -> str:
-    """The total of the deltas of one series, in PromQL."""
-    return f"sum_over_time({series}{{{labels}}}[1h])"
-
-
 INVOKED = over_time("faas_invoke_duration_seconds_count")
-# The platform's report of the last invocation is the last that is told.
-REPORTED = over_time("faas_mem_usage_bytes_count")
 # The store appends the unit in words to a name, and _total to that of a sum which only grows.
 EXACT = {
     over_time("faas_coldstarts_total"): 1,
@@ -89,76 +70,23 @@ NETWORK_BYTES = over_time("faas_net_io_bytes_sum")
 IN_BOUNDS = (INIT_S, INVOKE_S, MEMORY_BYTES, CPU_S, NETWORK_BYTES)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What came of the invocations; `stored` is what each query gave."""
-
-    results: list[InvocationResult]
-    duration_s: float
-    said: list[str]
-    metrics: dict[str, Received]
-    stored: dict[str, float | None]
+# Four invocations in one flush: a sample of each series is all there is.
+SUCCESSES = EVENTS[:2] * 2
+IN_ONE_FLUSH = {
+    over_time("faas_invocations_total"): 4,
+    over_time("faas_invoke_duration_seconds_count"): 4,
+    over_time("shop_orders_total", 'kind="book"'): 12,
+    over_time("shop_packed_total", 'kind="book"'): 8,
+    over_time("shop_basket_EUR_sum", ""): 120,
+    over_time("shop_weight_grams_count", ""): 4,
+}
+SAMPLES = {query.replace("sum_over_time", "count_over_time"): 1 for query in IN_ONE_FLUSH}
 
 
 @pytest.fixture(scope="module")
 def run(store: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    scratch = tmp_path_factory.mktemp("metrics")
-    return asyncio.run(asyncio.wait_for(_run(store, program(COLLECTOR), scratch), _TIMEOUT_S))
-
-
-@contextlib.asynccontextmanager
-async def started(part: Collector | Store) -> AsyncIterator[None]:
-    await part.start()
-    try:
-        yield
-    finally:
-        await part.stop()
-
-
-async def _run(store_program: str, collector_program: str, scratch: Path) -> Run:
-    store = Store(store_program, scratch)
-    for name in ("onward", "to-store"):
-        (scratch / name).mkdir()
-    async with serve(RECORDING) as backend, started(store):
-        onward = Collector(collector_program, backend.url, scratch / "onward")
-        to_store = Collector(collector_program, store.url, scratch / "to-store")
-        async with started(onward), started(to_store):
-            if not await store.keeps_deltas():
-                pytest.skip(f"{store_program} stores no deltas; scripts/test fetches one that does")
-            results, duration_s, said = await _invoked(onward.url, to_store.url)
-            await asyncio.wait_for(_reported(backend, len(EVENTS)), _ARRIVAL_TIMEOUT_S)
-            await store.becomes(REPORTED, len(EVENTS))
-        stored = {query: await store.value(query) for query in (*EXACT, *IN_BOUNDS)}
-        return Run(results, duration_s, said, by_name(backend.exports()), stored)
-
-
-async def _invoked(url: str, store_url: str) -> tuple[list[InvocationResult], float, list[str]]:
-    """Results, how long the invocations took all in all, in seconds, and what was said."""
-    config = LocalConfig(
-        "app.handler",
-        FUNCTIONS / "measured",
-        env={
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-            "SERVERLESS_INSTRUMENT_DESTINATIONS": "store",
-            "SERVERLESS_INSTRUMENT_DESTINATION_STORE_METRICS_ENDPOINT": f"{store_url}/v1/metrics",
-        },
-        base_env={"PATH": "/usr/bin:/bin"},
-        timeout_s=FUNCTION_TIMEOUT_S,
-    )
-    results = []
-    start_s = time.monotonic()
-    async with LocalLambda(config) as function:
-        for payload in EVENTS:
-            results.append(await function.invoke(json.dumps(payload).encode()))
-            await function.settled()
-        duration_s = time.monotonic() - start_s
-        await function.shutdown()
-        return results, duration_s, [text for _, text in function.log_lines]
-
-
-async def _reported(backend: Backend, count: int) -> None:
-    while by_name(backend.exports()).get("faas.mem_usage", Received()).count < count:
-        await asyncio.sleep(_POLL_S)
+    programs = Programs(store, program(COLLECTOR), tmp_path_factory.mktemp("metrics"))
+    return stored_metrics.run(programs, EVENTS, (*EXACT, *IN_BOUNDS))
 
 
 def test_invocations_end_as_they_should(run: Run) -> None:
@@ -229,3 +157,11 @@ def test_store_has_cpu_time_and_traffic(run: Run) -> None:
     assert cpu_s >= 3 * LEAST_CPU_S
     assert network_bytes is not None
     assert network_bytes >= 0
+
+
+def test_invocations_of_one_flush_are_one_sample(store: str, tmp_path: Path) -> None:
+    programs = Programs(store, program(COLLECTOR), tmp_path)
+    environ = {"SERVERLESS_INSTRUMENT_FLUSH": "periodically,60000"}
+    batched = stored_metrics.run(programs, SUCCESSES, (*IN_ONE_FLUSH, *SAMPLES), environ)
+    assert batched.stored == IN_ONE_FLUSH | SAMPLES
+    assert batched.metrics["shop.orders"].values == [12]
