@@ -1,7 +1,8 @@
 """Fetch the real programs the end-to-end tests run, and print where they are as shell exports.
 
 Usage: fetch_test_parts.py CACHE. AWS's Runtime Interface Emulator comes out of the aws-sam-cli
-wheel, the OpenTelemetry collector out of rotel's. Neither needs a Python to run.
+wheel, the OpenTelemetry collector out of rotel's. Neither needs a Python to run. The metrics store
+comes where it can be had; without it the tests that read one back are skipped.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
+
+import fetch_metrics_store
 
 
 class Part(NamedTuple):
@@ -106,7 +109,20 @@ def main() -> int:
     except FetchError as error:
         print(f"test: {error}", file=sys.stderr)
         return 1
+    _store(Path(sys.argv[1]))
     return 0
+
+
+def _store(cache: Path) -> None:
+    try:
+        path = fetch_metrics_store.fetch(cache)
+    except fetch_metrics_store.StoreError as error:
+        print(
+            f"test: NO METRICS STORE, tests/integration/test_metrics_store.py is skipped: {error}",
+            file=sys.stderr,
+        )
+    else:
+        print(f"export SERVERLESS_INSTRUMENT_TEST_STORE={shlex.quote(str(path))}")
 
 
 if __name__ == "__main__":

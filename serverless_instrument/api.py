@@ -155,24 +155,15 @@ def metric(
 ) -> None:
     """Record one value of a metric; sent at the end of the invocation, merged by the forwarder.
 
-    It needs no OpenTelemetry in the function. A value that is no finite number is left out, with
-    one line in the log.
+    It needs no OpenTelemetry in the function. It never raises: a value that is no finite number is
+    left out, with one line in the log for each metric.
 
     Args:
-        name: such as ``"orders.total"``.
-        value: a finite number.
+        name: such as ``"orders.total"``, of at most 255 characters.
+        value: a finite int or float.
         unit: in UCUM, such as ``"ms"``, ``"By"`` or ``"{order}"``.
         attributes: a dict of few different values: each combination is a series of its own.
         kind: ``"histogram"`` for the distribution of values, ``"counter"`` for their sum,
             ``"gauge"`` for the last one.
     """
-    from serverless_instrument.wrapper import bootstrap
-
-    # bool is no number here, nor is an infinity, NaN, or an integer that no double has room for.
-    if type(value) not in (int, float) or not -1e300 < value < 1e300:
-        manual.refuse_value(name, value)
-    elif kind in ("histogram", "counter", "gauge"):
-        told = dict(attributes) if isinstance(attributes, dict) else None
-        bootstrap.measure(str(name), value, str(unit), told, kind)
-    else:
-        manual.refuse_kind(name, kind)
+    manual.measure(name, value, unit, attributes, kind)

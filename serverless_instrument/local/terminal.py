@@ -127,9 +127,10 @@ class Terminal:
 
     def metrics(self, metrics: Sequence[Data]) -> None:
         """Metrics, as `otlp_data.metric` makes them, as a table."""
-        if metrics:
+        table = metric_table.table(metrics, self._console.width)
+        if table.row_count:
             self._line(Text())
-            self._print(metric_table.table(metrics))
+            self._print(table)
 
     def counts(self, spans: int, log_records: int, metrics: int) -> None:
         """How much arrived."""

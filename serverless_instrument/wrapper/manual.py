@@ -1,6 +1,6 @@
-"""Spans that the function makes through `serverless_instrument.api`.
+"""Spans and metrics that the function makes through `serverless_instrument.api`.
 
-On OpenTelemetry's tracer where the function has loaded it, on records of ours where it has not.
+Spans on OpenTelemetry's tracer where the function has loaded it, on records of ours where not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import wraps
 from time import time_ns
 
 from serverless_instrument import __version__
-from serverless_instrument.wrapper import bootstrap, errors, records
+from serverless_instrument.wrapper import bootstrap, errors, metric_arguments, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,28 +73,35 @@ def current() -> RecordSpan:
     return RecordSpan(invocation)
 
 
+def measure(name: object, value: object, unit: object, attributes: object, kind: object) -> None:
+    """Record one value of a metric, or say why not. Never raises."""
+    try:
+        told_name = metric_arguments.name(name)
+        told_value = metric_arguments.number(value)
+        told_kind = metric_arguments.kind(kind)
+    except metric_arguments.RefusedError as refused:
+        _refuse(name, refused)
+        return
+    told = None
+    if attributes is not None:
+        try:
+            told = metric_arguments.attributes(attributes)
+        except metric_arguments.RefusedError as refused:
+            _refuse(name, refused)
+    bootstrap.measure(told_name, told_value, metric_arguments.unit(unit), told, told_kind)
+
+
+# Names of metrics that something has been said of.
 _refused: set[str] = set()
+_MOST_REFUSED = 20
 
 
-def refuse_value(name: object, value: object) -> None:
-    """Say, once for a metric, that its value is left out."""
-    shown = f"{value!r:.60}" if isinstance(value, (str, bool, float)) else type(value).__name__
-    _refuse(f'metric "{name!s:.100}"', f"value {shown} is left out: record a finite number")
-
-
-def refuse_kind(name: object, kind: object) -> None:
-    """Say, once for a metric, that it is of no kind that there is."""
-    _refuse(
-        f'metric "{name!s:.100}"',
-        f'kind "{kind!s:.60}" is not known, its values are left out: '
-        "use histogram, counter or gauge",
-    )
-
-
-def _refuse(what: str, why: str) -> None:
-    if what not in _refused and len(_refused) < 20:
-        _refused.add(what)
-        bootstrap.warn(f"{what}: {why}")
+def _refuse(name: object, why: Exception) -> None:
+    """Say, once for a metric, what cannot be recorded."""
+    told = str.__str__(name) if isinstance(name, str) else metric_arguments.shown(name)
+    if told not in _refused and len(_refused) < _MOST_REFUSED:
+        _refused.add(told)
+        bootstrap.warn(f'metric "{told:.100}": {why}')
 
 
 def otel_imported(limits: Limits) -> None:

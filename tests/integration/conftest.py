@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "SERVERLESS_INSTRUMENT_TEST_RIE"
 COLLECTOR = "SERVERLESS_INSTRUMENT_TEST_ROTEL"
+STORE = "SERVERLESS_INSTRUMENT_TEST_STORE"
 LAYER = "SERVERLESS_INSTRUMENT_TEST_LAYER"
 # What a function with clients brings along; the managed runtime has boto3 by itself.
 CLIENTS = ("aiohttp", "awslambdaric>=3", "boto3", "httpx", "requests", "urllib3")
@@ -67,6 +68,18 @@ def emulators(layer: emulator.Layer) -> emulator.Emulators:
 def emulators_with_collector(emulators: emulator.Emulators) -> emulator.Emulators:
     """The same with a real collector."""
     return emulator.Emulators(emulators.binary, emulators.layer, program(COLLECTOR))
+
+
+@pytest.fixture(scope="session")
+def store() -> str:
+    """The path of VictoriaMetrics.
+
+    In CI, too, a machine without it skips: it is no wheel, so scripts/test cannot promise it.
+    """
+    path = os.environ.get(STORE, "")
+    if not path:
+        pytest.skip(f"no metrics store: {STORE} is not set; scripts/test says why as it starts")
+    return program(STORE)
 
 
 @pytest.fixture(scope="session")
