@@ -33,13 +33,19 @@ def _main() -> None:
         )
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
-    otlp_listener, said = None, ""
+    otlp_listener, statsd_socket, said, told = None, None, "", ""
     if environ.get("SERVERLESS_INSTRUMENT_RECEIVER"):
         from serverless_instrument.forwarder import otlp_receiver, settings
 
         port, said = settings.receiver_port(environ)
         if port:
             otlp_listener, said = otlp_receiver.listen(port)
+    if environ.get("SERVERLESS_INSTRUMENT_STATSD"):
+        from serverless_instrument.forwarder import settings, statsd_listener
+
+        port, told = settings.statsd_port(environ)
+        if port:
+            statsd_socket, told = statsd_listener.listen(port)
     registration = runtime_api.handed_over(api, environ)
     if registration is None:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
@@ -49,7 +55,8 @@ def _main() -> None:
     # A runtime that has started this process is connected already, with or without a listener.
     alone = registration.runtime_descriptor < 0
     problems = [problem] if problem and alone else []
-    main.run(environ, listener, registration, [*problems, said], otlp_listener)
+    problems += [said, told]
+    main.run(environ, listener, registration, problems, otlp_listener, statsd_socket)
 
 
 if __name__ == "__main__":

@@ -107,14 +107,18 @@ class _Metric:
 
 
 class Aggregation:
-    """Between two flushes. `dropped` counts what was no metric at all, or one name too many."""
+    """Between two flushes. `dropped` counts what was no metric at all, or one name too many.
 
-    __slots__ = ("_limit", "_metrics", "_passing", "dropped")
+    `collections` is how often everything has been collected.
+    """
+
+    __slots__ = ("_limit", "_metrics", "_passing", "collections", "dropped")
 
     def __init__(self, cardinality_limit: int = CARDINALITY_LIMIT) -> None:
         self._limit = cardinality_limit
         self._metrics: dict[tuple[bytes, bytes], dict[tuple[object, ...], _Metric]] = {}
         self._passing: list[Entry] = []
+        self.collections = 0
         self.dropped = 0
 
     def __bool__(self) -> bool:
@@ -198,6 +202,25 @@ class Aggregation:
         point = Histogram.of(value, bounds, time_unix_ns)
         self._add(resource, scope, self._own(name, unit, HISTOGRAM), attributes, point)
 
+    def record(
+        self,
+        resource: bytes,
+        scope: bytes,
+        name: str,
+        unit: str,
+        kind: int,
+        point: Point,
+        attributes: Attributes = (),
+        *,
+        monotonic: bool = False,
+    ) -> None:
+        """Merge a point of the forwarder's own making; `kind` is that of its metric, of deltas."""
+        metric = self._own(name, unit, kind)
+        metric.monotonic = monotonic
+        if kind == GAUGE:
+            metric.temporality = 0
+        self._add(resource, scope, metric, attributes, point)
+
     def _own(self, name: str, unit: str, kind: int) -> _Metric:
         metric = _Metric(self._limit)
         metric.name, metric.unit = name.encode(), unit.encode()
@@ -206,6 +229,7 @@ class Aggregation:
 
     def collect(self) -> list[Entry]:
         """(resource, scope, tagged items, data points) of everything since the last call."""
+        self.collections += 1
         entries, self._passing = self._passing, []
         for (resource, scope), metrics in self._metrics.items():
             for metric in metrics.values():

@@ -18,6 +18,10 @@ NO_ROOM = "no room"
 DAMAGED = "damaged on disk"
 INTERNAL_ERROR = "internal error"
 NO_DESTINATION = "no destination any more"
+MALFORMED_EMF = "malformed EMF"
+MALFORMED_STATSD = "malformed StatsD"
+STATSD_EVENT = "StatsD event or service check"
+STATSD_OVERRUN = "StatsD socket full"
 SLOW_FORWARDER = "dropped in the runtime"
 
 Key = tuple[str, str, str]
