@@ -287,8 +287,8 @@ TABLE: dict[str, Row] = {
     # the companion process
     "forwarder/__init__.py": row(),
     "forwarder/__main__.py": row(
-        inside="wire forwarder.main forwarder.otlp_receiver forwarder.receiver "
-        "forwarder.runtime_api forwarder.settings forwarder.statsd_listener",
+        inside="wire forwarder.extra_listeners forwarder.main forwarder.receiver "
+        "forwarder.runtime_api",
     ),
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
@@ -331,6 +331,10 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/exponential_buckets.py": row(
         "wire forwarder.protobuf",
+    ),
+    "forwarder/extra_listeners.py": row(
+        "forwarder.settings",
+        inside="forwarder.otlp_receiver forwarder.statsd_listener",
     ),
     "forwarder/faas_metrics.py": row(
         ". wire forwarder.platform_events",

@@ -33,19 +33,12 @@ def _main() -> None:
         )
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
-    otlp_listener, statsd_socket, said, told = None, None, "", ""
-    if environ.get("SERVERLESS_INSTRUMENT_RECEIVER"):
-        from serverless_instrument.forwarder import otlp_receiver, settings
+    otlp, statsd, get = None, None, environ.get
+    said: list[str] = []
+    if get("SERVERLESS_INSTRUMENT_RECEIVER") or get("SERVERLESS_INSTRUMENT_STATSD"):
+        from serverless_instrument.forwarder import extra_listeners
 
-        port, said = settings.receiver_port(environ)
-        if port:
-            otlp_listener, said = otlp_receiver.listen(port)
-    if environ.get("SERVERLESS_INSTRUMENT_STATSD"):
-        from serverless_instrument.forwarder import settings, statsd_listener
-
-        port, told = settings.statsd_port(environ)
-        if port:
-            statsd_socket, told = statsd_listener.listen(port)
+        otlp, statsd, said = extra_listeners.listen(environ)
     registration = runtime_api.handed_over(api, environ)
     if registration is None:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
@@ -55,8 +48,7 @@ def _main() -> None:
     # A runtime that has started this process is connected already, with or without a listener.
     alone = registration.runtime_descriptor < 0
     problems = [problem] if problem and alone else []
-    problems += [said, told]
-    main.run(environ, listener, registration, problems, otlp_listener, statsd_socket)
+    main.run(environ, listener, registration, problems + said, otlp, statsd)
 
 
 if __name__ == "__main__":

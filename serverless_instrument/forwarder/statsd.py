@@ -117,7 +117,8 @@ def _section(measurement: Measurement, section: str) -> None:
             raise ValueError(section)
         measurement.weight = 1 / rate
     elif section.startswith("#"):
-        measurement.attributes = dict([_tag(tag) for tag in section[1:].split(",") if tag])
+        tags = [_tag(tag) for tag in section[1:].split(",")]
+        measurement.attributes = {name: value for name, value in tags if name}
     elif section.startswith("T") and section[1:12].isascii() and section[1:12].isdigit():
         measurement.time_unix_ns = int(section[1:12]) * _NS_PER_S
 
@@ -133,4 +134,4 @@ def _number(text: str) -> float:
 def _tag(text: str) -> tuple[str, str]:
     """A tag without a value is an attribute of "", as in the OpenTelemetry Collector."""
     name, _, value = text.partition(":")
-    return name, value
+    return name.strip(), value

@@ -198,7 +198,7 @@ class Logs:
         of_text = self._loaded().of_text
         for line in lines:
             if line:
-                if EMF_MARK in line and line[0] == "{":
+                if line[0] == "{" and EMF_MARK in line:
                     emf += emf_frame(line, now_unix_ns)
                 record, logger = of_text(line, now_unix_ns, masked)
                 if rules is None or rules.wanted(line, record.severity_number):

@@ -31,6 +31,7 @@ def told(datagram: bytes) -> list[tuple[Any, ...]]:
         (b"time:320|ms", ("time", "histogram", "ms", [320.0], 1.0, {})),
         (b"time:1:2:3|d|#a:b,c", ("time", "histogram", "", [1, 2, 3], 1.0, {"a": "b", "c": ""})),
         (b"n:1|c|#url:http://x|c:ab", ("n", "counter", "", [1], 1.0, {"url": "http://x"})),
+        (b"n:1|c|#:v,,a:b, c:d,a:e", ("n", "counter", "", [1], 1.0, {"a": "e", "c": "d"})),
         # Of a later version of the protocol, as of one that is not known yet.
         (b"n:1|c|e:it-false,cn-x|card:low|z9", ("n", "counter", "", [1], 1.0, {})),
         (b"n:1|c|T", ("n", "counter", "", [1], 1.0, {})),
