@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from struct import pack
 
+from serverless_instrument.forwarder import protobuf
 from serverless_instrument.forwarder.metric_points import Histogram
 
 TYPE_CHECKING = False
@@ -16,6 +18,8 @@ LARGEST = 2.0**360
 # How often one value may have been measured: sums of counts have 64 bits.
 MOST_TIMES = 1_000_000_000
 
+# The number of a ``HistogramDataPoint``'s field.
+_EXPLICIT_BOUNDS = 7
 # https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation,
 # made for milliseconds, and the conventions' for seconds; of bytes, powers of four from 1 KiB up.
 _DEFAULT = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
@@ -39,12 +43,16 @@ def histogram(pairs: Sequence[tuple[float, int]], unit: str, time_unix_ns: int) 
     Values are such as `is_value` takes, counts from 1 to `MOST_TIMES`; `unit` chooses boundaries.
     """
     bounds = _BOUNDS.get(unit, _DEFAULT)
-    point = Histogram.of(pairs[0][0], bounds, time_unix_ns)
-    values = [float(value) for value, _ in pairs]
+    point = Histogram()
+    point.take(_EXPLICIT_BOUNDS, protobuf.BYTES, pack(f"<{len(bounds)}d", *bounds))
     point.counts = [0] * (len(bounds) + 1)
+    total = 0.0
     for value, times in pairs:
         point.counts[bisect_left(bounds, value)] += times
-    point.count = sum(point.counts)
-    point.total = float(sum([value * times for value, times in pairs]))
+        total += value * times
+    point.complete()
+    point.start_unix_ns = point.time_unix_ns = time_unix_ns
+    point.count, point.total = sum(point.counts), total
+    values = [float(value) for value, _ in pairs]
     point.least, point.most = min(values), max(values)
     return point

@@ -108,9 +108,9 @@ def parse(text: str, time_unix_ns: int) -> tuple[list[Measurement], list[str]]:
     try:
         root = loads(text)
     except ValueError:
-        return [], ["the line is no JSON"]
+        root = None
     if not isinstance(root, dict):
-        return [], ["the line is no JSON object"]
+        return [], [f"the line is no JSON object: {text[:100]}"]
     if "_aws" not in root:
         return [], []
     found: list[Measurement] = []

@@ -55,8 +55,8 @@ class EmfMetrics:
             shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
             self._report(
                 "embedded metrics",
-                f"a line of the embedded metric format cannot be used, and CloudWatch takes it as "
-                f"little: {shown[:_SHOWN_CHARACTERS]}",
+                "an embedded metric is left out, as CloudWatch would leave it out: "
+                f"{shown[:_SHOWN_CHARACTERS]}",
             )
 
     def _add(self, measurement: emf.Measurement, resource: bytes, scope: bytes) -> None:

@@ -182,8 +182,8 @@ def test_what_is_malformed_is_counted_and_the_first_told() -> None:
     forwarding.feed(wire.emf_frame(line(None, [["\x1b"]], time="x"), NOW_NS))
     assert forwarding.dropped() == {tally.MALFORMED_EMF: 4}
     assert forwarding.said[0] == (
-        "embedded metrics: a line of the embedded metric format cannot be used, and CloudWatch "
-        "takes it as little: _aws is no object"
+        "embedded metrics: an embedded metric is left out, as CloudWatch would leave it out: "
+        "_aws is no object"
     )
     assert "\x1b" not in "".join(forwarding.said)
 
