@@ -231,11 +231,12 @@ class Aggregation:
         """(resource, scope, tagged items, data points) of everything since the last call."""
         self.collections += 1
         entries, self._passing = self._passing, []
-        for (resource, scope), metrics in self._metrics.items():
+        # First of all: what cannot be encoded must not come again, nor stand in the way of all.
+        collected, self._metrics = self._metrics, {}
+        for (resource, scope), metrics in collected.items():
             for metric in metrics.values():
                 item = field(b"\x12", metric.encode())
                 entries.append((resource, scope, item, len(metric.points)))
-        self._metrics = {}
         return entries
 
 
