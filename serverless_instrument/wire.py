@@ -19,10 +19,10 @@ VERSION = 2
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
-DROPPED, OPEN, INIT_ERROR = 8, 9, 10
+DROPPED, OPEN, INIT_ERROR, EMF = 8, 9, 10, 11
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((*range(HELLO, INIT_ERROR + 1), DEADLINE))
+KINDS = frozenset((*range(HELLO, EMF + 1), DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -34,6 +34,7 @@ _REQUEST = struct.Struct("!QQBB")
 _FACTS_OFFSET = 16
 _BATCH = struct.Struct("!IH")
 _DROPPED = struct.Struct("!IB")
+_EMF = struct.Struct("!Q")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
@@ -201,6 +202,28 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
         payload[position : position + DIGEST_BYTES]
         for position in range(start, len(payload), DIGEST_BYTES)
     ]
+
+
+# What a line of the embedded metric format contains, and hardly any other.
+EMF_MARK = '"_aws"'
+# CloudWatch's limit for such a line, or any other.
+MAX_EMF_BYTES = 1024 * 1024
+
+
+def emf_frame(line: str, time_unix_ns: int) -> bytes:
+    """An EMF frame: a line with `EMF_MARK`, which may be one of metrics, as it was written.
+
+    The forwarder finds out; it is cut off, and so none, where it is longer than CloudWatch takes.
+    """
+    return frame(EMF, _EMF.pack(time_unix_ns) + line.encode("utf-8", "replace")[:MAX_EMF_BYTES])
+
+
+def unpack_emf(payload: bytes) -> tuple[str, int]:
+    """(line, time_unix_ns) of an EMF payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _EMF.size:
+        raise ProtocolError("EMF is too short")
+    time_unix_ns: int = _EMF.unpack_from(payload)[0]
+    return payload[_EMF.size :].decode("utf-8", "replace"), time_unix_ns
 
 
 def dropped_frame(count: int, kind: int = 0) -> bytes:

@@ -95,7 +95,7 @@ TABLE: dict[str, Row] = {
     "wrapper/log_hook.py": row("wrapper.output_tee"),
     "wrapper/log_records.py": row("wrapper.errors json_line wrapper.records severity"),
     "wrapper/logs.py": row(
-        "wrapper.current_span wrapper.encoder wrapper.log_frames wrapper.log_hook",
+        "wire wrapper.current_span wrapper.encoder wrapper.log_frames wrapper.log_hook",
         "wrapper.output_tee",
         inside="wrapper.invocation wrapper.log_records",
     ),
@@ -292,8 +292,8 @@ TABLE: dict[str, Row] = {
     # the companion process
     "forwarder/__init__.py": row(),
     "forwarder/__main__.py": row(
-        inside="wire forwarder.main forwarder.otlp_receiver forwarder.receiver "
-        "forwarder.runtime_api forwarder.settings",
+        inside="wire forwarder.extra_listeners forwarder.main forwarder.receiver "
+        "forwarder.runtime_api",
     ),
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
@@ -315,6 +315,12 @@ TABLE: dict[str, Row] = {
         inside="forwarder.halves forwarder.self_report",
     ),
     "forwarder/destination.py": row(),
+    "forwarder/distribution.py": row("forwarder.metric_points forwarder.protobuf"),
+    "forwarder/emf.py": row("forwarder.distribution forwarder.json_text"),
+    "forwarder/emf_metrics.py": row(
+        "wire forwarder.metric_series forwarder.protobuf forwarder.settings forwarder.tally",
+        inside="forwarder.distribution forwarder.emf",
+    ),
     "forwarder/endings.py": row(
         "forwarder.init_span forwarder.log_intake forwarder.never_began",
         "forwarder.platform_events forwarder.resource forwarder.settings",
@@ -330,6 +336,10 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/exponential_buckets.py": row(
         "wire forwarder.protobuf",
+    ),
+    "forwarder/extra_listeners.py": row(
+        "forwarder.settings",
+        inside="forwarder.otlp_receiver forwarder.statsd_listener",
     ),
     "forwarder/faas_metrics.py": row(
         ". wire forwarder.metric_points forwarder.metric_series forwarder.platform_events",
@@ -381,8 +391,9 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.endings forwarder.enhanced_metrics forwarder.faas_metrics "
-        "forwarder.otlp_receiver forwarder.proc_stats",
+        inside="forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics "
+        "forwarder.faas_metrics forwarder.otlp_receiver forwarder.proc_stats "
+        "forwarder.statsd_listener forwarder.statsd_metrics",
     ),
     "forwarder/metric_aggregation.py": row(
         "wire forwarder.metric_points forwarder.metric_series forwarder.protobuf",
@@ -469,7 +480,12 @@ TABLE: dict[str, Row] = {
     "forwarder/spool_format.py": row(
         "forwarder.batch forwarder.settings",
     ),
-    "forwarder/statsd.py": row(),
+    "forwarder/statsd.py": row("forwarder.distribution"),
+    "forwarder/statsd_listener.py": row(),
+    "forwarder/statsd_metrics.py": row(
+        ". wire forwarder.distribution forwarder.metric_series forwarder.metric_points",
+        "forwarder.protobuf forwarder.settings forwarder.statsd forwarder.tally",
+    ),
     "forwarder/tally.py": row(),
     "forwarder/telemetry.py": row(
         "forwarder.log_settings forwarder.telemetry_listener",
@@ -653,7 +669,11 @@ PURE = (
     "forwarder/sigv4.py",
     "forwarder/spool_format.py",
     "forwarder/tally.py",
+    "forwarder/distribution.py",
+    "forwarder/emf.py",
+    "forwarder/emf_metrics.py",
     "forwarder/statsd.py",
+    "forwarder/statsd_metrics.py",
     "forwarder/url.py",
     "local/levels.py",
     "local/live.py",
@@ -849,7 +869,8 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.endings forwarder.enhanced_metrics forwarder.exponential_buckets",
+    "forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics",
+    "forwarder.exponential_buckets",
     "forwarder.faas_metrics",
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",

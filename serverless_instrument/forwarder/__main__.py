@@ -33,13 +33,12 @@ def _main() -> None:
         )
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
-    otlp_listener, said = None, ""
-    if environ.get("SERVERLESS_INSTRUMENT_RECEIVER"):
-        from serverless_instrument.forwarder import otlp_receiver, settings
+    otlp, statsd, get = None, None, environ.get
+    said: list[str] = []
+    if get("SERVERLESS_INSTRUMENT_RECEIVER") or get("SERVERLESS_INSTRUMENT_STATSD"):
+        from serverless_instrument.forwarder import extra_listeners
 
-        port, said = settings.receiver_port(environ)
-        if port:
-            otlp_listener, said = otlp_receiver.listen(port)
+        otlp, statsd, said = extra_listeners.listen(environ)
     registration = runtime_api.handed_over(api, environ)
     if registration is None:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
@@ -49,7 +48,7 @@ def _main() -> None:
     # A runtime that has started this process is connected already, with or without a listener.
     alone = registration.runtime_descriptor < 0
     problems = [problem] if problem and alone else []
-    main.run(environ, listener, registration, [*problems, said], otlp_listener)
+    main.run(environ, listener, registration, problems + said, otlp, statsd)
 
 
 if __name__ == "__main__":

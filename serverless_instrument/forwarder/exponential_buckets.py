@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 # The SDK specification's default for either range.
 MAX_BUCKETS = 160
-_LEAST_SCALE = -10
 # One side of a defective message must not fill the memory.
 _MOST_READ = 100_000
+# A sum of counts may not fit where each of them did.
+_MOST_COUNTED = (1 << 64) - 1
 
 
 def zigzag(value: int) -> int:
@@ -53,7 +54,9 @@ def decode(data: bytes) -> Buckets:
 def encode(buckets: Buckets) -> bytes:
     """A ``Buckets`` message of at least one bucket."""
     first, last = min(buckets), max(buckets)
-    counts = b"".join([varint(buckets.get(index, 0)) for index in range(first, last + 1)])
+    counts = b"".join(
+        [varint(min(buckets.get(index, 0), _MOST_COUNTED)) for index in range(first, last + 1)]
+    )
     return b"\x08" + varint(to_zigzag(first)) + field(b"\x12", counts)
 
 
@@ -65,7 +68,9 @@ def merged(mine: Side, theirs: Side) -> Side:
         for own, other in ((mine[1], theirs[1]), (mine[2], theirs[2]))
     ]
     shift = 0
-    while scale - shift > _LEAST_SCALE and any(_width(pair, shift) > MAX_BUCKETS for pair in sides):
+    # At a scale of -10 every double has its place in two buckets; indices that are still far apart
+    # are no measurements', and a gap of four thousand million would be written out.
+    while any(_width(pair, shift) > MAX_BUCKETS for pair in sides):
         shift += 1
     results = []
     for pair in sides:

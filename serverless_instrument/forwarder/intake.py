@@ -102,6 +102,11 @@ class Intake:
         if self.logs is not None:
             self.logs.sent(request_id, b"".join(digests))
 
+    def _emf(self, session: Session, payload: bytes) -> None:
+        text, time_unix_ns = wire.unpack_emf(payload)
+        if self.logs is not None:
+            self.logs.emf_line(text, time_unix_ns, session.resource)
+
     def _open(self, session: Session, payload: bytes) -> None:
         request_id, _, _, batch = wire.unpack_request(payload)
         scope, span, _ = wire.unpack_batch(batch)
@@ -165,4 +170,5 @@ _TAKERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
     wire.OPEN: Intake._open,
     wire.DROPPED: Intake._dropped,
     wire.INIT_ERROR: Intake._init_error,
+    wire.EMF: Intake._emf,
 }

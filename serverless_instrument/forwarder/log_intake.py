@@ -55,6 +55,9 @@ class LogIntake:
         environ: of the function's resource, until a runtime has said its own.
         batch: takes the records.
         report: see `Delivery`.
+
+    Attributes:
+        resource: the function's, as far as it is known.
     """
 
     def __init__(
@@ -67,12 +70,15 @@ class LogIntake:
         self._settings = settings
         self._batch = batch
         self._report = report
-        self._resource = resource.encoded(environ)
+        self.resource = resource.encoded(environ)
         self._scopes = {kind: _scope(f"serverless_instrument.{kind}") for kind in _KINDS}
         self._lines = FunctionLines(
             concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
         )
-        self._expects_lines = settings.rules.enabled
+        self._takes_lines = self._expects_lines = platform_events.FUNCTION in settings.types
+        # Takes (line, resource, time in Unix nanoseconds) of what may be of the embedded metric
+        # format; None where that is not wanted.
+        self.emf: Callable[[str, bytes, int], None] | None = None
 
     def expect_nothing(self) -> None:
         """The platform will post nothing: do not remember what it could be compared with."""
@@ -82,7 +88,7 @@ class LogIntake:
 
     def greeted(self, resource_: bytes) -> None:
         """HELLO came: the function's resource as the runtime knows it."""
-        self._resource = resource_
+        self.resource = resource_
 
     def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
         """START came, with the unfinished span, b"" for an invocation that is not sampled."""
@@ -104,6 +110,14 @@ class LogIntake:
         if self._expects_lines:
             self._lines.sent(request_id, digests)
 
+    def emf_line(self, text: str, time_unix_ns: int, resource_: bytes) -> None:
+        """EMF came: a line of the runtime's that may be of the embedded metric format."""
+        if self.emf is not None:
+            try:
+                self.emf(self._settings.rules.mask(text), resource_, time_unix_ns)
+            except (ValueError, RecursionError) as error:  # as in `_forward`
+                self._report("log lines", f"a line cannot be read: {error}")
+
     # From the platform's posts.
 
     def platform_started(self, event: Event) -> None:
@@ -112,7 +126,7 @@ class LogIntake:
 
     def line(self, event: Event, now_s: float) -> None:
         """A function's or an extension's line."""
-        if not self._settings.rules.enabled:
+        if not self._takes_lines:
             return
         own = event.kind == platform_events.EXTENSION and isinstance(event.record, str)
         if not (own and str(event.record).startswith(_OWN)):
@@ -170,14 +184,21 @@ class LogIntake:
     def _forward_one(self, line: Line, now_unix_ns: int) -> None:
         rules = self._settings.rules
         # The text first: a pattern may span what the fields of a JSON line keep apart.
-        record = log_records.read(rules.mask(line.text), line.event.time_unix_ns)
+        text, context = rules.mask(line.text), self._lines.context(line.request_id)
+        time_unix_ns = line.event.time_unix_ns
+        of_function = line.event.kind == platform_events.FUNCTION
+        if self.emf is not None and of_function and wire.EMF_MARK in text and text[0] == "{":
+            self.emf(text, self._resource_of(context), time_unix_ns or now_unix_ns)
+        if not rules.enabled:
+            return
+        record = log_records.read(text, time_unix_ns)
         if not rules.wanted(line.text, record.severity):
             return
         if rules.masks:
             record.mask(rules.mask)
         if line.request_id:
             record.attributes["faas.invocation_id"] = line.request_id
-        self._add(line.event.kind, record, self._lines.context(line.request_id), now_unix_ns)
+        self._add(line.event.kind, record, context, now_unix_ns)
 
     def _add(
         self,
@@ -187,8 +208,10 @@ class LogIntake:
         now_unix_ns: int,
     ) -> None:
         item = log_records.encode(record, context, now_unix_ns)
-        of = context.resource if context is not None else self._resource
-        self._batch.add(signals.LOGS, of, self._scopes[kind], item, 1)
+        self._batch.add(signals.LOGS, self._resource_of(context), self._scopes[kind], item, 1)
+
+    def _resource_of(self, context: Context | None) -> bytes:
+        return context.resource if context is not None else self.resource
 
 
 _KINDS = (platform_events.FUNCTION, platform_events.EXTENSION, "platform", "runtime")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEV_MODE = "SERVERLESS_INSTRUMENT_DEV_MODE"
+EMF = "SERVERLESS_INSTRUMENT_EMF"
 EXTENSION_LOGS = "SERVERLESS_INSTRUMENT_EXTENSION_LOGS"
 PLATFORM_LOGS = "SERVERLESS_INSTRUMENT_PLATFORM_LOGS"
 
@@ -25,11 +26,20 @@ class LogSettings:
         dev_mode: send while the invocation runs, and wait for the platform's lines at its end.
         platform_logs: make records of START, END and REPORT.
         concurrent: invocations overlap.
+        emf: take metrics of the embedded metric format from lines; where lines do not leave, only
+            if it is asked for by name.
+
+    Args:
+        environ: the environment.
+        has_destination: whether logs go anywhere.
+        takes_metrics: whether metrics do.
     """
 
-    __slots__ = ("concurrent", "dev_mode", "platform_logs", "rules", "types", "warnings")
+    __slots__ = ("concurrent", "dev_mode", "emf", "platform_logs", "rules", "types", "warnings")
 
-    def __init__(self, environ: Mapping[str, str], *, has_destination: bool) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], *, has_destination: bool, takes_metrics: bool = False
+    ) -> None:
         self.rules = LogRules(environ)
         self.warnings = self.rules.warnings
         self.dev_mode = self._switch(environ, DEV_MODE)
@@ -37,11 +47,14 @@ class LogSettings:
         self.concurrent = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == _MANAGED_INSTANCES
         extension_logs = self._switch(environ, EXTENSION_LOGS)
         self.rules.enabled = self.rules.enabled and has_destination
+        asked_for_emf = self._switch(environ, EMF)
+        declined = environ.get(EMF, "").strip().lower() in _FALSE[1:]
+        self.emf = takes_metrics and not declined
         types = ["platform"]
-        if self.rules.enabled:
+        if self.rules.enabled or (self.emf and asked_for_emf):
             types.append("function")
-            if extension_logs:
-                types.append("extension")
+        if self.rules.enabled and extension_logs:
+            types.append("extension")
         self.types = tuple(types)
 
     def _switch(self, environ: Mapping[str, str], name: str) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
+    from serverless_instrument.forwarder.statsd_listener import StatsdListener
 
 # Billed time that one flush may cost; what takes longer goes on after the next thaw.
 _FLUSH_BUDGET_S = 1.0
@@ -69,6 +70,7 @@ def run(
     registration: Registration,
     problems: list[str],
     otlp_listener: socket | None = None,
+    statsd_socket: socket | None = None,
 ) -> None:
     """Serve until SHUTDOWN, then exit 0; an error inside is said and survived.
 
@@ -83,6 +85,8 @@ def run(
             say(problem)
     if otlp_listener is not None:
         forwarder.serve_otlp(otlp_listener)
+    if statsd_socket is not None:
+        forwarder.serve_statsd(statsd_socket)
     forwarder.start()
     while not forwarder.finished:
         try:
@@ -131,6 +135,7 @@ class Forwarder:
             self._poller,
             self.report,
             has_destination=LOGS in settings.destinations,
+            takes_metrics=self._counts_invocations,
         )
         self.warnings = [*settings.warnings, *flush.warnings, *self._telemetry.warnings]
         self._strategy = FlushStrategy(flush.kind, flush.interval_ms, 0.0, frozen=flush.frozen)
@@ -138,6 +143,7 @@ class Forwarder:
             self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
+        self._statsd: StatsdListener | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -154,6 +160,15 @@ class Forwarder:
         from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
 
         self._otlp = OtlpReceiver(listener, self._poller, self._delivery.take_request)
+
+    def serve_statsd(self, bound: socket) -> None:
+        """Take StatsD of the function from `bound`, if metrics go anywhere."""
+        if self._counts_invocations:
+            from serverless_instrument.forwarder.statsd_listener import StatsdListener
+            from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
+
+            metrics = StatsdMetrics(self._delivery.batch, self._delivery.tally, self.report)
+            self._statsd = StatsdListener(bound, self._poller, metrics)
 
     def _clock(self) -> float:
         return self._freeze_clock.at(monotonic(), time())
@@ -194,6 +209,11 @@ class Forwarder:
         faas = self._faas_metrics() if self._counts_invocations else None
         self._endings.faas = faas
         self._connections.tell(self._telemetry.logs, self._endings, faas)
+        if self._telemetry.takes_emf:
+            from serverless_instrument.forwarder.emf_metrics import EmfMetrics
+
+            emf = EmfMetrics(self._delivery.batch, self._delivery.tally, self.report)
+            self._telemetry.logs.emf = emf.line
         self._delivery.warm_up()
 
     def _faas_metrics(self) -> FaasMetrics:
@@ -233,7 +253,9 @@ class Forwarder:
         # Frames before the platform's word: a runtime speaks before it asks for its next event.
         if self._otlp is not None:
             self._otlp.receive(ready)
-        self._do_all(self._connections.receive(ready))
+        happened = self._connections.receive(ready)
+        self._receive_statsd()
+        self._do_all(happened)
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
             self._delivery.settle()
@@ -246,6 +268,11 @@ class Forwarder:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
         self._look_at_the_clock()
+
+    def _receive_statsd(self) -> None:
+        """After frames, before what follows from them: what was sent before END leaves with it."""
+        if self._statsd is not None:
+            self._statsd.receive(self._telemetry.logs.resource, time_ns())
 
     def _hear(self, ready: set[int]) -> None:
         """What the platform says: lines, and ends of invocations."""
@@ -315,6 +342,7 @@ class Forwarder:
         self._connections.receive_last()
         if self._otlp is not None:
             self._otlp.receive_last()
+        self._receive_statsd()
         budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._telemetry.shut_down(budget_s)
         self._act_at_s = monotonic() + budget_s

@@ -55,7 +55,8 @@ class Aggregation:
     """Between two flushes.
 
     `sources` are asked before a flush takes what there is; `dropped` counts, by reason, what is
-    lost; `since_unix_ns` is where the next deltas of the forwarder's own begin.
+    lost; `since_unix_ns` is where the next deltas of the forwarder's own begin; `collections` is
+    how often everything has been collected.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Aggregation:
         "_passing",
         "_waiting",
         "_waiting_bytes",
+        "collections",
         "dropped",
         "since_unix_ns",
         "sources",
@@ -78,6 +80,7 @@ class Aggregation:
         self._waiting_bytes = 0
         self._own: dict[tuple[object, ...], Point] = {}
         self.sources: list[Source] = []
+        self.collections = 0
         self.dropped: dict[str, int] = {}
         self.since_unix_ns = 0
 
@@ -211,15 +214,18 @@ class Aggregation:
 
     def collect(self) -> list[Entry]:
         """(resource, scope, tagged items, data points) of everything since the last call."""
+        self.collections += 1
         for source in self.sources:
             source.tell()
         self._merge()
+        for own in self._own.values():
+            self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
+        self._own = {}
         entries, self._passing = self._passing, []
-        for (resource, scope), metrics in self._metrics.items():
+        # First of all: what cannot be encoded must not come again, nor stand in the way of all.
+        collected, self._metrics = self._metrics, {}
+        for (resource, scope), metrics in collected.items():
             for metric in metrics.values():
                 item = field(b"\x12", metric.encode())
                 entries.append((resource, scope, item, len(metric.points)))
-        for own in self._own.values():
-            self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
-        self._metrics, self._own = {}, {}
         return entries

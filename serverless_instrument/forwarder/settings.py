@@ -21,6 +21,9 @@ _MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"
 _RECEIVER = "SERVERLESS_INSTRUMENT_RECEIVER"
 # https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port
 _RECEIVER_PORT = 4318
+_STATSD = "SERVERLESS_INSTRUMENT_STATSD"
+# https://github.com/statsd/statsd/blob/master/exampleConfig.js
+_STATSD_PORT = 8125
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _LOOPBACK = ("localhost", "127.0.0.1")
 
@@ -113,15 +116,24 @@ class Settings:
 
 def receiver_port(environ: Mapping[str, str]) -> tuple[int, str]:
     """(port of the OTLP receiver on loopback, 0 for none; what is wrong with the setting)."""
-    value = environ.get(_RECEIVER, "").strip().lower()
+    return _port(environ, _RECEIVER, _RECEIVER_PORT)
+
+
+def statsd_port(environ: Mapping[str, str]) -> tuple[int, str]:
+    """(UDP port for StatsD on loopback, 0 for none; what is wrong with the setting)."""
+    return _port(environ, _STATSD, _STATSD_PORT)
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> tuple[int, str]:
+    value = environ.get(name, "").strip().lower()
     if value in ("", "false", "0"):
         return 0, ""
     if value in ("true", "1"):
-        return _RECEIVER_PORT, ""
+        return default, ""
     # The Runtime API has 9001 (https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html).
     if value.isascii() and value.isdigit() and 1024 <= int(value[:6]) < 65536 and value != "9001":
         return int(value), ""
     return 0, (
-        f'{_RECEIVER}="{shown(value)}" is neither true, false nor a port, nothing listens: set it '
+        f'{name}="{shown(value)}" is neither true, false nor a port, nothing listens: set it '
         "to true, or to a port from 1024 to 65535"
     )

@@ -33,12 +33,14 @@ class Telemetry:
     Args:
         environ: see `log_settings`, and the function's resource.
         has_destination: whether logs go anywhere.
+        takes_metrics: whether metrics do.
         batch: takes records.
         poller: its owner waits, and hands what is ready to `receive`.
         report: see `Delivery`.
 
     Attributes:
         dev_mode: see `LogSettings`.
+        takes_emf: see there, too.
         events: for whoever else looks at platform events; there once `load` has been called.
         active: whether the platform has agreed to send events.
     """
@@ -51,8 +53,11 @@ class Telemetry:
         report: Callable[[str, str], None],
         *,
         has_destination: bool,
+        takes_metrics: bool,
     ) -> None:
-        self._settings = LogSettings(environ, has_destination=has_destination)
+        self._settings = LogSettings(
+            environ, has_destination=has_destination, takes_metrics=takes_metrics
+        )
         self._environ = environ
         self._batch = batch
         self._poller = poller
@@ -65,6 +70,7 @@ class Telemetry:
         self._settle_until_s = 0.0
         self.warnings = self._settings.warnings
         self.dev_mode = self._settings.dev_mode
+        self.takes_emf = self._settings.emf
         self.active = False
 
     def subscribe(self, registration: Registration) -> None:

@@ -11,6 +11,7 @@ import sys
 from _thread import _local, get_ident
 from time import time_ns
 
+from serverless_instrument.wire import EMF_MARK, emf_frame
 from serverless_instrument.wrapper import encoder, log_frames, log_hook
 from serverless_instrument.wrapper.current_span import current_span
 from serverless_instrument.wrapper.output_tee import LineBuffer, OutputTee
@@ -191,16 +192,18 @@ class Logs:
     # What is sent.
 
     def _emit_texts(self, lines: Sequence[str], stream: str, digests: Sequence[bytes]) -> None:
-        made = []
+        made, emf = [], b""
         now_unix_ns = time_ns()
         rules, masked = self._rules, self._masked
         of_text = self._loaded().of_text
         for line in lines:
             if line:
+                if line[0] == "{" and EMF_MARK in line:
+                    emf += emf_frame(line, now_unix_ns)
                 record, logger = of_text(line, now_unix_ns, masked)
                 if rules is None or rules.wanted(line, record.severity_number):
                     made.append((logger, record))
-        self._send_records(made, ("log.iostream", stream) if stream else None, digests)
+        self._send_records(made, ("log.iostream", stream) if stream else None, digests, emf)
 
     def _logged(
         self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
@@ -212,14 +215,18 @@ class Logs:
         try:
             # Others: a handler's own line feed, or what an object printed when asked for its text.
             text = next((text for text in reversed(texts) if text.startswith("{")), "")
-            found = self._loaded().of_logging(record, before, text, time_ns(), self._masked)
+            now_unix_ns = time_ns()
+            found = self._loaded().of_logging(record, before, text, now_unix_ns, self._masked)
             told = found.body if type(found.body) is str else "".join(texts)
             if rules is None or rules.wanted(told, found.severity_number):
                 place = before.get("pathname"), before.get("lineno"), before.get("funcName")
                 made = [(str(before.get("name", "")), found)]
             else:
                 place, made = None, []
-            self._send_records(made, place, digests)
+            # A formatter of the user's own may leave nothing but the message.
+            lines = text.split("\n") if EMF_MARK in text else ()
+            emf = b"".join([emf_frame(line, now_unix_ns) for line in lines if EMF_MARK in line])
+            self._send_records(made, place, digests, emf)
         except Exception as error:  # as above
             self._fault(error)
         finally:
@@ -238,6 +245,7 @@ class Logs:
         made: Sequence[tuple[str, records.LogRecord]],
         place: tuple[Any, ...] | None,
         digests: Sequence[bytes],
+        emf: bytes = b"",
     ) -> None:
         request_id, trace_id, span_id, flags = self._context()
         scoped: list[tuple[bytes, bytes]] = []
@@ -255,7 +263,8 @@ class Logs:
                 scoped.append((scope, parts[0]))
             else:
                 scoped += [(scope, part) for part in parts]
-        data = log_frames.frames(scoped, request_id, digests)
+        # As one: the platform's copy of a line counts where the digest of it has not come.
+        data = emf + log_frames.frames(scoped, request_id, digests)
         if data:
             self._send(data)
 

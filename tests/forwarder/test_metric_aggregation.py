@@ -332,3 +332,31 @@ def test_exemplars_are_the_latest_ten() -> None:
     (metric,) = merged(rounds)
     kept = [exemplar.as_int for exemplar in metric.sum.data_points[0].exemplars]
     assert kept == list(range(5, 15))
+
+
+@pytest.mark.parametrize("scale", [20, 0, -10, -30])
+def test_counts_and_indices_that_no_function_reaches_do_not_stop_a_flush(scale: int) -> None:
+    most = 2**64 - 1
+    explicit, exponential = Metric(name="h"), Metric(name="e")
+    point = explicit.histogram.data_points.add(count=most, sum=1)
+    point.bucket_counts.append(most)
+    for offset in (2**31 - 1, -(2**31)):
+        other = exponential.exponential_histogram.data_points.add(
+            count=most, sum=1, scale=scale, zero_count=most
+        )
+        other.positive.offset = other.negative.offset = offset
+        other.positive.bucket_counts.append(most)
+        other.negative.bucket_counts.append(1)
+    explicit.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    exponential.exponential_histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    aggregation = Aggregation()
+    for _ in range(2):
+        aggregation.add(
+            RESOURCE, SCOPE, ScopeMetrics(metrics=[explicit, exponential]).SerializeToString()
+        )
+    entries = aggregation.collect()
+    found = [ScopeMetrics.FromString(items).metrics[0] for _, _, items, _ in entries]
+    assert found[0].histogram.data_points[0].count == most
+    buckets = found[1].exponential_histogram.data_points[0]
+    assert buckets.zero_count == most
+    assert len(buckets.positive.bucket_counts) <= 161

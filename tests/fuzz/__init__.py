@@ -1,1 +1,1 @@
-"""Hostile bytes for what reads bytes: frames, telemetry posts, HTTP responses."""
+"""Hostile bytes for what reads bytes: frames, telemetry posts, HTTP responses, metrics."""

@@ -9,22 +9,29 @@ import json
 from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import otlp_http, platform_events
+from serverless_instrument.forwarder import otlp_http, platform_events, tally
 from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.endings import Endings
 from serverless_instrument.forwarder.http1 import BadMessageError, ResponseParser
 from serverless_instrument.forwarder.http1_server import RequestParser
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.log_intake import LogIntake
 from serverless_instrument.forwarder.log_settings import LogSettings
-from tests.forwarder import encoded
+from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
+from tests.forwarder import encoded, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENVIRON = {"AWS_LAMBDA_FUNCTION_NAME": "shop"}
+_EMF_AROUND = (
+    '{"_aws": {"CloudWatchMetrics": [?]}, "a": "x", "m": 1}',
+    '{"_aws": {"CloudWatchMetrics": [{"Namespace": "n", "Metrics": [{"Name": "m"}]}]}, "m": ?}',
+)
 # More than any input can be made to leave behind: what it is, in a few containers.
 _OVERHEAD_BYTES = 64 * 1024
+NOW_NS = 1_700_000_000_000_000_000
 
 
 class Receiving:
@@ -33,8 +40,9 @@ class Receiving:
     def __init__(self) -> None:
         self.batch = Batch()
         self.events = platform_events.Dispatch()
-        settings = LogSettings(ENVIRON, has_destination=True)
+        settings = LogSettings(ENVIRON, has_destination=True, takes_metrics=True)
         self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
+        self.logs.emf = EmfMetrics(self.batch, tally.Tally(), lambda _, __: None).line
         self.endings = Endings(ENVIRON, self.batch, 1)
         self.intake = Intake(self.batch)
         self.intake.logs, self.intake.endings = self.logs, self.endings
@@ -109,6 +117,49 @@ def response(data: bytes) -> None:
         assert len(verdict.reason) < 2000
 
 
+class Metrics:
+    """What functions emit in other formats than ours, and what leaves of it."""
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.counts = tally.Tally()
+        self.emf = EmfMetrics(self.batch, self.counts, self._said)
+        self.statsd = StatsdMetrics(self.batch, self.counts, self._said)
+
+    def _said(self, subject: str, message: str) -> None:
+        assert subject
+        assert "\n" not in message
+        assert len(message) < 400
+
+    def finish(self) -> None:
+        """A flush: what has been taken can be sent, and read."""
+        for export in self.batch.take():
+            for series in measured.of_requests([export.body]):
+                assert series.metric.name
+                if series.kind == "histogram":
+                    assert sum(series.point.bucket_counts) == series.point.count > 0
+        assert all(number > 0 for number in self.counts.unreported().values())
+
+
+def emf(data: bytes) -> None:
+    """A line of the embedded metric format: whole, and as directive and value in a good one."""
+    text = data.decode("utf-8", "replace")
+    metrics = Metrics()
+    for line in (text, *[line.replace("?", text) for line in _EMF_AROUND]):
+        metrics.emf.line(line, b"", NOW_NS)
+    metrics.finish()
+
+
+def statsd(data: bytes) -> None:
+    """Datagrams of StatsD and DogStatsD, over two flushes."""
+    metrics = Metrics()
+    for datagram in data.split(b"\0"):
+        metrics.statsd.datagram(datagram, b"", NOW_NS)
+    metrics.finish()
+    metrics.statsd.datagram(data, b"", NOW_NS)
+    metrics.finish()
+
+
 def _frames() -> list[bytes]:
     root = encoded.span("shop").SerializeToString()
     bare = wire.pack_batch(encoded.scope(), root, 1)
@@ -123,6 +174,7 @@ def _frames() -> list[bytes]:
         wire.METRICS: wire.pack_batch(encoded.scope(), encoded.items("metrics", ["a"]), 1),
         wire.LINES: lines,
         wire.INIT_ERROR: wire.pack_request("ValueError", 1, 0, wire.pack_batch(b"", b"", 1)),
+        wire.EMF: bytes(8) + _emf()[-1],
         wire.END: wire.pack_request("id", 1, 2, tagged),
     }
     each = [wire.frame(kind, payload) for kind, payload in kinds.items()]
@@ -174,8 +226,33 @@ def _responses() -> list[bytes]:
     ]
 
 
+def _emf() -> list[bytes]:
+    definition = {"Name": "time", "Unit": "Milliseconds", "StorageResolution": 60}
+    directive = {"Namespace": "shop", "Dimensions": [["a"], ["a", "b"]], "Metrics": [definition]}
+    metadata = {"Timestamp": NOW_NS // 1_000_000, "CloudWatchMetrics": [directive]}
+    distribution = {"Values": [1, 2], "Counts": [3, 4], "Sum": 11, "Min": 1, "Max": 2, "Count": 7}
+    statistics = {"Sum": 11, "Min": 1, "Max": 2, "Count": 7}
+    parts = [json.dumps(part).encode() for part in (directive, distribution, statistics, [1, -2.5])]
+    return parts + [
+        json.dumps({"_aws": metadata, "a": "x", "b": "y", "time": value}).encode()
+        for value in (100, [1.5, -2, 1e9], distribution, statistics)
+    ]
+
+
+def _statsd() -> list[bytes]:
+    return [
+        b"orders:3|c|@0.1|#kind:book,new",
+        b"level:5|g\0level:+3|g\0level:-3|g|#a:b",
+        b"took:320:1.5|ms|T1700000000\nsize:1e3|h|@0.3\nweight:2|d|c:ab|e:it-false|card:low",
+        b"users:anna|s\nusers:otto|s",
+        b"_e{5,4}:title|text|d:1700000000\n_sc|name|0|m:message",
+    ]
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
     "frames": (frames, _frames()),
     "telemetry": (telemetry, _telemetry()),
     "response": (response, _responses()),
+    "emf": (emf, _emf()),
+    "statsd": (statsd, _statsd()),
 }

@@ -45,7 +45,8 @@ class Line(NamedTuple):
 class Written(NamedTuple):
     """What a function's process wrote, and what came of it over the socket.
 
-    `missed` are the lines, as a platform sees them, without a digest.
+    `missed` are the lines, as a platform sees them, without a digest; `emf` those that may be of
+    the embedded metric format.
     """
 
     stdout: bytes
@@ -57,6 +58,7 @@ class Written(NamedTuple):
     spans: list[Span]
     kinds: list[int]
     missed: list[bytes]
+    emf: list[str]
 
     @property
     def bodies(self) -> list[object]:
@@ -108,6 +110,7 @@ def run(
     digests: list[tuple[str, bytes]] = []
     spans: list[Span] = []
     kinds: list[int] = []
+    emf: list[str] = []
     for data in received:
         for kind, payload in decoded.frames(data):
             kinds.append(kind)
@@ -119,6 +122,8 @@ def run(
             elif kind == wire.LINES:
                 request_id, found = wire.unpack_lines(payload)
                 digests += [(request_id, each) for each in found]
+            elif kind == wire.EMF:
+                emf.append(wire.unpack_emf(payload)[0])
             elif kind == wire.END:
                 spans += decoded.scope_spans(wire.unpack_request(payload)[3]).spans
     own, shown = name.encode(), b"/function"
@@ -134,6 +139,7 @@ def run(
         spans,
         kinds,
         [line for line in physical if not _take(known, wire.line_digest(line))],
+        emf,
     )
 
 

@@ -1,0 +1,208 @@
+"""Lines of the embedded metric format: of the runtime's frames, and of the platform's posts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from serverless_instrument import wire
+from serverless_instrument.forwarder import tally
+from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.emf_metrics import EmfMetrics
+from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.log_intake import LogIntake
+from serverless_instrument.forwarder.log_settings import EMF, LogSettings
+from serverless_instrument.forwarder.platform_events import Event
+from tests.forwarder import encoded, measured
+from tests.forwarder.test_emf import NOW_MS, NOW_NS, line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LINE = line([{"Name": "time", "Unit": "Milliseconds"}], [["shop"]], time=[1, 2], shop="a")
+MASK = "SERVERLESS_INSTRUMENT_MASK"
+LOGS = "SERVERLESS_INSTRUMENT_LOGS"
+
+
+class Forwarding:
+    """The forwarder's logs and metrics, one runtime connected."""
+
+    def __init__(self, *, logs: bool = True, **environ: str) -> None:
+        self.batch = Batch()
+        self.counts = tally.Tally()
+        self.said: list[str] = []
+        report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
+        self.settings = LogSettings(environ, has_destination=logs, takes_metrics=True)
+        self._logs = LogIntake(self.settings, {}, self.batch, report)
+        if self.settings.emf:
+            self._logs.emf = EmfMetrics(self.batch, self.counts, report).line
+        self._intake, self._session = Intake(self.batch), Session()
+        self._intake.logs = self._logs
+        self.feed(encoded.hello())
+
+    def feed(self, *frames: bytes) -> None:
+        assert self._intake.feed(self._session, b"".join(frames))[1] == ""
+
+    def line(self, record: str | dict[str, object], kind: str = "function") -> None:
+        self._logs.line(Event(kind, NOW_NS, record), 0.0)
+
+    def take(self) -> tuple[list[measured.Series], int]:
+        """(data points, number of log records) of everything, held lines too."""
+        self._logs.release_all(NOW_NS, last=True)
+        bodies: dict[str, list[bytes]] = {"metrics": [], "logs": []}
+        for export in self.batch.take():
+            bodies[export.signal].append(export.body)
+        records = [
+            record
+            for body in bodies["logs"]
+            for of_resource in ExportLogsServiceRequest.FromString(body).resource_logs
+            for scope in of_resource.scope_logs
+            for record in scope.log_records
+        ]
+        return measured.of_requests(bodies["metrics"]), len(records)
+
+    def sums(self) -> dict[str, float]:
+        return {series.metric.name: series.point.sum for series in self.take()[0]}
+
+    def dropped(self) -> dict[str, float]:
+        return {reason: number for (_, _, reason), number in self.counts.unreported().items()}
+
+
+def test_a_frame_becomes_a_histogram_of_deltas() -> None:
+    forwarding = Forwarding()
+    forwarding.feed(wire.emf_frame(LINE, NOW_NS), wire.emf_frame(LINE, NOW_NS))
+    ((series,), records) = forwarding.take()
+    assert records == 0  # the runtime sends the line's record itself
+    assert (series.metric.name, series.metric.unit, series.scope) == ("time", "ms", "shop")
+    assert (series.kind, series.attributes, series.service) == (
+        "histogram",
+        {"shop": "a"},
+        "checkout",
+    )
+    assert series.metric.histogram.aggregation_temporality == 1
+    point = series.point
+    assert (point.count, point.sum, point.min, point.max) == (4, 6, 1, 2)
+    assert (sum(point.bucket_counts), point.time_unix_nano) == (4, NOW_MS * 1_000_000)
+
+
+def test_statistics_of_the_line_are_the_points() -> None:
+    forwarding = Forwarding()
+    value = {"Values": [1, 2], "Counts": [3, 4], "Sum": 11.5, "Min": 0.9, "Max": 2.1, "Count": 7}
+    forwarding.feed(wire.emf_frame(line(time=value), NOW_NS))
+    point = forwarding.take()[0][0].point
+    assert (point.count, point.sum, point.min, point.max) == (7, 11.5, 0.9, 2.1)
+
+
+@pytest.mark.parametrize("record", [LINE, LINE + "\n", json.loads(LINE)])
+def test_a_line_of_the_platform_is_a_metric_and_a_log_record(record: Any) -> None:
+    forwarding = Forwarding()
+    forwarding.line(record)
+    (series,), records = forwarding.take()
+    assert (series.metric.name, series.point.sum, records) == ("time", 3, 1)
+
+
+def test_the_platforms_copy_of_what_the_runtime_has_sent_is_not_counted_again() -> None:
+    forwarding = Forwarding()
+    digest = wire.line_digest(LINE.encode())
+    sent = [wire.emf_frame(LINE, NOW_NS), wire.frame(wire.LINES, wire.pack_lines("", [digest]))]
+    forwarding.feed(*sent)
+    forwarding.line(LINE)
+    forwarding.line(LINE)
+    forwarding.feed(*sent)
+    ((series,), records) = forwarding.take()
+    assert (series.point.count, records) == (4, 0)
+
+
+def test_what_other_extensions_write_is_none_of_the_functions() -> None:
+    forwarding = Forwarding(SERVERLESS_INSTRUMENT_EXTENSION_LOGS="true")
+    forwarding.line(LINE, "extension")
+    assert forwarding.take()[1] == 1
+    assert forwarding.sums() == {}
+
+
+def test_a_line_that_only_mentions_it_is_a_log_record_and_no_defect() -> None:
+    forwarding = Forwarding()
+    for text in ('the key "_aws" is missing', 'x {"_aws": {}}', '{"a": {"_aws": 1}}', '{"a": 1}'):
+        forwarding.line(text)
+    assert forwarding.take() == ([], 4)
+    assert (forwarding.dropped(), forwarding.said) == ({}, [])
+
+
+def test_lines_that_do_not_leave_have_metrics_that_do() -> None:
+    forwarding = Forwarding(SERVERLESS_INSTRUMENT_LOGS_EXCLUDE='"_aws"')
+    forwarding.line(LINE)
+    ((series,), records) = forwarding.take()
+    assert (series.point.sum, records) == (3, 0)
+
+
+def test_what_is_hidden_in_lines_is_hidden_in_metrics() -> None:
+    forwarding = Forwarding(SERVERLESS_INSTRUMENT_MASK="secret-[0-9]+")
+    text = line(None, [["card"]], time=1, card="secret-12")
+    forwarding.feed(wire.emf_frame(text, NOW_NS))
+    forwarding.line(text)
+    ((series,), _) = forwarding.take()
+    assert (series.attributes, series.point.count) == ({"card": "***"}, 2)
+
+
+@pytest.mark.parametrize(
+    ("logs", "environ", "types", "taken"),
+    [
+        (True, {}, ("platform", "function"), True),
+        (True, {EMF: "false"}, ("platform", "function"), False),
+        (True, {LOGS: "off"}, ("platform",), False),
+        (True, {LOGS: "off", EMF: "true"}, ("platform", "function"), True),
+        (False, {}, ("platform",), False),
+        (False, {EMF: "true"}, ("platform", "function"), True),
+    ],
+)
+def test_where_lines_do_not_leave_it_has_to_be_asked_for(
+    logs: bool, environ: dict[str, str], types: Sequence[str], taken: bool
+) -> None:
+    forwarding = Forwarding(logs=logs, **environ)
+    assert forwarding.settings.types == types
+    forwarding.line(LINE)
+    found, records = forwarding.take()
+    assert bool(found) == taken
+    assert records == (1 if logs and LOGS not in environ else 0)
+
+
+def test_nobody_looks_where_metrics_go_nowhere() -> None:
+    assert not LogSettings({EMF: "true"}, has_destination=True).emf
+    settings = LogSettings({EMF: "perhaps"}, has_destination=True, takes_metrics=True)
+    assert settings.emf
+    assert settings.warnings == [f'{EMF}="perhaps" is not known: set it to true or false']
+
+
+def test_what_is_malformed_is_counted_and_the_first_told() -> None:
+    forwarding = Forwarding()
+    forwarding.feed(wire.emf_frame('{"_aws": 5}', NOW_NS), wire.emf_frame('{"_aws"', NOW_NS))
+    forwarding.feed(wire.emf_frame(line(None, [["\x1b"]], time="x"), NOW_NS))
+    assert forwarding.dropped() == {tally.MALFORMED_EMF: 4}
+    assert forwarding.said[0] == (
+        "embedded metrics: an embedded metric is left out, as CloudWatch would leave it out: "
+        "_aws is no object"
+    )
+    assert "\x1b" not in "".join(forwarding.said)
+
+
+def test_a_line_longer_than_cloudwatch_takes_is_malformed() -> None:
+    forwarding = Forwarding()
+    forwarding.feed(wire.emf_frame(line(time=1, text="x" * wire.MAX_EMF_BYTES), NOW_NS))
+    assert (forwarding.sums(), forwarding.dropped()) == ({}, {tally.MALFORMED_EMF: 1})
+
+
+def test_namespaces_are_bounded() -> None:
+    forwarding = Forwarding()
+    for number in range(120):
+        forwarding.feed(wire.emf_frame(line(time=1).replace("shop", f"s{number}"), NOW_NS))
+    assert len(forwarding.take()[0]) == 100
+    assert forwarding.dropped() == {tally.NO_ROOM: 20}
+
+
+def test_a_short_frame_ends_the_connection() -> None:
+    intake, session = Intake(Batch()), Session()
+    defect = intake.feed(session, encoded.hello() + wire.frame(wire.EMF, b"1234567"))[1]
+    assert defect == "EMF is too short"
