@@ -47,7 +47,7 @@ _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
 # Of what has been told and not recorded: where START records it, and where nothing waits for that.
-_MANY_TOLD = 256
+_MANY_TOLD = 64
 _MOST_TOLD = 2048
 # Inits that nobody has been told of yet: one, unless it fails and is repeated.
 _MOST_INITS = 8
@@ -103,8 +103,10 @@ class FaasMetrics:
     def started(self, resource: bytes, request_id: str, facts: int, time_unix_ns: int) -> None:
         """An invocation has begun; `facts` are those of `wire.request_facts`."""
         self.look()
+        # While the function runs: a flush of very much would outlast it.
         if len(self._told) > _MANY_TOLD:
-            self.tell()  # while the function runs
+            self.tell()
+        self._aggregation.keep_small()
         usage = self._usage()
         self._told.append((self._start, (resource, request_id, facts, time_unix_ns, usage)))
         self._tells = self._tells or bool(facts & FACT_COLDSTART)
