@@ -396,10 +396,14 @@ TABLE: dict[str, Row] = {
         "forwarder.statsd_listener forwarder.statsd_metrics",
     ),
     "forwarder/metric_aggregation.py": row(
-        "wire forwarder.metric_points forwarder.metric_series forwarder.protobuf",
+        "wire forwarder.metric_points forwarder.metric_series forwarder.metric_templates",
+        "forwarder.protobuf",
     ),
     "forwarder/metric_series.py": row(
         "wire forwarder.metric_points forwarder.protobuf",
+    ),
+    "forwarder/metric_templates.py": row(
+        "forwarder.metric_points forwarder.metric_series",
     ),
     "forwarder/metric_points.py": row(
         "wire forwarder.exponential_buckets forwarder.protobuf",
@@ -651,6 +655,7 @@ PURE = (
     "forwarder/metric_aggregation.py",
     "forwarder/metric_points.py",
     "forwarder/metric_series.py",
+    "forwarder/metric_templates.py",
     "forwarder/otlp_answer.py",
     "forwarder/otlp_http.py",
     "forwarder/otlp_json.py",
@@ -875,7 +880,7 @@ FORWARDER_WHILE_IT_WAITS = words(
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.metric_aggregation forwarder.metric_points forwarder.metric_series",
-    "forwarder.never_began",
+    "forwarder.metric_templates forwarder.never_began",
     "forwarder.patience forwarder.platform_events forwarder.platform_lines",
     "forwarder.poster forwarder.proc_stats forwarder.protobuf forwarder.resource forwarder.spans",
     "forwarder.unfinished",

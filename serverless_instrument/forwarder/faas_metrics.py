@@ -47,7 +47,7 @@ _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
 # Of what has been told and not recorded: where START records it, and where nothing waits for that.
-_MANY_TOLD = 256
+_MANY_TOLD = 64
 _MOST_TOLD = 2048
 # Inits that nobody has been told of yet: one, unless it fails and is repeated.
 _MOST_INITS = 8
@@ -56,7 +56,8 @@ _MOST_INITS = 8
 class FaasMetrics:
     """Remembers what it is told of invocations, and records it when a flush asks.
 
-    The end of an invocation pays for an append, and for one look at what has been used.
+    The end of an invocation pays for an append: Lambda is told that it is over before `look` sees
+    what it has used, which does not grow while the environment is frozen.
 
     Args:
         batch: where metrics wait for a flush.
@@ -72,6 +73,7 @@ class FaasMetrics:
         "_tells",
         "_told",
         "_triggers",
+        "_unseen",
         "_usage",
         "enhanced",
     )
@@ -82,6 +84,7 @@ class FaasMetrics:
         # What has been told, as a method and its arguments; and whether any of it is a metric.
         self._told: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._tells = False
+        self._unseen: list[list[Usage | None]] = []
         # Told of each invocation's usage when it is recorded; None where it is not wanted.
         self.enhanced: Enhanced | None = None
         # All below is as of what has been recorded.
@@ -99,8 +102,11 @@ class FaasMetrics:
 
     def started(self, resource: bytes, request_id: str, facts: int, time_unix_ns: int) -> None:
         """An invocation has begun; `facts` are those of `wire.request_facts`."""
+        self.look()
+        # While the function runs: a flush of very much would outlast it.
         if len(self._told) > _MANY_TOLD:
-            self.tell()  # while the function runs
+            self.tell()
+        self._aggregation.keep_small()
         usage = self._usage()
         self._told.append((self._start, (resource, request_id, facts, time_unix_ns, usage)))
         self._tells = self._tells or bool(facts & FACT_COLDSTART)
@@ -116,11 +122,21 @@ class FaasMetrics:
         """Init failed, or took all the time, of an invocation that the function never saw."""
         start = (resource, request_id, FACT_COLDSTART, start_unix_ns, None)
         self._told.append((self._start, start))
-        self._tell_later(self._end, request_id, end_unix_ns, error_type, None)
+        self._tell_later(self._end, request_id, end_unix_ns, error_type, [None])
 
     def ended(self, request_id: str, time_unix_ns: int, error_type: str) -> None:
         """An invocation is over; `error_type` is "" for a success, "timeout" for a timeout."""
-        self._tell_later(self._end, request_id, time_unix_ns, error_type, self._usage())
+        after: list[Usage | None] = []
+        self._unseen.append(after)
+        self._tell_later(self._end, request_id, time_unix_ns, error_type, after)
+
+    def look(self) -> None:
+        """See what has been used by invocations that are over; cheap where none is."""
+        if self._unseen:
+            unseen, self._unseen = self._unseen, []
+            usage = self._usage()
+            for after in unseen:
+                after.append(usage)
 
     def connect(self, events: Dispatch) -> None:
         """Look at the platform's events.
@@ -173,6 +189,7 @@ class FaasMetrics:
 
     def tell(self) -> None:
         """Record everything that was told since the last call."""
+        self.look()
         while self._told:
             # What is recorded may bring more.
             told, self._told = self._told, []
@@ -198,12 +215,12 @@ class FaasMetrics:
         self._tell_inits()
 
     def _end(
-        self, request_id: str, time_unix_ns: int, error_type: str, after: Usage | None
+        self, request_id: str, time_unix_ns: int, error_type: str, seen: list[Usage | None]
     ) -> None:
         begun = self._begun.pop(request_id, None)
         if begun is None:
             return
-        start_unix_ns, before = begun
+        (start_unix_ns, before), (after,) = begun, seen
         if not error_type:
             self._add("faas.invocations", "{invocation}", 1, request_id, time_unix_ns)
         else:

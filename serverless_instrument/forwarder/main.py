@@ -144,6 +144,7 @@ class Forwarder:
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
         self._statsd: StatsdListener | None = None
+        self._faas: FaasMetrics | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -206,9 +207,10 @@ class Forwarder:
 
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
         self._endings.connect(self._telemetry.events)
-        faas = self._faas_metrics() if self._counts_invocations else None
-        self._endings.faas = faas
-        self._connections.tell(self._telemetry.logs, self._endings, faas)
+        if self._counts_invocations:
+            self._faas = self._faas_metrics()
+        self._endings.faas = self._faas
+        self._connections.tell(self._telemetry.logs, self._endings, self._faas)
         if self._telemetry.takes_emf:
             from serverless_instrument.forwarder.emf_metrics import EmfMetrics
 
@@ -268,6 +270,8 @@ class Forwarder:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
         self._look_at_the_clock()
+        if self._faas is not None:
+            self._faas.look()
 
     def _receive_statsd(self) -> None:
         """After frames, before what follows from them: what was sent before END leaves with it."""

@@ -215,9 +215,22 @@ class Histogram(_Distribution):
         super().merge(other)
 
     def body(self) -> bytes:
+        return super().body() + b"".join(self.encoded_buckets())
+
+    def encoded_buckets(self) -> tuple[bytes, bytes]:
+        """Fields of counts and boundaries, b"" where there are none."""
         counts = b"".join([_count(count) for count in self.counts])
         bounds = field(b"\x3a", self._bounds) if self._bounds else b""
-        return super().body() + (field(b"\x32", counts) + bounds if counts else b"")
+        return (field(b"\x32", counts), bounds) if counts else (b"", b"")
+
+    @classmethod
+    def alike(cls, key: object, counts: list[int]) -> Histogram:
+        """An empty point with boundaries of the point that has this `key`, and its counts."""
+        point = cls()
+        point.key, point.counts = key, counts
+        assert isinstance(key, tuple)
+        point._bounds = key[0]
+        return point
 
     @classmethod
     def of(

@@ -57,6 +57,13 @@ class Metric:
         self._over: dict[Key, Point] = {}
         self._limit = limit
 
+    def empty(self) -> Metric:
+        """The same metric without points."""
+        other = Metric(self._limit)
+        other.name, other.description, other.unit = self.name, self.description, self.unit
+        other.kind, other.temporality, other.monotonic = self.kind, self.temporality, self.monotonic
+        return other
+
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two metrics one and the same."""

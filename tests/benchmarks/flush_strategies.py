@@ -76,7 +76,7 @@ def measured_ms(kind: str, rate_per_s: float, count: int) -> list[float]:
     environ = {"SERVERLESS_INSTRUMENT_FLUSH": kind, "OTEL_METRICS_EXPORTER": "none"}
     with tempfile.TemporaryDirectory() as directory, world(Path(directory), None, environ) as parts:
         for number in range(20 + count):
-            took_s = _invoked_s(parts, f"span {number}")
+            took_s = invoked_s(parts, f"span {number}")
             if number >= 20:
                 took_ms.append(took_s * 1000)
             with parts.forwarder.frozen():
@@ -130,22 +130,22 @@ def floor_ms(count: int) -> list[float]:
         try:
             took_ms = []
             for number in range(count):
-                took_ms.append(_invoked_s(bare, f"span {number}") * 1000)
+                took_ms.append(invoked_s(bare, f"span {number}") * 1000)
                 time.sleep(_FLOOR_GAP_S)
         finally:
             bare.end()
     return took_ms
 
 
-def _invoked_s(parts: World | Bare, name: str) -> float:
-    """Seconds from END to /next of one invocation."""
+def invoked_s(parts: World | Bare, name: str, frames: bytes = b"") -> float:
+    """Seconds from END to /next of one invocation, with `frames` before its END."""
     count = len(parts.api.nexts)
     parts.api.invoke(name)
     parts.runtime.send(encoded.start(name, name))
     time.sleep(_RUNS_S)
     frame = encoded.end(name, name)
     ended_s = time.monotonic()
-    parts.runtime.send(frame)
+    parts.runtime.send(frames, frame)
     return parts.api.wait_for_next(count + 1).received_s - ended_s
 
 
