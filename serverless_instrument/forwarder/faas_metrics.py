@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from serverless_instrument import __version__
 from serverless_instrument.forwarder import platform_events
+from serverless_instrument.forwarder.metric_points import Number
+from serverless_instrument.forwarder.usage_metrics import Used
 from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, field
 
 TYPE_CHECKING = False
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.metric_points import Attributes
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
     from serverless_instrument.forwarder.proc_stats import Usage
@@ -26,7 +29,15 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5
 # The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
 BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
 _RATIO = tuple([step / 20 for step in range(1, 21)])
-_BOUNDS = {"s": SECONDS, "By": BYTES, "1": _RATIO}
+# Lambda allows an environment 1,024 of either.
+_COUNTS = tuple([float(1 << shift) for shift in range(11)])
+_BOUNDS = {
+    "s": SECONDS,
+    "By": BYTES,
+    "1": _RATIO,
+    "{file_descriptor}": _COUNTS,
+    "{thread}": _COUNTS,
+}
 _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
@@ -42,11 +53,22 @@ class FaasMetrics:
         usage: reads what the environment has used so far; None where that cannot be told.
     """
 
-    __slots__ = ("_batch", "_begun", "_inits", "_latest", "_resource", "_triggers", "_usage")
+    __slots__ = (
+        "_batch",
+        "_begun",
+        "_inits",
+        "_latest",
+        "_resource",
+        "_triggers",
+        "_usage",
+        "enhanced",
+    )
 
     def __init__(self, batch: Batch, usage: Callable[[], Usage | None]) -> None:
         self._batch = batch
         self._usage = usage
+        # Told of each invocation's usage; None where it is not wanted.
+        self.enhanced: EnhancedMetrics | None = None
         self._resource = b""
         self._latest = ""
         # (duration in seconds, end) of inits, until an invocation says for whom they were.
@@ -82,7 +104,7 @@ class FaasMetrics:
         self._resource, self._latest = resource, request_id
         trigger = facts & TRIGGER_MASK
         name = TRIGGERS[trigger] if trigger < len(TRIGGERS) else TRIGGERS[0]
-        _remember(self._triggers, request_id, (_trigger_attribute(name),))
+        _remember(self._triggers, request_id, (_attribute("faas.trigger", name),))
         _remember(self._begun, request_id, (time_unix_ns, usage))
         if facts & FACT_COLDSTART:
             self._count("faas.coldstarts", "{coldstart}", request_id, time_unix_ns)
@@ -104,10 +126,14 @@ class FaasMetrics:
         self._measure("faas.invoke_duration", "s", duration_s, request_id, time_unix_ns)
         after = self._usage() if before is not None else None
         if before is not None and after is not None:
-            cpu_s = max(0.0, after.cpu_s - before.cpu_s)
-            self._measure("faas.cpu_usage", "s", cpu_s, request_id, time_unix_ns)
-            moved_bytes = max(0, after.network_bytes - before.network_bytes)
-            self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
+            used = Used(before, after)
+            if used.cpu_s is not None:
+                self._measure("faas.cpu_usage", "s", used.cpu_s, request_id, time_unix_ns)
+            if used.network_bytes is not None:
+                moved_bytes = used.network_bytes
+                self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
+        if self.enhanced is not None:
+            self.enhanced.invocation(before, after, request_id, start_unix_ns, time_unix_ns)
 
     def connect(self, events: Dispatch) -> None:
         """Look at the platform's events.
@@ -144,9 +170,35 @@ class FaasMetrics:
     def measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
     ) -> None:
-        """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
+        """Record one value in a histogram; `unit` is a key of `_BOUNDS`."""
         if self._resource:
             self._measure(name, unit, value, request_id, time_unix_ns)
+
+    def add(
+        self,
+        name: str,
+        unit: str,
+        value: float,
+        request_id: str,
+        time_unix_ns: int,
+        attributes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Add to a counter of invocation `request_id`, "" for none."""
+        if self._resource:
+            told = [_attribute(key, text) for key, text in attributes]
+            told += self._triggers.get(request_id, ())
+            metrics = self._batch.metrics
+            scope, told_of = SCOPE, tuple(sorted(told))
+            metrics.count(self._resource, scope, name, unit, value, time_unix_ns, told_of)
+
+    def set(self, name: str, unit: str, value: float, time_unix_ns: int) -> None:
+        """Tell a gauge's value, of the environment."""
+        if self._resource:
+            point = Number(last=True)
+            point.value, point.time_unix_ns = value, time_unix_ns
+            data = field(b"\x2a", field(b"\x0a", point.encode(())))
+            metric = field(b"\x0a", name.encode()) + field(b"\x1a", unit.encode()) + data
+            self._batch.metrics.add(self._resource, SCOPE, field(b"\x12", metric))
 
     def _count(self, name: str, unit: str, request_id: str, time_unix_ns: int) -> None:
         attributes = self._triggers.get(request_id, ())
@@ -167,8 +219,8 @@ def _remember(kept: dict[str, Any], key: str, value: object) -> None:
         del kept[next(iter(kept))]
 
 
-def _trigger_attribute(name: str) -> bytes:
-    return field(b"\x0a", b"faas.trigger") + field(b"\x12", field(b"\x0a", name.encode()))
+def _attribute(key: str, text: str) -> bytes:
+    return field(b"\x0a", key.encode()) + field(b"\x12", field(b"\x0a", text.encode()))
 
 
 def _number(event: Event, name: str) -> float:

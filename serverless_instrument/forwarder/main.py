@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Mapping
 
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
@@ -138,6 +139,7 @@ class Forwarder:
             self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
+        self._enhanced: EnhancedMetrics | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -192,7 +194,7 @@ class Forwarder:
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
         self._endings.connect(self._telemetry.events)
         faas = self._faas_metrics() if self._counts_invocations else None
-        self._endings.faas = faas
+        self._endings.faas, self._endings.enhanced = faas, self._enhanced
         self._connections.tell(self._telemetry.logs, self._endings, faas)
         self._delivery.warm_up()
 
@@ -200,13 +202,26 @@ class Forwarder:
         """What counts invocations; it looks at the platform's events, too."""
         from serverless_instrument.forwarder import enhanced_metrics
         from serverless_instrument.forwarder.faas_metrics import FaasMetrics
-        from serverless_instrument.forwarder.proc_stats import usage
+        from serverless_instrument.forwarder.proc_stats import Reader
 
-        faas = FaasMetrics(self._delivery.batch, usage)
+        reader = Reader()
+        faas = FaasMetrics(self._delivery.batch, reader.usage)
         faas.connect(self._telemetry.events)
         if enhanced_metrics.wanted(self._environ):
-            enhanced_metrics.EnhancedMetrics(faas.measure).connect(self._telemetry.events)
+            self._enhanced = faas.enhanced = self._enhanced_metrics(faas)
+        self._connections.measure(reader, self._enhanced)
         return faas
+
+    def _enhanced_metrics(self, faas: FaasMetrics) -> EnhancedMetrics:
+        from serverless_instrument.forwarder import cost, enhanced_metrics, proc_sampler
+
+        prices = cost.Prices(self._environ, posix.uname().machine)
+        if prices.warning:
+            say(prices.warning)
+        sample, limits = proc_sampler.sample, proc_sampler.limits
+        enhanced = enhanced_metrics.EnhancedMetrics(faas, prices, sample, limits, monotonic)
+        enhanced.connect(self._telemetry.events)
+        return enhanced
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""
@@ -222,6 +237,7 @@ class Forwarder:
             self._retry_at_s,
             self._connections.listen_at_s,
             self._telemetry.act_at_s,
+            self._look_at_s(),
         )
         # These are times of the wall clock.
         wall_s = min(self._endings.act_at_s, self._connections.deadline_s() - _WARNING_S)
@@ -270,10 +286,14 @@ class Forwarder:
             self._invoke(event)
         elif event.kind == "SHUTDOWN":
             left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _FLUSH_BUDGET_S
-            self._endings.shutdown_reason = event.reason
+            self._endings.shutdown_reason = event.reason or "unknown"
             self._shutdown(left_s - _EXIT_MARGIN_S)
         else:
             self._next_failed(ValueError(f"unknown event {event.kind[:40]!r}"))
+
+    def _look_at_s(self) -> float:
+        """When to see what a running invocation holds; never where nothing runs."""
+        return self._enhanced.peaks.at_s if self._enhanced is not None else _NEVER
 
     def _forget_next(self, *, keep: bool = False) -> None:
         if self._next_descriptor >= 0:
@@ -362,6 +382,8 @@ class Forwarder:
     def _ask_next(self) -> None:
         if not self._registration.identifier:
             return
+        if self._enhanced is not None:
+            self._enhanced.peaks.stop()
         try:
             self._next_descriptor = self._next.begin()
         except (OSError, ValueError, OverflowError) as error:
@@ -380,6 +402,8 @@ class Forwarder:
             self._delivery.submit()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
+        if self._enhanced is not None and now_s >= self._look_at_s():
+            self._enhanced.look()
         if self._flush_in_s() <= 0:
             self._send()
         if self._delivery.retry_in_s() <= 0:
