@@ -52,6 +52,7 @@ class EnhancedMetrics:
     __slots__ = (
         "_clock",
         "_init_failed",
+        "_init_ran_out",
         "_invoked",
         "_limited_pid",
         "_limits",
@@ -81,13 +82,16 @@ class EnhancedMetrics:
         self._maxima: Mapping[str, int] = {}
         # Whether the environment was ready for an invocation, and whether one came.
         self._ready = self._init_failed = self._invoked = False
+        # Whether init ended of a MemoryError of which no invocation has been told.
+        self._init_ran_out = False
         self.peaks = Peaks()
 
     def connect(self, events: Dispatch) -> None:
         """Look at the platform's events."""
         events.on(platform_events.INIT_REPORT, self._init_report)
-        for kind in (platform_events.START, platform_events.RUNTIME_DONE, platform_events.REPORT):
-            events.on(kind, self._platform_invoked)
+        events.on(platform_events.START, self._platform_started)
+        for kind in (platform_events.RUNTIME_DONE, platform_events.REPORT):
+            events.on(kind, self._platform_done)
         self._report.connect(events)
 
     def _init_report(self, event: Event) -> None:
@@ -96,16 +100,24 @@ class EnhancedMetrics:
         else:
             self._init_failed = True
 
-    def _platform_invoked(self, _: Event) -> None:
+    def _platform_started(self, _: Event) -> None:
         self._invoked = True
+
+    def _platform_done(self, event: Event) -> None:
+        self._invoked = True
+        if self._init_ran_out:
+            self._init_ran_out = False
+            self._record.ran_out_of_memory(event.request_id, event.time_unix_ns)
 
     def greeted(self) -> None:
         """HELLO came: a runtime is there."""
         self._ready = True
 
-    def init_failed(self) -> None:
-        """INIT_ERROR came."""
+    def init_failed(self, error_type: str) -> None:
+        """INIT_ERROR came, of an exception of class `error_type`."""
         self._init_failed = True
+        # It is told with the invocation that it was for, like the init itself.
+        self._init_ran_out = error_type == "MemoryError"
 
     def invoked(self) -> None:
         """INVOKE came."""
@@ -166,5 +178,7 @@ class EnhancedMetrics:
             told = (("aws.lambda.shutdown.reason", reason[:_REASON_CHARACTERS]),)
             self._record.add("shutdowns", "{shutdown}", 1, "", now_unix_ns, told)
         failed = self._init_failed or "fail" in reason or "timeout" in reason
+        if self._init_ran_out:
+            self._record.ran_out_of_memory("", now_unix_ns)
         if self._ready and not self._invoked and not failed:
             self._record.add("unused_inits", "{init}", 1, "", now_unix_ns)

@@ -123,7 +123,7 @@ class Intake:
         if self.endings is not None:
             self.endings.init_failed(error_type, wire.unpack_batch(batch)[1], time_unix_ns)
         if self.enhanced is not None:
-            self.enhanced.init_failed()
+            self.enhanced.init_failed(error_type)
 
     def _end(self, session: Session, payload: bytes) -> str:
         request_id, time_unix_ns, _, batch = wire.unpack_request(payload)

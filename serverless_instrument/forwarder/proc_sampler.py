@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posix
 
-from serverless_instrument.forwarder.proc_stats import ProcessStat, descriptors, tmp
+from serverless_instrument.forwarder.proc_stats import PROC, ProcessStat, descriptors, tmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,17 +37,20 @@ class Sample:
         self.tmp: statvfs_result | None = None
 
 
-def sample(pid: int) -> Sample | None:
-    """What `pid` and its descendants hold; None where `pid` is gone or cannot be read."""
+def sample(pid: int, proc: str = PROC) -> Sample | None:
+    """What `pid` and its descendants hold; None where none can be read.
+
+    `proc` is where the proc file system is.
+    """
     found = Sample()
-    for process in _tree(pid):
+    for process in _tree(pid, proc):
         try:
-            stat = ProcessStat(_read(f"/proc/{process}/stat"))
+            stat = ProcessStat(_read(f"{proc}/{process}/stat"))
         except (OSError, ValueError, IndexError):
             continue
         found.threads = (found.threads or 0) + stat.threads
         found.resident_bytes = (found.resident_bytes or 0) + stat.resident_bytes
-        opened = descriptors(process)
+        opened = descriptors(process, proc)
         if opened is not None:
             found.descriptors = (found.descriptors or 0) + opened
     if found.threads is None:
@@ -56,11 +59,11 @@ def sample(pid: int) -> Sample | None:
     return found
 
 
-def limits(pid: int) -> dict[str, int]:
+def limits(pid: int, proc: str = PROC) -> dict[str, int]:
     """Soft limits of "descriptors" and "threads" of a process; what has none is not in it."""
     found: dict[str, int] = {}
     try:
-        lines = _read(f"/proc/{pid}/limits").splitlines()
+        lines = _read(f"{proc}/{pid}/limits").splitlines()
     except OSError:
         return found
     for line in lines:
@@ -71,22 +74,23 @@ def limits(pid: int) -> dict[str, int]:
     return found
 
 
-def _tree(pid: int) -> Iterator[int]:
+def _tree(pid: int, proc: str) -> Iterator[int]:
     """`pid` and its descendants; only itself where the kernel tells no children."""
-    waiting, seen = [pid], 0
+    # Without the layer this process is a child of the runtime's, but no part of it.
+    waiting, seen, own = [pid], 0, posix.getpid()
     while waiting and seen < _MOST_PROCESSES:
         process = waiting.pop()
         seen += 1
         yield process
-        waiting += _children(process)
+        waiting += [child for child in _children(process, proc) if child != own]
 
 
-def _children(pid: int) -> list[int]:
+def _children(pid: int, proc: str) -> list[int]:
     """Children that any thread of `pid` has started."""
     found: list[int] = []
     try:
-        for thread in posix.listdir(f"/proc/{pid}/task")[:_MOST_THREADS]:
-            text = _read(f"/proc/{pid}/task/{thread}/children")
+        for thread in posix.listdir(f"{proc}/{pid}/task")[:_MOST_THREADS]:
+            text = _read(f"{proc}/{pid}/task/{thread}/children")
             found += [int(child) for child in text.split()]
     except (OSError, ValueError):
         return found

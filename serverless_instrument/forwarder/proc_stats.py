@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from os import statvfs_result
 
+PROC = "/proc"
 _TICKS_PER_S = posix.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
 # The cpu lines come first in /proc/stat, each of at most 221 bytes, and Lambda has 6 cores.
@@ -23,7 +24,16 @@ _PROCESS_BYTES = 2048
 # Children whose CPU time is read one by one.
 _MOST_CHILDREN = 16
 _LAZY = frozenset(
-    ("cores", "cpu_system_s", "cpu_user_s", "idle_s", "received_bytes", "sent_bytes", "total_s")
+    (
+        "cores",
+        "cpu_system_s",
+        "cpu_user_s",
+        "idle_s",
+        "process",
+        "received_bytes",
+        "sent_bytes",
+        "total_s",
+    )
 )
 
 
@@ -59,7 +69,6 @@ class Usage:
     """
 
     __slots__ = (
-        "_process_text",
         "_texts",
         "cores",
         "cpu_system_s",
@@ -68,6 +77,7 @@ class Usage:
         "has_cpu",
         "has_network",
         "idle_s",
+        "process",
         "process_cpu_ns",
         "received_bytes",
         "sent_bytes",
@@ -80,17 +90,17 @@ class Usage:
     cpu_system_s: float
     idle_s: list[float]
     total_s: list[float]
+    process: ProcessStat | None
     received_bytes: int
     sent_bytes: int
 
     def __init__(self, stat: bytes = b"", net_dev: bytes = b"", process: bytes = b"") -> None:
-        self._texts = (stat, net_dev)
-        self._process_text = process
+        self._texts = (stat, net_dev, process)
         self.has_cpu = self.has_network = True
         self.process_cpu_ns: int | None = None
         self.descriptors: int | None = None
         self.tmp: statvfs_result | None = None
-        if not stat and not net_dev:
+        if not stat and not net_dev and not process:
             self._parse()
 
     def __getattr__(self, name: str) -> object:
@@ -101,7 +111,11 @@ class Usage:
         return object.__getattribute__(self, name)
 
     def _parse(self) -> None:
-        stat, net_dev = self._texts
+        stat, net_dev, process = self._texts
+        try:
+            self.process = ProcessStat(process)
+        except (ValueError, IndexError):
+            self.process = None
         self.cpu_user_s = self.cpu_system_s = 0.0
         self.idle_s, self.total_s = [], []
         self.received_bytes = self.sent_bytes = 0
@@ -148,24 +162,20 @@ class Usage:
         """Bytes received and sent, loopback left out."""
         return self.received_bytes + self.sent_bytes
 
-    @property
-    def process(self) -> ProcessStat | None:
-        """The runtime's process."""
-        try:
-            return ProcessStat(self._process_text)
-        except (ValueError, IndexError):
-            return None
-
 
 class Reader:
     """Reads usage; descriptors of what it reads stay open.
 
     `pid` is the runtime process to look at besides the environment, 0 for none.
+
+    Args:
+        proc: where the proc file system is.
     """
 
-    __slots__ = ("_kept", "_process", "pid")
+    __slots__ = ("_kept", "_proc", "_process", "pid")
 
-    def __init__(self) -> None:
+    def __init__(self, proc: str = PROC) -> None:
+        self._proc = proc
         self.pid = 0
         self._kept: dict[str, int] = {}
         # The process whose files are open.
@@ -173,8 +183,8 @@ class Reader:
 
     def usage(self) -> Usage | None:
         """Usage now; None where nothing can be read."""
-        stat = self._read("/proc/stat", _STAT_BYTES)
-        net_dev = self._read("/proc/net/dev", _NET_DEV_BYTES)
+        stat = self._read(f"{self._proc}/stat", _STAT_BYTES)
+        net_dev = self._read(f"{self._proc}/net/dev", _NET_DEV_BYTES)
         process = self._read_process() if self.pid > 0 else b""
         if not stat and not net_dev and not process:
             return None
@@ -182,7 +192,7 @@ class Reader:
         usage.has_cpu, usage.has_network = bool(stat), bool(net_dev)
         if process:
             usage.process_cpu_ns = self._cpu_ns(self.pid)
-            usage.descriptors = descriptors(self.pid)
+            usage.descriptors = descriptors(self.pid, self._proc)
         usage.tmp = tmp()
         return usage
 
@@ -195,8 +205,8 @@ class Reader:
         return self._read(self._path("stat"), _PROCESS_BYTES)
 
     def _path(self, name: str) -> str:
-        pid = self._process
-        return f"/proc/{pid}/stat" if name == "stat" else f"/proc/{pid}/task/{pid}/children"
+        directory, pid = f"{self._proc}/{self._process}", self._process
+        return f"{directory}/stat" if name == "stat" else f"{directory}/task/{pid}/children"
 
     def _cpu_ns(self, pid: int) -> int | None:
         """CPU time of `pid` and of children that its main thread has started and that still run."""
@@ -226,18 +236,19 @@ def _clock_ns(pid: int) -> int:
 
 
 def _children_ns(pids: Iterable[bytes]) -> int:
-    total_ns = 0
+    total_ns, own = 0, posix.getpid()
     for pid in pids:
         try:
-            total_ns += _clock_ns(int(pid))
-        except OSError:
+            # Without the layer this process is a child of the runtime's, but no part of it.
+            total_ns += _clock_ns(int(pid)) if int(pid) != own else 0
+        except (OSError, ValueError, OverflowError):
             continue
     return total_ns
 
 
-def descriptors(pid: int) -> int | None:
+def descriptors(pid: int, proc: str = PROC) -> int | None:
     """Open descriptors of a process; None where they cannot be counted."""
-    path = f"/proc/{pid}/fd"
+    path = f"{proc}/{pid}/fd"
     try:
         # Since Linux 6.2 the directory's size is the number; before, it is 0.
         return posix.stat(path).st_size or len(posix.listdir(path))

@@ -117,6 +117,23 @@ def test_memory_errors_and_failed_items() -> None:
     assert told.counters["batch_item_failures"] == ("{item}", 5, "r3", ())
 
 
+def test_an_init_that_ran_out_of_memory_is_told_with_its_invocation() -> None:
+    told = Told()
+    told.metrics.init_failed("MemoryError")
+    assert told.counters == {}
+    told.say("runtimeDone", requestId="r1", status="error", errorType="MemoryError")
+    told.say("report", requestId="r1", status="error", errorType="MemoryError")
+    assert told.counters == {"out_of_memory": ("{invocation}", 1, "r1", ())}
+
+
+def test_an_init_that_ran_out_of_memory_for_nobody_is_told_at_the_end() -> None:
+    told = Told()
+    told.metrics.greeted()
+    told.metrics.init_failed("MemoryError")
+    told.metrics.shut_down("", 5)
+    assert told.counters == {"out_of_memory": ("{invocation}", 1, "", ())}
+
+
 @pytest.mark.parametrize("how", ["greeted", "initReport"])
 def test_an_init_that_nobody_used(how: str) -> None:
     told = Told()
@@ -140,7 +157,7 @@ def test_an_init_that_nobody_used(how: str) -> None:
         lambda told: told.metrics.greeted() or told.metrics.invoked(),
         lambda told: told.metrics.greeted() or told.say("start", requestId="r1"),
         lambda told: told.metrics.greeted() or told.say("report", requestId="r1"),
-        lambda told: told.metrics.greeted() or told.metrics.init_failed(),
+        lambda told: told.metrics.greeted() or told.metrics.init_failed("ValueError"),
         lambda told: told.metrics.greeted() or told.say("initReport", status="error"),
     ],
     ids=["no init", "START", "INVOKE", "platform.start", "report", "INIT_ERROR", "initReport"],

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from serverless_instrument.forwarder import proc_sampler
 
@@ -111,3 +112,30 @@ def test_a_look_is_cheap() -> None:
         costs_ns.append((time.thread_time_ns() - began_ns) / 20)
     # 35 us measured; other machines are slower, and an accident is a multiple.
     assert min(costs_ns) < 500_000
+
+
+def test_a_kernel_that_tells_little(tmp_path: Path) -> None:
+    stat = Path(f"/proc/{os.getpid()}/stat").read_bytes()
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_bytes(stat)
+    (tmp_path / "7" / "limits").write_bytes(
+        b"Max open files            unlimited            unlimited            files\n"
+        b"Max processes\nMax processes  12345678901234567890 x\n"
+    )
+    found = proc_sampler.sample(7, str(tmp_path))
+    assert found is not None
+    assert found.threads == threading.active_count()
+    assert found.descriptors is None
+    assert proc_sampler.limits(7, str(tmp_path)) == {"threads": 12345678901234567890}
+    (tmp_path / "7" / "stat").write_bytes(b"7 (python) S 1 2")
+    assert proc_sampler.sample(7, str(tmp_path)) is None
+
+
+def test_children_that_are_their_own_end_somewhere(tmp_path: Path) -> None:
+    stat = Path(f"/proc/{os.getpid()}/stat").read_bytes()
+    (tmp_path / "7" / "task" / "7").mkdir(parents=True)
+    (tmp_path / "7" / "stat").write_bytes(stat)
+    (tmp_path / "7" / "task" / "7" / "children").write_bytes(b"7 7 ")
+    found = proc_sampler.sample(7, str(tmp_path))
+    assert found is not None
+    assert found.threads == 64 * threading.active_count()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,3 +166,58 @@ def test_reading_is_cheap() -> None:
         costs_ns.append((time.thread_time_ns() - began_ns) / 50)
     # 25 us measured; other machines are slower, and an accident is a multiple.
     assert min(costs_ns) < 200_000
+
+
+def tree(root: Path, files: dict[str, bytes | None]) -> str:
+    """A directory like /proc; None is a directory."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            path.mkdir()
+        else:
+            path.write_bytes(content)
+    return str(root)
+
+
+def test_without_proc_nothing_is_known(tmp_path: Path) -> None:
+    for proc in (str(tmp_path / "none"), str(tmp_path), "/dev/null"):
+        reader = Reader(proc)
+        reader.pid = os.getpid()
+        assert reader.usage() is None
+
+
+def test_what_is_there_is_used_and_the_rest_is_unknown(tmp_path: Path) -> None:
+    pid = os.getpid()
+    only_process = Reader(tree(tmp_path / "a", {"stat": None, f"{pid}/stat": PROCESS}))
+    only_process.pid = pid
+    usage = only_process.usage()
+    assert usage is not None
+    assert (usage.has_cpu, usage.has_network, usage.descriptors) == (False, False, None)
+    assert (usage.cores, usage.cpu_s, usage.network_bytes) == (0, 0.0, 0)
+    assert usage.process is not None
+    assert usage.process_cpu_ns is not None
+    only_stat = Reader(tree(tmp_path / "b", {"stat": STAT, "net": b"", f"{pid}/stat": b"?"}))
+    only_stat.pid = pid
+    usage = only_stat.usage()
+    assert usage is not None
+    assert (usage.has_cpu, usage.has_network, usage.process) == (True, False, None)
+
+
+def test_a_reader_is_no_child_that_counts() -> None:
+    # As without the layer, where the runtime has started the forwarder.
+    program = (
+        "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from serverless_instrument.forwarder import proc_sampler, proc_stats\n"
+        "reader = proc_stats.Reader(); reader.pid = os.getppid()\n"
+        "before = reader.usage(); began = time.process_time()\n"
+        "while time.process_time() - began < 0.3: pass\n"
+        "after = reader.usage()\n"
+        "held = proc_sampler.sample(os.getppid())\n"
+        "print((after.process_cpu_ns - before.process_cpu_ns) / 1e9, held.threads)"
+    )
+    root = str(Path(proc_stats.__file__).parents[2])
+    child = [sys.executable, "-I", "-S", "-c", program, root]
+    said = subprocess.run(child, check=True, capture_output=True, text=True).stdout.split()
+    assert float(said[0]) < 0.25
+    assert int(said[1]) == threading.active_count()
