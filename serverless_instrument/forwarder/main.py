@@ -204,10 +204,11 @@ class Forwarder:
         from serverless_instrument.forwarder.faas_metrics import FaasMetrics
         from serverless_instrument.forwarder.proc_stats import Reader
 
-        reader = Reader()
+        enhanced = enhanced_metrics.wanted(self._environ)
+        reader = Reader(enhanced=enhanced)
         faas = FaasMetrics(self._delivery.batch, reader.usage)
         faas.connect(self._telemetry.events)
-        if enhanced_metrics.wanted(self._environ):
+        if enhanced:
             self._enhanced = faas.enhanced = self._enhanced_metrics(faas)
         self._connections.measure(reader, self._enhanced)
         return faas

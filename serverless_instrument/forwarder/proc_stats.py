@@ -11,18 +11,19 @@ from time import clock_gettime_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from os import statvfs_result
 
 PROC = "/proc"
 _TICKS_PER_S = posix.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
-# The cpu lines come first in /proc/stat, each of at most 221 bytes, and Lambda has 6 cores.
-_STAT_BYTES = 16384
-_NET_DEV_BYTES = 16384
-_PROCESS_BYTES = 2048
+# The cores come first in /proc/stat, and Lambda has six at most.
+_STAT_BYTES = 4096
+_NET_DEV_BYTES = 4096
+_PROCESS_BYTES = 1024
 # Children whose CPU time is read one by one.
 _MOST_CHILDREN = 16
+# Instead of a descriptor.
+_NONE, _UNOPENED = -1, -2
 _LAZY = frozenset(
     (
         "cores",
@@ -166,84 +167,136 @@ class Usage:
 class Reader:
     """Reads usage; descriptors of what it reads stay open.
 
-    `pid` is the runtime process to look at besides the environment, 0 for none.
-
     Args:
         proc: where the proc file system is.
+        enhanced: False to read no more than CPU time and network traffic.
     """
 
-    __slots__ = ("_kept", "_proc", "_process", "pid")
+    __slots__ = (
+        "_children",
+        "_children_file",
+        "_directory",
+        "_ends",
+        "_enhanced",
+        "_listed",
+        "_net_dev",
+        "_pid",
+        "_proc",
+        "_process",
+        "_stat",
+        "_tmp",
+    )
 
-    def __init__(self, proc: str = PROC) -> None:
+    def __init__(self, proc: str = PROC, *, enhanced: bool = True) -> None:
         self._proc = proc
-        self.pid = 0
-        self._kept: dict[str, int] = {}
-        # The process whose files are open.
-        self._process = 0
+        self._enhanced = enhanced
+        self._stat = self._net_dev = self._tmp = _UNOPENED
+        # Of the runtime process to look at, 0 for none.
+        self._pid = 0
+        self._process = self._directory = self._children_file = _NONE
+        self._children: tuple[int, ...] = ()
+        # Open descriptors that had to be listed to be counted.
+        self._listed: int | None = None
+        self._ends = False
+
+    def begins(self, pid: int) -> None:
+        """What `usage` reads next is of the beginning of an invocation in process `pid`, or 0."""
+        self.ends(pid)
+        self._ends = False
+        if self._process == _NONE:
+            return
+        children = _pread(self._children_file, _PROCESS_BYTES)
+        # Without the layer this process is a child of the runtime's, but no part of it.
+        own = posix.getpid()
+        found = [int(child) for child in children.split() if child.isdigit()]
+        self._children = tuple([child for child in found if child != own][:_MOST_CHILDREN])
+        if self._enhanced and self._counted() is None:
+            self._listed = descriptors(pid, self._proc)
+
+    def ends(self, pid: int) -> None:
+        """What `usage` reads next is of an end; children started since the beginning wait."""
+        self._listed, self._ends = None, True
+        if pid == self._pid:
+            return
+        for descriptor in (self._process, self._directory, self._children_file):
+            if descriptor != _NONE:
+                posix.close(descriptor)
+        self._process = self._directory = self._children_file = _NONE
+        self._pid, self._children = pid, ()
+        if pid > 0:
+            directory = f"{self._proc}/{pid}"
+            self._process = _open(f"{directory}/stat")
+            self._directory = _open(f"{directory}/fd")
+            self._children_file = _open(f"{directory}/task/{pid}/children")
 
     def usage(self) -> Usage | None:
         """Usage now; None where nothing can be read."""
-        stat = self._read(f"{self._proc}/stat", _STAT_BYTES)
-        net_dev = self._read(f"{self._proc}/net/dev", _NET_DEV_BYTES)
-        process = self._read_process() if self.pid > 0 else b""
+        if self._stat == _UNOPENED:
+            self._stat = _open(f"{self._proc}/stat")
+            self._net_dev = _open(f"{self._proc}/net/dev")
+            self._tmp = _open("/tmp")
+        process = _pread(self._process, _PROCESS_BYTES)
+        net_dev = _pread(self._net_dev, _NET_DEV_BYTES)
+        stat = b""
+        # Should the process not live to the end, the environment has to answer for it.
+        if self._enhanced or not self._ends or not process:
+            stat = _pread(self._stat, _STAT_BYTES)
         if not stat and not net_dev and not process:
             return None
         usage = Usage(stat, net_dev, process)
         usage.has_cpu, usage.has_network = bool(stat), bool(net_dev)
         if process:
-            usage.process_cpu_ns = self._cpu_ns(self.pid)
-            usage.descriptors = descriptors(self.pid, self._proc)
-        usage.tmp = tmp()
+            usage.process_cpu_ns = self._cpu_ns()
+        if self._enhanced:
+            usage.descriptors = self._counted() or self._listed
+            try:
+                usage.tmp = posix.fstatvfs(self._tmp)
+            except OSError:
+                return usage
         return usage
 
-    def _read_process(self) -> bytes:
-        if self.pid != self._process:
-            for path in (self._path("stat"), self._path("children")):
-                if path in self._kept:
-                    posix.close(self._kept.pop(path))
-            self._process = self.pid
-        return self._read(self._path("stat"), _PROCESS_BYTES)
-
-    def _path(self, name: str) -> str:
-        directory, pid = f"{self._proc}/{self._process}", self._process
-        return f"{directory}/stat" if name == "stat" else f"{directory}/task/{pid}/children"
-
-    def _cpu_ns(self, pid: int) -> int | None:
-        """CPU time of `pid` and of children that its main thread has started and that still run."""
+    def _cpu_ns(self) -> int | None:
+        """CPU time of the process, and of children that ran when the invocation began."""
         try:
-            total_ns = _clock_ns(pid)
+            total_ns = _clock_ns(self._pid)
         except OSError:
             return None
-        children = self._read(self._path("children"), _PROCESS_BYTES)
-        return total_ns + _children_ns(children.split()[:_MOST_CHILDREN])
+        for child in self._children:
+            try:
+                total_ns += _clock_ns(child)
+            except OSError:
+                continue
+        return total_ns
 
-    def _read(self, path: str, most_bytes: int) -> bytes:
-        """What the file holds, b"" where it cannot be read."""
+    def _counted(self) -> int | None:
         try:
-            descriptor = self._kept.get(path, -1)
-            if descriptor < 0:
-                flags = posix.O_RDONLY | posix.O_CLOEXEC
-                descriptor = self._kept[path] = posix.open(path, flags)
-            return posix.pread(descriptor, most_bytes, 0)
+            # The number since Linux 6.2, 0 before; to list them would keep END waiting.
+            return posix.fstat(self._directory).st_size or None
         except OSError:
-            return b""
+            return None
+
+
+def _open(path: str) -> int:
+    try:
+        return posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return _NONE
+
+
+def _pread(descriptor: int, most_bytes: int) -> bytes:
+    """What a file holds, b"" where it cannot be read."""
+    if descriptor == _NONE:
+        return b""
+    try:
+        return posix.pread(descriptor, most_bytes, 0)
+    except OSError:
+        return b""
 
 
 def _clock_ns(pid: int) -> int:
     # As clock_getcpuclockid(3) makes it, which Python has for threads only: to the nanosecond where
     # /proc counts in hundredths of a second, longer than many an invocation takes.
     return clock_gettime_ns(~pid << 3 | 2)
-
-
-def _children_ns(pids: Iterable[bytes]) -> int:
-    total_ns, own = 0, posix.getpid()
-    for pid in pids:
-        try:
-            # Without the layer this process is a child of the runtime's, but no part of it.
-            total_ns += _clock_ns(int(pid)) if int(pid) != own else 0
-        except (OSError, ValueError, OverflowError):
-            continue
-    return total_ns
 
 
 def descriptors(pid: int, proc: str = PROC) -> int | None:
