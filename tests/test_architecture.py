@@ -427,8 +427,8 @@ TABLE: dict[str, Row] = {
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
-    "forwarder/proc_sampler.py": row("forwarder.proc_stats"),
-    "forwarder/proc_stats.py": row(),
+    "forwarder/proc_sampler.py": row("forwarder.proc_stats forwarder.usage"),
+    "forwarder/proc_stats.py": row("forwarder.usage"),
     "forwarder/protobuf.py": row(
         "wire",
     ),
@@ -493,6 +493,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
+    "forwarder/usage.py": row(),
     "forwarder/usage_metrics.py": row(),
     "cli.py": row(inside="local.command"),
     "local/extensions_api.py": row(
@@ -651,6 +652,7 @@ PURE = (
     "forwarder/tally.py",
     "forwarder/statsd.py",
     "forwarder/url.py",
+    "forwarder/usage.py",
     "forwarder/usage_metrics.py",
     "local/levels.py",
     "local/live.py",
@@ -846,7 +848,7 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 FORWARDER_WHILE_IT_WAITS = words(
     "forwarder.cost forwarder.endings forwarder.enhanced_metrics forwarder.enhanced_record",
     "forwarder.exponential_buckets forwarder.faas_metrics forwarder.peaks forwarder.proc_sampler",
-    "forwarder.report_metrics forwarder.usage_metrics",
+    "forwarder.report_metrics forwarder.usage forwarder.usage_metrics",
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.metric_aggregation forwarder.metric_points forwarder.never_began",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.enhanced_record import Recorder
     from serverless_instrument.forwarder.peaks import Held
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
-    from serverless_instrument.forwarder.proc_stats import Usage
+    from serverless_instrument.forwarder.usage import Usage
 
 SETTING = "SERVERLESS_INSTRUMENT_ENHANCED_METRICS"
 _OFF = frozenset(("false", "0", "off", "no"))

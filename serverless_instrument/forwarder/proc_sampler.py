@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import posix
 
-from serverless_instrument.forwarder.proc_stats import PROC, ProcessStat, descriptors, tmp
+from serverless_instrument.forwarder.proc_stats import PAGE_BYTES, PROC, descriptors, tmp
+from serverless_instrument.forwarder.usage import ProcessStat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def sample(pid: int, proc: str = PROC) -> Sample | None:
     found = Sample()
     for process in _tree(pid, proc):
         try:
-            stat = ProcessStat(_read(f"{proc}/{process}/stat"))
+            stat = ProcessStat(_read(f"{proc}/{process}/stat"), PAGE_BYTES)
         except (OSError, ValueError, IndexError):
             continue
         found.threads = (found.threads or 0) + stat.threads

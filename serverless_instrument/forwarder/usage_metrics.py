@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from serverless_instrument.forwarder.peaks import Peak
-    from serverless_instrument.forwarder.proc_stats import Usage
+    from serverless_instrument.forwarder.usage import Usage
 
     # (name below aws.lambda, unit, value)
     Measurement = tuple[str, str, float]

@@ -13,7 +13,7 @@ from serverless_instrument.forwarder.cost import Prices
 from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
 from serverless_instrument.forwarder.platform_events import Dispatch, Event
 from serverless_instrument.forwarder.proc_sampler import Sample
-from serverless_instrument.forwarder.proc_stats import Usage
+from serverless_instrument.forwarder.usage import Usage
 from tests.forwarder.recorded import Recorded
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.forwarder.peaks import Peak
-from serverless_instrument.forwarder.proc_stats import Usage
+from serverless_instrument.forwarder.usage import Usage
 from serverless_instrument.forwarder.usage_metrics import Used, measurements
 
 MIB = 1024 * 1024
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES = 4096
 
 
 def stat(*cores: tuple[int, int, int]) -> bytes:
