@@ -27,9 +27,12 @@ _LAZY = frozenset(
 
 
 class ProcessStat:
-    """One process, of /proc/PID/stat; times with those of the children it has waited for."""
+    """One process, of /proc/PID/stat; times with those of the children it has waited for.
 
-    __slots__ = ("resident_bytes", "system_s", "threads", "user_s", "waited_s")
+    A process id that is used again has another `started`, in ticks since the kernel's start.
+    """
+
+    __slots__ = ("pid", "resident_bytes", "started", "system_s", "threads", "user_s", "waited_s")
 
     def __init__(self, text: bytes, page_bytes: int) -> None:
         """Raises ValueError, IndexError."""
@@ -39,6 +42,8 @@ class ProcessStat:
         self.user_s = (user + waited_user) / _TICKS_PER_S
         self.system_s = (system + waited_system) / _TICKS_PER_S
         self.waited_s = (waited_user + waited_system) / _TICKS_PER_S
+        self.pid = int(text[: text.index(b" ")])
+        self.started = int(columns[19])
         self.threads = int(columns[17])
         self.resident_bytes = int(columns[21]) * page_bytes
 

@@ -59,6 +59,8 @@ class Used:
     def _cpu(self, before: Usage, after: Usage) -> None:
         first, last = before.process, after.process
         if first is not None and last is not None:
+            if (first.pid, first.started) != (last.pid, last.started):
+                return
             self.cpu_user_s = _grown(first.user_s, last.user_s)
             self.cpu_system_s = _grown(first.system_s, last.system_s)
             if before.process_cpu_ns is not None and after.process_cpu_ns is not None:

@@ -30,9 +30,9 @@ def net_dev(received: int, sent: int) -> bytes:
     return f"a\nb\n lo: 7 0 0 0 0 0 0 0 7\neth0: {received} 0 0 0 0 0 0 0 {sent}\n".encode()
 
 
-def process(user: int, system: int, waited: int = 0, threads: int = 1, pages: int = 10) -> bytes:
-    columns = ["S", *["0"] * 10, user, system, waited, 0, 0, 0, threads, 0, 0, 0, pages]
-    return b"8 (python) " + " ".join(map(str, columns)).encode()
+def process(user: int, system: int, waited: int = 0, pid: int = 8, started: int = 0) -> bytes:
+    columns = ["S", *["0"] * 10, user, system, waited, 0, 0, 0, 1, 0, started, 0, 10]
+    return f"{pid} (python) ".encode() + " ".join(map(str, columns)).encode()
 
 
 def both() -> tuple[Usage, Usage]:
@@ -102,6 +102,14 @@ def test_a_process_that_died_is_measured_by_its_environment() -> None:
     dead = Usage(stat((102, 11, 1001), (0, 0, 1114)), net_dev(1300, 600))
     assert Used(before, dead).cpu_s == pytest.approx(0.03)
     assert Used(before, after).cpu_s == pytest.approx(0.0185)
+
+
+def test_another_process_tells_nothing_of_this_one() -> None:
+    before, _ = both()
+    for other in (process(90, 9, pid=9), process(90, 9, started=77)):
+        after = Usage(stat((102, 11, 1001), (0, 0, 1114)), net_dev(1300, 600), other)
+        after.process_cpu_ns = 999_000_000
+        assert Used(before, after).cpu_s is None
 
 
 def test_counters_that_started_anew_tell_nothing() -> None:
