@@ -7,7 +7,7 @@ what /proc shows (`usage_metrics`, `peaks`). docs/metrics.md lists them.
 from __future__ import annotations
 
 from serverless_instrument.forwarder import platform_events, usage_metrics
-from serverless_instrument.forwarder.enhanced_record import EnhancedRecord
+from serverless_instrument.forwarder.enhanced_record import EnhancedRecord, remember
 from serverless_instrument.forwarder.peaks import Peaks
 from serverless_instrument.forwarder.report_metrics import ReportMetrics
 from serverless_instrument.wire import FACT_OUT_OF_MEMORY
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.usage import Usage
 
 SETTING = "SERVERLESS_INSTRUMENT_ENHANCED_METRICS"
-_OFF = frozenset(("false", "0", "off", "no"))
+_ON, _OFF = frozenset(("", "true", "1", "on", "yes")), frozenset(("false", "0", "off", "no"))
+_SHOWN_CHARACTERS = 40
 _LIMITS = (
     ("descriptors", "file_descriptors.max", "{file_descriptor}"),
     ("threads", "threads.max", "{thread}"),
@@ -34,6 +35,15 @@ _REASON_CHARACTERS = 40
 def wanted(environ: Mapping[str, str]) -> bool:
     """Whether the setting leaves them on."""
     return environ.get(SETTING, "").strip().lower() not in _OFF
+
+
+def problem(environ: Mapping[str, str]) -> str:
+    """What is wrong with the setting, "" for nothing."""
+    value = environ.get(SETTING, "").strip()
+    if value.lower() in _ON | _OFF:
+        return ""
+    shown = value[:_SHOWN_CHARACTERS]
+    return f'{SETTING}="{shown}" is neither true nor false, taken for true: set it to one of them'
 
 
 class EnhancedMetrics:
@@ -50,6 +60,7 @@ class EnhancedMetrics:
     """
 
     __slots__ = (
+        "_begun",
         "_clock",
         "_init_failed",
         "_init_ran_out",
@@ -80,6 +91,7 @@ class EnhancedMetrics:
         # Of the process that was looked at last.
         self._limited_pid = 0
         self._maxima: Mapping[str, int] = {}
+        self._begun: dict[str, None] = {}
         # Whether the environment was ready for an invocation, and whether one came.
         self._ready = self._init_failed = self._invoked = False
         # Whether init ended of a MemoryError of which no invocation has been told.
@@ -127,13 +139,17 @@ class EnhancedMetrics:
         """START came from process `pid`, 0 if unknown, with `left_s` to its deadline, 0 if none."""
         self._invoked = True
         self._record.begins(request_id)
+        remember(self._begun, request_id, None)
         self.peaks.began(request_id, pid, self._clock(), left_s)
         if pid != self._limited_pid:
             self._limited_pid, self._maxima = pid, self._limits(pid) if pid > 0 else {}
 
     def ended(self, request_id: str, facts: int, failed_items: int, time_unix_ns: int) -> None:
-        """END came; `facts` and `failed_items` are those of `wire`."""
+        """END came; `facts` and `failed_items` are those of `wire`. Without a START it is none."""
         self.peaks.ended(request_id)
+        if request_id not in self._begun:
+            return
+        del self._begun[request_id]
         if facts & FACT_OUT_OF_MEMORY:
             self._record.ran_out_of_memory(request_id, time_unix_ns)
         if failed_items:

@@ -205,6 +205,8 @@ class Forwarder:
         from serverless_instrument.forwarder.proc_stats import Reader
 
         enhanced = enhanced_metrics.wanted(self._environ)
+        if problem := enhanced_metrics.problem(self._environ):
+            say(problem)
         reader = Reader(enhanced=enhanced)
         faas = FaasMetrics(self._delivery.batch, reader.usage)
         faas.connect(self._telemetry.events)

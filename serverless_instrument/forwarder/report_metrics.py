@@ -87,6 +87,8 @@ class ReportMetrics:
     def _after_runtime(self, event: Event, duration_ms: float, *, of_runtime: bool) -> None:
         """What came after the runtime was done is the difference of two events, in any order."""
         request_id = event.request_id
+        if not request_id:
+            return
         known = self._durations.pop(request_id, None)
         if known is None or known[0] == of_runtime:
             remember(self._durations, request_id, (of_runtime, duration_ms))

@@ -134,6 +134,24 @@ def test_an_init_that_ran_out_of_memory_for_nobody_is_told_at_the_end() -> None:
     assert told.counters == {"out_of_memory": ("{invocation}", 1, "", ())}
 
 
+def test_an_end_counts_once_and_only_after_a_start() -> None:
+    told = Told()
+    told.run("r1", failed_items=2)
+    told.metrics.ended("r1", wire.FACT_OUT_OF_MEMORY, 2, 6)
+    told.metrics.ended("never began", wire.FACT_OUT_OF_MEMORY, 2, 6)
+    assert told.counters == {"batch_item_failures": ("{item}", 2, "r1", ())}
+
+
+def test_an_abundance_of_invocations_that_never_end() -> None:
+    told = Told()
+    for number in range(2000):
+        told.metrics.began(f"r{number}", 7, 3.0)
+    told.metrics.ended("r1999", 0, 1, 6)
+    assert told.counters["batch_item_failures"][1] == 1
+    told.metrics.look()
+    assert told.looks == [7]
+
+
 @pytest.mark.parametrize("how", ["greeted", "initReport"])
 def test_an_init_that_nobody_used(how: str) -> None:
     told = Told()
@@ -195,4 +213,16 @@ def test_an_end_without_a_shutdown_is_none() -> None:
     ("value", "wanted"), [("", True), ("true", True), ("false", False), (" OFF ", False)]
 )
 def test_one_setting_switches_them_off(value: str, wanted: bool) -> None:
-    assert enhanced_metrics.wanted({enhanced_metrics.SETTING: value}) is wanted
+    environ = {enhanced_metrics.SETTING: value}
+    assert enhanced_metrics.wanted(environ) is wanted
+    assert enhanced_metrics.problem(environ) == ""
+
+
+def test_a_setting_that_is_neither_is_named() -> None:
+    environ = {enhanced_metrics.SETTING: "nope"}
+    assert enhanced_metrics.wanted(environ)
+    assert enhanced_metrics.problem(environ) == (
+        'SERVERLESS_INSTRUMENT_ENHANCED_METRICS="nope" is neither true nor false, taken for true: '
+        "set it to one of them"
+    )
+    assert len(enhanced_metrics.problem({enhanced_metrics.SETTING: "x" * 9999})) < 200

@@ -66,6 +66,22 @@ def metrics(backend: OtlpBackend) -> dict[str, Any]:
                         name = metric.name.removeprefix("aws.lambda.")
                         assert name not in found
                         found[name] = metric
+    kinds = {"histogram": "histogram", "sum": "counter", "gauge": "gauge"}
+    documents = documented()
+    for name, metric in found.items():
+        assert documents[name] == (kinds[metric.WhichOneof("data")], metric.unit)
+    return found
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """(type, unit) of each enhanced metric that docs/metrics.md lists."""
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    found = {}
+    for line in text.partition("## Enhanced metrics")[2].partition("\n## ")[0].splitlines():
+        if line.startswith("| `"):
+            names, kind, unit = line.split(" | ")[:3]
+            for name in names.removeprefix("| ").split(", "):
+                found[name.strip("`")] = (kind, unit.strip("`"))
     return found
 
 

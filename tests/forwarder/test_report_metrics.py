@@ -87,6 +87,13 @@ def test_a_report_of_one_and_the_end_of_another_are_no_pair() -> None:
     assert "post_runtime_duration" not in told.histograms
 
 
+def test_events_of_no_request_are_no_pair() -> None:
+    told = Told()
+    told.say("runtimeDone", {"metrics": {"durationMs": 5}})
+    told.say("report", {"metrics": {"durationMs": 9}})
+    assert set(told.histograms) == {"runtime_duration"}
+
+
 def test_a_size_that_does_not_change_is_told_once_a_minute() -> None:
     told = Told()
     for seconds in (1, 2, 60, 61, 62, 130):
