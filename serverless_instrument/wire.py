@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-VERSION = 2
+VERSION = 3
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
@@ -30,8 +30,10 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 _MAGIC = b"SI"
 _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
-_REQUEST = struct.Struct("!QQBB")
+_REQUEST = struct.Struct("!QQBBH")
 _FACTS_OFFSET = 16
+_FAILED_ITEMS = struct.Struct("!18xH")
+_MOST_FAILED_ITEMS = 0xFFFF
 _BATCH = struct.Struct("!IH")
 _DROPPED = struct.Struct("!IB")
 _EMF = struct.Struct("!Q")
@@ -43,7 +45,7 @@ _crc32: list[Callable[[bytes], int]] = []
 
 # Facts of a START or END payload: what metrics need of an invocation whose span may be unsampled.
 TRIGGERS = ("other", "datasource", "http", "pubsub", "timer")
-TRIGGER_MASK, FACT_COLDSTART, FACT_FAILED = 0x07, 0x08, 0x10
+TRIGGER_MASK, FACT_COLDSTART, FACT_FAILED, FACT_OUT_OF_MEMORY = 0x07, 0x08, 0x10, 0x20
 
 _DEFAULT_SOCKET_DIRECTORY = "/tmp/.serverless-instrument"
 
@@ -95,9 +97,16 @@ def unpack_hello(payload: bytes) -> tuple[int, bytes, bytes]:
 
 
 def pack_request(
-    request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes, facts: int = 0
+    request_id: str,
+    time_unix_ns: int,
+    deadline_unix_ms: int,
+    batch: bytes,
+    facts: int = 0,
+    failed_items: int = 0,
 ) -> bytes:
     """START, OPEN or END payload; `facts` is the trigger's index in `TRIGGERS` and FACT_ bits.
+
+    `failed_items` is how many of a batch the response gives back.
 
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
@@ -106,7 +115,9 @@ def pack_request(
     the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
-    return _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, len(encoded)) + encoded + batch
+    failed_items = min(failed_items, _MOST_FAILED_ITEMS)
+    head = _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, len(encoded), failed_items)
+    return head + encoded + batch
 
 
 def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
@@ -117,7 +128,7 @@ def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
     """
     if len(payload) < _REQUEST.size:
         raise ProtocolError("request frame is too short")
-    time_unix_ns, deadline_unix_ms, _, length = _REQUEST.unpack_from(payload)
+    time_unix_ns, deadline_unix_ms, _, length, _ = _REQUEST.unpack_from(payload)
     end = _REQUEST.size + length
     if len(payload) < end:
         raise ProtocolError("request frame is shorter than its request id")
@@ -128,6 +139,12 @@ def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
 def request_facts(payload: bytes) -> int:
     """The facts of a payload that `unpack_request` has accepted."""
     return payload[_FACTS_OFFSET]
+
+
+def failed_items(payload: bytes) -> int:
+    """The failed items of a payload that `unpack_request` has accepted."""
+    count: int = _FAILED_ITEMS.unpack_from(payload)[0]
+    return count
 
 
 def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:

@@ -85,7 +85,7 @@ TABLE: dict[str, Row] = {
     "wrapper/invocation.py": row(
         ". wire wrapper.encoder wrapper.propagation wrapper.records wrapper.settings",
         "wrapper.triggers.registry",
-        inside="wrapper.consumer_span wrapper.errors wrapper.sampling "
+        inside="wrapper.consumer_span wrapper.errors wrapper.sampling wrapper.triggers.base "
         "wrapper.triggers.captured_headers wrapper.triggers.client_context",
     ),
     "wrapper/late_context.py": row(),
@@ -309,6 +309,7 @@ TABLE: dict[str, Row] = {
     "forwarder/connections.py": row(
         "wire forwarder.intake forwarder.receiver",
     ),
+    "forwarder/cost.py": row(),
     "forwarder/delivery.py": row(
         "forwarder.backend forwarder.batch forwarder.otlp_http forwarder.overflow",
         "forwarder.retry_queue forwarder.settings forwarder.tally",
@@ -332,8 +333,10 @@ TABLE: dict[str, Row] = {
         "forwarder.headers_secret",
     ),
     "forwarder/enhanced_metrics.py": row(
-        "forwarder.platform_events",
+        "wire forwarder.enhanced_record forwarder.peaks forwarder.platform_events",
+        "forwarder.report_metrics forwarder.usage_metrics",
     ),
+    "forwarder/enhanced_record.py": row(),
     "forwarder/exponential_buckets.py": row(
         "wire forwarder.protobuf",
     ),
@@ -343,6 +346,7 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/faas_metrics.py": row(
         ". wire forwarder.metric_points forwarder.metric_series forwarder.platform_events",
+        "forwarder.usage_metrics",
     ),
     "forwarder/flush_settings.py": row(
         "wire forwarder.flush_strategy forwarder.retry_queue",
@@ -391,9 +395,9 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics "
-        "forwarder.faas_metrics forwarder.otlp_receiver forwarder.proc_stats "
-        "forwarder.statsd_listener forwarder.statsd_metrics",
+        inside="forwarder.cost forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics "
+        "forwarder.faas_metrics forwarder.otlp_receiver forwarder.proc_sampler "
+        "forwarder.proc_stats forwarder.statsd_listener forwarder.statsd_metrics",
     ),
     "forwarder/metric_aggregation.py": row(
         "wire forwarder.metric_points forwarder.metric_series forwarder.metric_templates",
@@ -433,6 +437,7 @@ TABLE: dict[str, Row] = {
         inside="forwarder.spool",
     ),
     "forwarder/patience.py": row(),
+    "forwarder/peaks.py": row(),
     "forwarder/platform_events.py": row(
         "iso_time forwarder.json_text",
     ),
@@ -443,7 +448,8 @@ TABLE: dict[str, Row] = {
         "forwarder.http1 forwarder.link forwarder.otlp_http",
         inside="forwarder.secret_reader forwarder.signed",
     ),
-    "forwarder/proc_stats.py": row(),
+    "forwarder/proc_sampler.py": row("forwarder.proc_stats forwarder.usage"),
+    "forwarder/proc_stats.py": row("forwarder.usage"),
     "forwarder/protobuf.py": row(
         "wire",
     ),
@@ -451,6 +457,9 @@ TABLE: dict[str, Row] = {
         "forwarder.endpoint_settings forwarder.headers forwarder.url",
     ),
     "forwarder/receiver.py": row(),
+    "forwarder/report_metrics.py": row(
+        "forwarder.enhanced_record forwarder.platform_events",
+    ),
     "forwarder/resource.py": row(
         "wire forwarder.protobuf",
     ),
@@ -510,6 +519,8 @@ TABLE: dict[str, Row] = {
     ),
     "forwarder/url.py": row(),
     # the local Lambda; never part of the layer
+    "forwarder/usage.py": row(),
+    "forwarder/usage_metrics.py": row(),
     "cli.py": row(inside="local.command"),
     "local/extensions_api.py": row(
         "local.api_server local.runtime_api local.telemetry_subscription"
@@ -635,7 +646,9 @@ PURE = (
     "forwarder/flush_strategy.py",
     "forwarder/freeze_clock.py",
     "forwarder/halves.py",
+    "forwarder/cost.py",
     "forwarder/enhanced_metrics.py",
+    "forwarder/enhanced_record.py",
     "forwarder/exponential_buckets.py",
     "forwarder/faas_metrics.py",
     "forwarder/http1.py",
@@ -662,7 +675,9 @@ PURE = (
     "forwarder/platform_events.py",
     "forwarder/platform_lines.py",
     "forwarder/patience.py",
+    "forwarder/peaks.py",
     "forwarder/protobuf.py",
+    "forwarder/report_metrics.py",
     "forwarder/resource.py",
     "forwarder/retry_queue.py",
     "forwarder/self_report.py",
@@ -680,6 +695,8 @@ PURE = (
     "forwarder/statsd.py",
     "forwarder/statsd_metrics.py",
     "forwarder/url.py",
+    "forwarder/usage.py",
+    "forwarder/usage_metrics.py",
     "local/levels.py",
     "local/live.py",
     "local/log_stream.py",
@@ -874,9 +891,10 @@ FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
 )
 # Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
 FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics",
-    "forwarder.exponential_buckets",
-    "forwarder.faas_metrics",
+    "forwarder.cost forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics",
+    "forwarder.enhanced_record",
+    "forwarder.exponential_buckets forwarder.faas_metrics forwarder.peaks forwarder.proc_sampler",
+    "forwarder.report_metrics forwarder.usage forwarder.usage_metrics",
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.metric_aggregation forwarder.metric_points forwarder.metric_series",

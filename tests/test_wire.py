@@ -18,15 +18,15 @@ FRAMES = st.lists(st.tuples(KINDS, st.binary(max_size=40)), max_size=6)
 GARBAGE = st.sampled_from(
     [
         b"GET / HT",
-        b"SI\x03\x01\0\0\0\0",
+        b"SI\x04\x01\0\0\0\0",
         b"SI\x00\x01\0\0\0\0",
-        b"SI\x02\x00\0\0\0\0",
-        b"SI\x02\x0c\0\0\0\0",
-        b"SI\x02\x80\0\0\0\0",
-        b"SI\x02\xff\0\0\0\0",
-        b"si\x02\x01\0\0\0\0",
-        b"SI\x02\x01" + struct.pack("!I", wire.MAX_PAYLOAD_BYTES + 1),
-        b"SI\x02\x01\xff\xff\xff\xff",
+        b"SI\x03\x00\0\0\0\0",
+        b"SI\x03\x0c\0\0\0\0",
+        b"SI\x03\x80\0\0\0\0",
+        b"SI\x03\xff\0\0\0\0",
+        b"si\x03\x01\0\0\0\0",
+        b"SI\x03\x01" + struct.pack("!I", wire.MAX_PAYLOAD_BYTES + 1),
+        b"SI\x03\x01\xff\xff\xff\xff",
         bytes(8),
     ]
 )
@@ -97,11 +97,13 @@ def test_any_bytes_raise_protocol_errors_only(parts: list[bytes]) -> None:
 def test_the_bytes_on_the_wire() -> None:
     # A change of these is a change of wire.VERSION.
     assert wire.frame(wire.HELLO, wire.pack_hello(7, b"t", b"r")) == (
-        b"SI\x02\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
+        b"SI\x03\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
     )
-    encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2idb"
-    assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2) == encoded
+    encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2\x01\x02idb"
+    assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2, 258) == encoded
     assert wire.request_facts(encoded) == wire.FACT_COLDSTART | 2
+    assert wire.failed_items(encoded) == 258
+    assert wire.failed_items(wire.pack_request("id", 1, 2, b"", 0, 10**6)) == 0xFFFF
     assert wire.pack_batch(b"s", b"i", 3) == b"\0\0\0\x03\0\x01si"
     kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END]
     assert [*kinds, wire.LINES, wire.DEADLINE] == [1, 2, 3, 4, 5, 6, 7, 0x81]
@@ -170,7 +172,7 @@ def test_batch(scope: bytes, items: bytes, count: int) -> None:
     ("whole", "unpack", "shortest"),
     [
         (wire.pack_hello(1, b"token", b""), wire.unpack_hello, 10),
-        (wire.pack_request("request", 1, 2, b""), wire.unpack_request, 25),
+        (wire.pack_request("request", 1, 2, b""), wire.unpack_request, 27),
         (wire.pack_batch(b"scope", b"", 1), wire.unpack_batch, 11),
     ],
 )

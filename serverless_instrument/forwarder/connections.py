@@ -7,7 +7,7 @@ from time import monotonic, time_ns
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.receiver import Connection, accept, adopted
+from serverless_instrument.forwarder.receiver import Connection, accept, adopted, peer_pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery import Delivery
     from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.log_intake import LogIntake
+    from serverless_instrument.forwarder.proc_stats import Reader
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
 RUNTIME_GONE = "(runtime gone)"
@@ -69,6 +71,11 @@ class Connections:
         self._intake.logs = logs
         self._intake.endings = endings
         self._intake.faas = faas
+
+    def measure(self, reader: Reader, enhanced: EnhancedMetrics | None) -> None:
+        """Let these know whose invocations begin and end."""
+        self._intake.reader = reader
+        self._intake.enhanced = enhanced
 
     def deadline_s(self) -> float:
         """The earliest deadline (wall clock) of a running request that has not been warned."""
@@ -132,7 +139,7 @@ class Connections:
         return accepted
 
     def _add(self, incoming: socket) -> int:
-        connection = Connection(incoming, Session())
+        connection = Connection(incoming, Session(peer_pid(incoming)))
         descriptor = connection.fileno()
         self._open[descriptor] = connection
         self._poller.register(descriptor, POLLIN)

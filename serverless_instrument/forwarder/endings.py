@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
     from serverless_instrument.forwarder.runtime_api import NextEvent
@@ -43,6 +44,7 @@ class Endings:
         self._never = NeverBegan(environ.get("AWS_LAMBDA_FUNCTION_NAME", ""), urandom)
         # Counts invocations; None where metrics are not wanted.
         self.faas: FaasMetrics | None = None
+        self.enhanced: EnhancedMetrics | None = None
         # What was not asked to be sampled is not made up here.
         self.shutdown_reason = ""
         self._settled = False
@@ -97,6 +99,8 @@ class Endings:
 
     def invoked(self, event: NextEvent) -> None:
         """INVOKE came."""
+        if self.enhanced is not None:
+            self.enhanced.invoked()
         self._never.invoked(event.request_id, Invoked(event.arn, event.trace_header, time_ns()))
 
     def _platform_started(self, event: Event) -> None:
@@ -139,6 +143,8 @@ class Endings:
         self._tell_init(last=True)
         if self.faas is not None:
             self.faas.settle(self._encoded_resource())
+        if self.enhanced is not None:
+            self.enhanced.shut_down(self.shutdown_reason, time_ns())
 
     def _unfinished_told(self, request_id: str, end_unix_ns: int, error_type: str) -> None:
         if self.faas is not None:

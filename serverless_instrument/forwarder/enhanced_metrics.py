@@ -1,31 +1,35 @@
-"""What the platform reports of each invocation beyond the conventions' FaaS metrics; pure.
+"""What becomes of invocations and environments beyond the conventions' FaaS metrics; pure.
 
-https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+Metrics ``aws.lambda.*`` of the platform's reports (`report_metrics`), the runtime's frames, and
+what /proc shows (`usage_metrics`, `peaks`). docs/metrics.md lists them.
 """
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder import platform_events
+from serverless_instrument.forwarder import platform_events, usage_metrics
+from serverless_instrument.forwarder.enhanced_record import EnhancedRecord, remember
+from serverless_instrument.forwarder.peaks import Peaks
+from serverless_instrument.forwarder.report_metrics import ReportMetrics
+from serverless_instrument.wire import FACT_OUT_OF_MEMORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from serverless_instrument.forwarder.cost import Prices
+    from serverless_instrument.forwarder.enhanced_record import Recorder
+    from serverless_instrument.forwarder.peaks import Held
     from serverless_instrument.forwarder.platform_events import Dispatch, Event
-
-    # (name, unit, value, request id, time in Unix nanoseconds)
-    Measure = Callable[[str, str, float, str, int], None]
+    from serverless_instrument.forwarder.usage import Usage
 
 SETTING = "SERVERLESS_INSTRUMENT_ENHANCED_METRICS"
-_OFF = frozenset(("false", "0", "off", "no"))
-_BYTES_PER_MB = 1024 * 1024
-_MS_PER_S = 1000
-# Request ids whose ``platform.report`` has yet to come; in Managed Instances none does.
-_MOST_REMEMBERED = 256
-_SPANS = {
-    "responseLatency": "aws.lambda.response_latency",
-    "responseDuration": "aws.lambda.response_duration",
-}
+_ON, _OFF = frozenset(("", "true", "1", "on", "yes")), frozenset(("false", "0", "off", "no"))
+_SHOWN_CHARACTERS = 40
+_LIMITS = (
+    ("descriptors", "file_descriptors.max", "{file_descriptor}"),
+    ("threads", "threads.max", "{thread}"),
+)
+_REASON_CHARACTERS = 40
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
@@ -33,75 +37,164 @@ def wanted(environ: Mapping[str, str]) -> bool:
     return environ.get(SETTING, "").strip().lower() not in _OFF
 
 
+def problem(environ: Mapping[str, str]) -> str:
+    """What is wrong with the setting, "" for nothing."""
+    value = environ.get(SETTING, "").strip()
+    if value.lower() in _ON | _OFF:
+        return ""
+    shown = value[:_SHOWN_CHARACTERS]
+    return f'{SETTING}="{shown}" is neither true nor false, taken for true: set it to one of them'
+
+
 class EnhancedMetrics:
-    """Turns events into measurements.
+    """Turns events, frames and usage into measurements.
 
     Args:
-        measure: takes one value of a histogram.
+        recorder: takes them.
+        prices: what invocations cost.
+        sample: what the processes of a runtime hold, given its process id; None if it is gone.
+        limits: how much it may hold: "descriptors", "threads".
+        clock: monotonic, in seconds.
+
+    `peaks` says when to call `look`.
     """
 
-    __slots__ = ("_measure", "_runtime_ms")
+    __slots__ = (
+        "_begun",
+        "_clock",
+        "_init_failed",
+        "_init_ran_out",
+        "_invoked",
+        "_limited_pid",
+        "_limits",
+        "_maxima",
+        "_ready",
+        "_record",
+        "_report",
+        "_sample",
+        "peaks",
+    )
 
-    def __init__(self, measure: Measure) -> None:
-        self._measure = measure
-        self._runtime_ms: dict[str, float] = {}
+    def __init__(
+        self,
+        recorder: Recorder,
+        prices: Prices,
+        sample: Callable[[int], Held | None],
+        limits: Callable[[int], Mapping[str, int]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._record = EnhancedRecord(recorder)
+        self._report = ReportMetrics(self._record, prices)
+        self._sample = sample
+        self._limits = limits
+        self._clock = clock
+        # Of the process that was looked at last.
+        self._limited_pid = 0
+        self._maxima: Mapping[str, int] = {}
+        self._begun: dict[str, None] = {}
+        # Whether the environment was ready for an invocation, and whether one came.
+        self._ready = self._init_failed = self._invoked = False
+        # Whether init ended of a MemoryError of which no invocation has been told.
+        self._init_ran_out = False
+        self.peaks = Peaks()
 
     def connect(self, events: Dispatch) -> None:
         """Look at the platform's events."""
-        events.on(platform_events.RUNTIME_DONE, self._runtime_done)
-        events.on(platform_events.REPORT, self._report)
-        events.on(platform_events.RESTORE_REPORT, self._restored)
+        events.on(platform_events.INIT_REPORT, self._init_report)
+        events.on(platform_events.START, self._platform_started)
+        for kind in (platform_events.RUNTIME_DONE, platform_events.REPORT):
+            events.on(kind, self._platform_done)
+        self._report.connect(events)
 
-    def _runtime_done(self, event: Event) -> None:
-        metrics = _metrics(event)
-        runtime_ms = _number(metrics, "durationMs")
-        if runtime_ms is not None:
-            self._tell(event, "runtime_duration", "s", runtime_ms / _MS_PER_S)
-            self._runtime_ms[event.request_id] = runtime_ms
-            if len(self._runtime_ms) > _MOST_REMEMBERED:
-                del self._runtime_ms[next(iter(self._runtime_ms))]
-        produced_bytes = _number(metrics, "producedBytes")
-        if produced_bytes is not None:
-            self._tell(event, "produced_bytes", "By", produced_bytes)
-        spans = event.record.get("spans") if isinstance(event.record, dict) else None
-        for span in spans if isinstance(spans, list) else ():
-            name = _SPANS.get(platform_events.text_of(span, "name"))
-            duration_ms = _number(span, "durationMs")
-            if name is not None and duration_ms is not None:
-                seconds = duration_ms / _MS_PER_S
-                self._measure(name, "s", seconds, event.request_id, event.time_unix_ns)
+    def _init_report(self, event: Event) -> None:
+        if platform_events.text_of(event.record, "status") in ("", "success"):
+            self._ready = True
+        else:
+            self._init_failed = True
 
-    def _report(self, event: Event) -> None:
-        metrics = _metrics(event)
-        billed_ms = _number(metrics, "billedDurationMs")
-        if billed_ms is not None:
-            self._tell(event, "billed_duration", "s", billed_ms / _MS_PER_S)
-        runtime_ms = self._runtime_ms.pop(event.request_id, None)
-        duration_ms = _number(metrics, "durationMs")
-        if runtime_ms is not None and duration_ms is not None:
-            after_s = max(0.0, duration_ms - runtime_ms) / _MS_PER_S
-            self._tell(event, "post_runtime_duration", "s", after_s)
-        size_mb, used_mb = _number(metrics, "memorySizeMB"), _number(metrics, "maxMemoryUsedMB")
-        if size_mb:
-            self._tell(event, "memory.size", "By", size_mb * _BYTES_PER_MB)
-            if used_mb is not None:
-                self._tell(event, "memory.utilization", "1", used_mb / size_mb)
+    def _platform_started(self, _: Event) -> None:
+        self._invoked = True
 
-    def _restored(self, event: Event) -> None:
-        duration_ms = _number(_metrics(event), "durationMs")
-        if duration_ms is not None:
-            self._tell(event, "restore_duration", "s", duration_ms / _MS_PER_S)
+    def _platform_done(self, event: Event) -> None:
+        self._invoked = True
+        if self._init_ran_out:
+            self._init_ran_out = False
+            self._record.ran_out_of_memory(event.request_id, event.time_unix_ns)
 
-    def _tell(self, event: Event, name: str, unit: str, value: float) -> None:
-        self._measure(f"aws.lambda.{name}", unit, value, event.request_id, event.time_unix_ns)
+    def greeted(self) -> None:
+        """HELLO came: a runtime is there."""
+        self._ready = True
 
+    def init_failed(self, error_type: str) -> None:
+        """INIT_ERROR came, of an exception of class `error_type`."""
+        self._init_failed = True
+        # It is told with the invocation that it was for, like the init itself.
+        self._init_ran_out = error_type == "MemoryError"
 
-def _metrics(event: Event) -> object:
-    return event.record.get("metrics") if isinstance(event.record, dict) else None
+    def invoked(self) -> None:
+        """INVOKE came."""
+        self._invoked = True
 
+    def began(self, request_id: str, pid: int, left_s: float) -> None:
+        """START came from process `pid`, 0 if unknown, with `left_s` to its deadline, 0 if none."""
+        self._invoked = True
+        self._record.begins(request_id)
+        remember(self._begun, request_id, None)
+        self.peaks.began(request_id, pid, self._clock(), left_s)
+        if pid != self._limited_pid:
+            self._limited_pid, self._maxima = pid, self._limits(pid) if pid > 0 else {}
 
-def _number(record: object, name: str) -> float | None:
-    value = record.get(name) if isinstance(record, dict) else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if 0 <= value < 1e18 else None
+    def ended(self, request_id: str, facts: int, failed_items: int, time_unix_ns: int) -> None:
+        """END came; `facts` and `failed_items` are those of `wire`. Without a START it is none."""
+        self.peaks.ended(request_id)
+        if request_id not in self._begun:
+            return
+        del self._begun[request_id]
+        if facts & FACT_OUT_OF_MEMORY:
+            self._record.ran_out_of_memory(request_id, time_unix_ns)
+        if failed_items:
+            name = "batch_item_failures"
+            self._record.add(name, "{item}", failed_items, request_id, time_unix_ns)
+
+    def left(self, request_id: str) -> None:
+        """A runtime is gone with this one unfinished."""
+        self.peaks.ended(request_id)
+
+    def look(self) -> None:
+        """See what that runs now holds."""
+        began_s = self._clock()
+        held = {pid: self._sample(pid) for pid in self.peaks.pids}
+        ended_s = self._clock()
+        self.peaks.saw(held, ended_s, ended_s - began_s)
+
+    def invocation(
+        self,
+        before: Usage | None,
+        after: Usage | None,
+        request_id: str,
+        start_unix_ns: int,  # noqa: ARG002 - what is measured is told with the end's time
+        end_unix_ns: int,
+    ) -> None:
+        """What an invocation has used, from the usage at both of its ends, None for unknown."""
+        peak = self.peaks.take(request_id)
+        for name, unit, value in usage_metrics.measurements(before, after, peak):
+            self._record.measure(name, unit, value, request_id, end_unix_ns)
+        if peak.tmp_bytes:
+            self._record.set("tmp.max", "By", peak.tmp_bytes, end_unix_ns)
+        if after is not None and after.cores:
+            self._record.set("cpu.cores", "{cpu}", after.cores, end_unix_ns)
+        for limit, name, unit in _LIMITS:
+            if limit in self._maxima:
+                self._record.set(name, unit, self._maxima[limit], end_unix_ns)
+
+    def shut_down(self, reason: str, now_unix_ns: int) -> None:
+        """Nothing more comes; `reason` is SHUTDOWN's, "" where the platform has not said it."""
+        reason = reason.lower()  # SPINDOWN in one place, spindown in another
+        if reason:
+            told = (("aws.lambda.shutdown.reason", reason[:_REASON_CHARACTERS]),)
+            self._record.add("shutdowns", "{shutdown}", 1, "", now_unix_ns, told)
+        failed = self._init_failed or "fail" in reason or "timeout" in reason
+        if self._init_ran_out:
+            self._record.ran_out_of_memory("", now_unix_ns)
+        if self._ready and not self._invoked and not failed:
+            self._record.add("unused_inits", "{init}", 1, "", now_unix_ns)

@@ -9,6 +9,7 @@ from serverless_instrument import __version__
 from serverless_instrument.forwarder import platform_events
 from serverless_instrument.forwarder.metric_points import Number
 from serverless_instrument.forwarder.metric_series import GAUGE
+from serverless_instrument.forwarder.usage_metrics import Used
 from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, field
 
 TYPE_CHECKING = False
@@ -42,7 +43,15 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5
 # The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
 BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
 _RATIO = tuple([step / 20 for step in range(1, 21)])
-_BOUNDS = {"s": SECONDS, "By": BYTES, "1": _RATIO}
+# Lambda allows an environment 1,024 of either.
+_COUNTS = tuple([float(1 << shift) for shift in range(11)])
+_BOUNDS = {
+    "s": SECONDS,
+    "By": BYTES,
+    "1": _RATIO,
+    "{file_descriptor}": _COUNTS,
+    "{thread}": _COUNTS,
+}
 _BYTES_PER_MB = 1024 * 1024
 # Invocations whose trigger is kept for a platform.report that has yet to come.
 _MOST_REMEMBERED = 256
@@ -87,7 +96,6 @@ class FaasMetrics:
         self._unseen: list[list[Usage | None]] = []
         # Told of each invocation's usage when it is recorded; None where it is not wanted.
         self.enhanced: Enhanced | None = None
-        # All below is as of what has been recorded.
         self._resource = b""
         self._latest = ""
         # (duration in seconds, end) of inits, until an invocation says for whom they were.
@@ -162,7 +170,7 @@ class FaasMetrics:
     def measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
     ) -> None:
-        """Record one value in a histogram; `unit` is "s", "By" or "1", a ratio."""
+        """Record one value in a histogram; `unit` is a key of `_BOUNDS`."""
         self._tell_later(self._measure, name, unit, value, request_id, time_unix_ns)
 
     def add(
@@ -230,10 +238,12 @@ class FaasMetrics:
         duration_s = max(0, time_unix_ns - start_unix_ns) / 1e9
         self._measure("faas.invoke_duration", "s", duration_s, request_id, time_unix_ns)
         if before is not None and after is not None:
-            cpu_s = max(0.0, after.cpu_s - before.cpu_s)
-            self._measure("faas.cpu_usage", "s", cpu_s, request_id, time_unix_ns)
-            moved_bytes = max(0, after.network_bytes - before.network_bytes)
-            self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
+            used = Used(before, after)
+            if used.cpu_s is not None:
+                self._measure("faas.cpu_usage", "s", used.cpu_s, request_id, time_unix_ns)
+            if used.network_bytes is not None:
+                moved_bytes = used.network_bytes
+                self._measure("faas.net_io", "By", moved_bytes, request_id, time_unix_ns)
         if self.enhanced is not None:
             self.enhanced.invocation(before, after, request_id, start_unix_ns, time_unix_ns)
 

@@ -11,17 +11,20 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.batch import Batch
     from serverless_instrument.forwarder.endings import Endings
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.log_intake import LogIntake
+    from serverless_instrument.forwarder.proc_stats import Reader
     from serverless_instrument.forwarder.unfinished import Left
 
 
 class Session:
-    """What one connection has said so far."""
+    """What one connection has said so far; `peer_pid` is the process, 0 where it is not seen."""
 
-    __slots__ = ("greeted", "open_requests", "pid", "reader", "resource")
+    __slots__ = ("greeted", "open_requests", "peer_pid", "pid", "reader", "resource")
 
-    def __init__(self) -> None:
+    def __init__(self, peer_pid: int = 0) -> None:
+        self.peer_pid = peer_pid
         self.reader = wire.FrameReader()
         self.greeted = False
         self.pid = 0
@@ -33,17 +36,20 @@ class Intake:
     """Turns bytes of sessions into entries of `batch`; counts what it took.
 
     `logs` is told what it needs for the platform's lines, `endings` for what never ends, `faas` for
-    metrics of invocations; they are loaded after the first /next and before the first frame is
-    read, but for `faas` where metrics are not wanted.
+    metrics of invocations, after `reader` of the process whose invocation it is, and `enhanced`.
+    They are loaded after the first /next and before the first frame is read; None where metrics are
+    not wanted.
     """
 
-    __slots__ = ("batch", "endings", "faas", "frames", "logs")
+    __slots__ = ("batch", "endings", "enhanced", "faas", "frames", "logs", "reader")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.logs: LogIntake | None = None
         self.endings: Endings | None = None
         self.faas: FaasMetrics | None = None
+        self.enhanced: EnhancedMetrics | None = None
+        self.reader: Reader | None = None
         self.frames = 0
 
     def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
@@ -83,6 +89,8 @@ class Intake:
             self.logs.greeted(session.resource)
         if self.endings is not None:
             self.endings.greeted(session.resource)
+        if self.enhanced is not None:
+            self.enhanced.greeted()
 
     def _logs(self, session: Session, payload: bytes) -> None:
         self.batch.add(settings.LOGS, session.resource, *wire.unpack_batch(payload))
@@ -124,6 +132,8 @@ class Intake:
         error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
         if self.endings is not None:
             self.endings.init_failed(error_type, wire.unpack_batch(batch)[1], time_unix_ns)
+        if self.enhanced is not None:
+            self.enhanced.init_failed(error_type)
 
     def _end(self, session: Session, payload: bytes) -> str:
         request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
@@ -133,6 +143,11 @@ class Intake:
             self.logs.ended(request_id, time_unix_ns)
         if self.endings is not None:
             self.endings.ended(request_id)
+        if self.reader is not None:
+            self.reader.ends(session.peer_pid)
+        if self.enhanced is not None:
+            facts, failed_items = wire.request_facts(payload), wire.failed_items(payload)
+            self.enhanced.ended(request_id, facts, failed_items, time_unix_ns)
         if self.faas is not None:
             failed = wire.request_facts(payload) & wire.FACT_FAILED
             self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
@@ -148,6 +163,11 @@ class Intake:
             session.open_requests[request_id] = self.endings.started(
                 request_id, deadline_unix_ms, session.resource, scope, span
             )
+        if self.reader is not None:
+            self.reader.begins(session.peer_pid)
+        if self.enhanced is not None:
+            left_s = deadline_unix_ms / 1000 - time_unix_ns / 1e9 if deadline_unix_ms else 0.0
+            self.enhanced.began(request_id, session.peer_pid, left_s)
         if self.faas is not None:
             facts = wire.request_facts(payload)
             self.faas.started(session.resource, request_id, facts, time_unix_ns)
@@ -157,6 +177,9 @@ class Intake:
         request_ids = list(session.open_requests)
         if self.endings is not None and request_ids:
             self.endings.left(session.open_requests.values(), now_unix_ns)
+        if self.enhanced is not None:
+            for request_id in request_ids:
+                self.enhanced.left(request_id)
         session.open_requests.clear()
         return request_ids
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Mapping
 
+    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
     from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
@@ -145,6 +146,7 @@ class Forwarder:
         self._otlp: OtlpReceiver | None = None
         self._statsd: StatsdListener | None = None
         self._faas: FaasMetrics | None = None
+        self._enhanced: EnhancedMetrics | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -209,7 +211,7 @@ class Forwarder:
         self._endings.connect(self._telemetry.events)
         if self._counts_invocations:
             self._faas = self._faas_metrics()
-        self._endings.faas = self._faas
+        self._endings.faas, self._endings.enhanced = self._faas, self._enhanced
         self._connections.tell(self._telemetry.logs, self._endings, self._faas)
         if self._telemetry.takes_emf:
             from serverless_instrument.forwarder.emf_metrics import EmfMetrics
@@ -222,14 +224,30 @@ class Forwarder:
         """What counts invocations; it looks at the platform's events, too."""
         from serverless_instrument.forwarder import enhanced_metrics
         from serverless_instrument.forwarder.faas_metrics import FaasMetrics
-        from serverless_instrument.forwarder.proc_stats import usage
+        from serverless_instrument.forwarder.proc_stats import Reader
 
         self._delivery.batch.metrics.since_unix_ns = self._registered_unix_ns
-        faas = FaasMetrics(self._delivery.batch, usage)
+        enhanced = enhanced_metrics.wanted(self._environ)
+        if problem := enhanced_metrics.problem(self._environ):
+            say(problem)
+        reader = Reader(enhanced=enhanced)
+        faas = FaasMetrics(self._delivery.batch, reader.usage)
         faas.connect(self._telemetry.events)
-        if enhanced_metrics.wanted(self._environ):
-            enhanced_metrics.EnhancedMetrics(faas.measure).connect(self._telemetry.events)
+        if enhanced:
+            self._enhanced = faas.enhanced = self._enhanced_metrics(faas)
+        self._connections.measure(reader, self._enhanced)
         return faas
+
+    def _enhanced_metrics(self, faas: FaasMetrics) -> EnhancedMetrics:
+        from serverless_instrument.forwarder import cost, enhanced_metrics, proc_sampler
+
+        prices = cost.Prices(self._environ, posix.uname().machine)
+        if prices.warning:
+            say(prices.warning)
+        sample, limits = proc_sampler.sample, proc_sampler.limits
+        enhanced = enhanced_metrics.EnhancedMetrics(faas, prices, sample, limits, monotonic)
+        enhanced.connect(self._telemetry.events)
+        return enhanced
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""
@@ -245,6 +263,7 @@ class Forwarder:
             self._retry_at_s,
             self._connections.listen_at_s,
             self._telemetry.act_at_s,
+            self._look_at_s(),
         )
         # These are times of the wall clock.
         wall_s = min(self._endings.act_at_s, self._connections.deadline_s() - _WARNING_S)
@@ -302,10 +321,14 @@ class Forwarder:
             self._invoke(event)
         elif event.kind == "SHUTDOWN":
             left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _FLUSH_BUDGET_S
-            self._endings.shutdown_reason = event.reason
+            self._endings.shutdown_reason = event.reason or "unknown"
             self._shutdown(left_s - _EXIT_MARGIN_S)
         else:
             self._next_failed(ValueError(f"unknown event {event.kind[:40]!r}"))
+
+    def _look_at_s(self) -> float:
+        """When to see what a running invocation holds; never where nothing runs."""
+        return self._enhanced.peaks.at_s if self._enhanced is not None else _NEVER
 
     def _forget_next(self, *, keep: bool = False) -> None:
         if self._next_descriptor >= 0:
@@ -395,6 +418,8 @@ class Forwarder:
     def _ask_next(self) -> None:
         if not self._registration.identifier:
             return
+        if self._enhanced is not None:
+            self._enhanced.peaks.stop()
         try:
             self._next_descriptor = self._next.begin()
         except (OSError, ValueError, OverflowError) as error:
@@ -413,6 +438,8 @@ class Forwarder:
             self._delivery.submit()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
+        if self._enhanced is not None and now_s >= self._look_at_s():
+            self._enhanced.look()
         if self._flush_in_s() <= 0:
             self._send()
         if self._delivery.retry_in_s() <= 0:

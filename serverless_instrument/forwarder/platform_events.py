@@ -25,6 +25,10 @@ RESTORE_REPORT = "platform.restoreReport"
 LOGS_DROPPED = "platform.logsDropped"
 # To whom every event goes.
 ANY = ""
+# What there is once at a time of an invocation or of the environment. A post whose answer is lost
+# comes again: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html
+_ONCE = frozenset((INIT_REPORT, START, RUNTIME_DONE, REPORT, RESTORE_REPORT))
+_MOST_REMEMBERED = 512
 
 
 class Event:
@@ -79,12 +83,16 @@ def parse(body: bytes) -> tuple[list[Event], int]:
 
 
 class Dispatch:
-    """Hands each event to those who asked for its kind, then to those who asked for `ANY`."""
+    """Hands each event to those who asked for its kind, then to those who asked for `ANY`.
 
-    __slots__ = ("_handlers",)
+    Of those that there can be only one of, the first is handed on.
+    """
+
+    __slots__ = ("_handlers", "_seen")
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[Callable[[Event], None]]] = {}
+        self._seen: dict[tuple[str, str, int], None] = {}
 
     def on(self, kind: str, handler: Callable[[Event], None]) -> None:
         """Call `handler` with every event of `kind`, `ANY` for all."""
@@ -92,7 +100,20 @@ class Dispatch:
 
     def publish(self, event: Event) -> None:
         """Call the handlers of `event`, in the order in which they asked."""
+        if event.kind in _ONCE and self._repeated(event):
+            return
         for handler in self._handlers.get(event.kind, ()):
             handler(event)
         for handler in self._handlers.get(ANY, ()):
             handler(event)
+
+    def _repeated(self, event: Event) -> bool:
+        # The next attempt has the same request id, at another time.
+        key = (event.kind, event.request_id, event.time_unix_ns)
+        if key in self._seen:
+            return True
+        if event.time_unix_ns:
+            self._seen[key] = None
+            if len(self._seen) > _MOST_REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return False

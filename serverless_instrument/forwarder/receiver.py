@@ -118,15 +118,22 @@ def accept(listener: _socket.socket) -> _socket.socket | None:
                 raise
             return None
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
-        if _peer_uid(connection) == posix.geteuid():
+        if _credentials(connection)[1] == posix.geteuid():
             connection.setblocking(False)
             return connection
         connection.close()
 
 
-def _peer_uid(connection: _socket.socket) -> int:
+def peer_pid(connection: _socket.socket) -> int:
+    """The process that has connected, as this one sees it; 0 where it does not see it."""
+    return max(0, _credentials(connection)[0])
+
+
+def _credentials(connection: _socket.socket) -> tuple[int, int]:
+    """(process id, user id) of the peer, -1 for what is not known."""
     try:
         credentials = connection.getsockopt(_socket.SOL_SOCKET, _SO_PEERCRED, _UCRED_BYTES)
     except OSError:
-        return -1
-    return int.from_bytes(credentials[4:8], sys.byteorder)
+        return -1, -1
+    pid, uid = credentials[:4], credentials[4:8]
+    return int.from_bytes(pid, sys.byteorder), int.from_bytes(uid, sys.byteorder)

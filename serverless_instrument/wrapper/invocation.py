@@ -73,8 +73,10 @@ class Invocation:
     """
 
     __slots__ = (
+        "_batch_items",
         "_consumer",
         "_facts",
+        "_failed_items",
         "_framework_route",
         "_name",
         "_settings",
@@ -102,8 +104,7 @@ class Invocation:
         extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None = None,
         extracted: Mapping[str, str] | SpanContext | None = None,
     ) -> None:
-        self.state = CREATED
-        self._settings = settings
+        self.state, self._settings = CREATED, settings
         self.live: Live | None = None
         self._trigger, facts = _facts(event, settings.known_methods)
         carrier = _callers(context) or facts.carrier
@@ -130,6 +131,9 @@ class Invocation:
         self._facts = wire.FACT_COLDSTART if coldstart else 0
         if facts.trigger in wire.TRIGGERS:
             self._facts |= wire.TRIGGERS.index(facts.trigger)
+        # How many a batch has, and how many of them the response gives back.
+        self._failed_items = 0
+        self._batch_items = facts.consumer.message_count if facts.consumer is not None else 0
         attributes: Attributes = {
             "faas.trigger": facts.trigger,
             "faas.coldstart": coldstart,
@@ -166,8 +170,7 @@ class Invocation:
             )
 
         # To tell a name of the user's from ours.
-        self._name = self.span.name
-        self._framework_route = ""
+        self._name, self._framework_route = self.span.name, ""
 
     def _advance(self, event: str) -> None:
         state = _NEXT.get((self.state, event))
@@ -259,11 +262,19 @@ class Invocation:
         self._capture_response_headers(response)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
-        if outcome.failed_messages and self._consumer is not None:
+        if outcome.failed_messages:
+            self._give_back(outcome.failed_messages)
+        return self._end(now_unix_ns)
+
+    def _give_back(self, failed_messages: int) -> None:
+        from serverless_instrument.wrapper.triggers.base import ALL_MESSAGES
+
+        everything = failed_messages == ALL_MESSAGES
+        self._failed_items = self._batch_items if everything else failed_messages
+        if self._consumer is not None:
             from serverless_instrument.wrapper import consumer_span
 
-            consumer_span.mark_failed(self._consumer, outcome.failed_messages)
-        return self._end(now_unix_ns)
+            consumer_span.mark_failed(self._consumer, failed_messages)
 
     def _capture_response_headers(self, response: object) -> None:
         settings, attributes = self._settings, self.span.attributes
@@ -284,6 +295,8 @@ class Invocation:
         self._advance("fail")
         details = errors.details(error, stacktrace)
         self._error(errors.qualified_name(type(error)), errors.message(error))
+        if isinstance(error, MemoryError):
+            self._facts |= wire.FACT_OUT_OF_MEMORY
         span, settings = self.span, self._settings
         if settings.exception_as_event:
             span.events.append(records.Event("exception", now_unix_ns, details))
@@ -362,7 +375,12 @@ class Invocation:
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
         payload = wire.pack_request(
-            self.request_id, time_unix_ns, self.deadline_unix_ms, batch, self._facts
+            self.request_id,
+            time_unix_ns,
+            self.deadline_unix_ms,
+            batch,
+            self._facts,
+            self._failed_items,
         )
         return wire.frame(kind, payload)
 

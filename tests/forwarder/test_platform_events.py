@@ -114,3 +114,34 @@ def test_events_go_to_those_who_asked_and_then_to_those_who_want_all() -> None:
     dispatch.publish(Event(START, 0, {"requestId": "a"}))
     dispatch.publish(Event("platform.new", 0, {}))
     assert heard == ["one a", "two a", f"any {START}", "any platform.new"]
+
+
+def test_what_there_is_once_is_handed_on_once() -> None:
+    dispatch, heard = Dispatch(), list[str]()
+    dispatch.on(ANY, lambda e: heard.append(f"{e.kind} {e.request_id} {e.time_unix_ns}"))
+    for kind in ("platform.report", "platform.initReport", "platform.extension", "function"):
+        for time_ns in (5, 5, 6):
+            dispatch.publish(Event(kind, time_ns, {"requestId": "a"}))
+    dispatch.publish(Event("platform.report", 5, {"requestId": "b"}))
+    dispatch.publish(Event("platform.report", 0, {"requestId": "a"}))
+    dispatch.publish(Event("platform.report", 0, {"requestId": "a"}))
+    assert heard == [
+        "platform.report a 5",
+        "platform.report a 6",
+        "platform.initReport a 5",
+        "platform.initReport a 6",
+        *["platform.extension a 5"] * 2,
+        "platform.extension a 6",
+        *["function a 5"] * 2,
+        "function a 6",
+        "platform.report b 5",
+        *["platform.report a 0"] * 2,
+    ]
+
+
+def test_of_those_events_only_the_latest_are_remembered() -> None:
+    dispatch, heard = Dispatch(), list[int]()
+    dispatch.on("platform.report", lambda e: heard.append(e.time_unix_ns))
+    for time_ns in [*range(1, 1001), 1000, 1]:
+        dispatch.publish(Event("platform.report", time_ns, {"requestId": "a"}))
+    assert heard == [*range(1, 1001), 1]

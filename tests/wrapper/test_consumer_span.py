@@ -293,3 +293,21 @@ def test_links_that_do_not_fit_a_frame_are_counted() -> None:
     )
     span = consumer(queue(*headers), OTEL_SPAN_LINK_COUNT_LIMIT="10000")
     assert (len(span.links), span.dropped_links_count) == (0, 6000)
+
+
+@pytest.mark.parametrize("sampler", ["always_on", "always_off"])
+@pytest.mark.parametrize(
+    ("event", "response", "count"),
+    [
+        (queue({}, {}, {}), {"batchItemFailures": [{"itemIdentifier": "m1"}]}, 1),
+        (queue({}, {}, {}), {"batchItemFailures": "m1"}, 3),
+        (queue({}, {}, {}), {"batchItemFailures": []}, 0),
+        ({"a": 1}, {"batchItemFailures": [{"itemIdentifier": "m1"}]}, 0),
+    ],
+)
+def test_end_says_how_many_items_are_given_back(
+    event: object, response: object, count: int, sampler: str
+) -> None:
+    made = started(event, OTEL_TRACES_SAMPLER=sampler)
+    end = made.succeed(response, END_UNIX_NS)
+    assert wire.failed_items(only_frame(end, wire.END)) == count

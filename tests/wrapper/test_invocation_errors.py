@@ -256,3 +256,20 @@ def test_a_secret_where_a_message_is_cut_is_hidden_whole() -> None:
     invocation = started(SERVERLESS_INSTRUMENT_MASK="hunter[0-9]+=>***")
     span = end_span(invocation.fail(ValueError("x" * 4090 + "hunter2222"), "", END_UNIX_NS))
     assert span.status.message == "x" * 4090 + "***"
+
+
+class TooMuchError(MemoryError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (MemoryError(), wire.FACT_FAILED | wire.FACT_OUT_OF_MEMORY),
+        (TooMuchError("5 GB"), wire.FACT_FAILED | wire.FACT_OUT_OF_MEMORY),
+        (ValueError("MemoryError"), wire.FACT_FAILED),
+    ],
+)
+def test_end_says_whether_the_memory_ran_out(error: Exception, facts: int) -> None:
+    frame = invocations.only_frame(started().fail(error, "", END_UNIX_NS), wire.END)
+    assert wire.request_facts(frame) & ~wire.TRIGGER_MASK == facts

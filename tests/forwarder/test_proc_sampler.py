@@ -1,0 +1,141 @@
+"""What the processes of this machine hold."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from serverless_instrument.forwarder import proc_sampler
+
+# A child with a child of its own; each says that it is there, and waits.
+_NESTED = """
+import subprocess, sys
+inner = [sys.executable, "-c", "print(1, flush=True); input()"]
+if len(sys.argv) > 1:
+    child = subprocess.Popen(inner, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.readline()
+print(1, flush=True)
+input()
+if len(sys.argv) > 1:
+    child.communicate(b"\\n")
+"""
+
+
+def test_descendants_count() -> None:
+    alone = proc_sampler.sample(os.getpid())
+    child = subprocess.Popen(
+        [sys.executable, "-c", _NESTED, "nested"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    together = proc_sampler.sample(os.getpid())
+    child.communicate(b"\n")
+    assert alone is not None
+    assert together is not None
+    assert alone.threads == threading.active_count()
+    assert together.threads is not None
+    assert together.threads == alone.threads + 2
+    assert alone.descriptors is not None
+    assert together.descriptors is not None
+    assert together.descriptors >= alone.descriptors + 8
+    assert alone.resident_bytes is not None
+    assert together.resident_bytes is not None
+    assert together.resident_bytes > alone.resident_bytes + 2_000_000
+    assert together.tmp is not None
+
+
+def test_threads_that_run_are_seen_with_what_they_start() -> None:
+    release = threading.Event()
+    started = threading.Barrier(4)
+
+    def wait() -> None:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        started.wait()
+        release.wait()
+        child.communicate(b"\n")
+
+    before = proc_sampler.sample(os.getpid())
+    threads = [threading.Thread(target=wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    during = proc_sampler.sample(os.getpid())
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert before is not None
+    assert during is not None
+    assert before.threads is not None
+    assert during.threads == before.threads + 6
+
+
+def test_a_process_that_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert proc_sampler.sample(child.pid) is None
+    assert proc_sampler.limits(child.pid) == {}
+
+
+def test_limits() -> None:
+    found = proc_sampler.limits(os.getpid())
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft != resource.RLIM_INFINITY:
+        assert found["descriptors"] == soft
+    limited = subprocess.Popen(
+        [
+            "sh",
+            "-c",
+            'ulimit -S -n 300; exec "$0" -c "print(1, flush=True); input()"',
+            sys.executable,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert limited.stdout is not None
+    limited.stdout.readline()
+    assert proc_sampler.limits(limited.pid)["descriptors"] == 300
+    limited.communicate(b"\n")
+
+
+def test_a_look_is_cheap() -> None:
+    proc_sampler.sample(os.getpid())
+    costs_ns = []
+    for _ in range(20):
+        began_ns = time.thread_time_ns()
+        for _ in range(20):
+            proc_sampler.sample(os.getpid())
+        costs_ns.append((time.thread_time_ns() - began_ns) / 20)
+    # 35 us measured; other machines are slower, and an accident is a multiple.
+    assert min(costs_ns) < 500_000
+
+
+def test_a_kernel_that_tells_little(tmp_path: Path) -> None:
+    stat = Path(f"/proc/{os.getpid()}/stat").read_bytes()
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_bytes(stat)
+    (tmp_path / "7" / "limits").write_bytes(
+        b"Max open files            unlimited            unlimited            files\n"
+        b"Max processes\nMax processes  12345678901234567890 x\n"
+    )
+    found = proc_sampler.sample(7, str(tmp_path))
+    assert found is not None
+    assert found.threads == threading.active_count()
+    assert found.descriptors is None
+    assert proc_sampler.limits(7, str(tmp_path)) == {"threads": 12345678901234567890}
+    (tmp_path / "7" / "stat").write_bytes(b"7 (python) S 1 2")
+    assert proc_sampler.sample(7, str(tmp_path)) is None
+
+
+def test_children_that_are_their_own_end_somewhere(tmp_path: Path) -> None:
+    stat = Path(f"/proc/{os.getpid()}/stat").read_bytes()
+    (tmp_path / "7" / "task" / "7").mkdir(parents=True)
+    (tmp_path / "7" / "stat").write_bytes(stat)
+    (tmp_path / "7" / "task" / "7" / "children").write_bytes(b"7 7 ")
+    found = proc_sampler.sample(7, str(tmp_path))
+    assert found is not None
+    assert found.threads == 64 * threading.active_count()
