@@ -30,9 +30,10 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 _MAGIC = b"SI"
 _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
-_REQUEST = struct.Struct("!QQBBH")
+_REQUEST = struct.Struct("!QQBBHQ")
 _FACTS_OFFSET = 16
 _FAILED_ITEMS = struct.Struct("!18xH")
+_CPU_NS = struct.Struct("!20xQ")
 _MOST_FAILED_ITEMS = 0xFFFF
 _BATCH = struct.Struct("!IH")
 _DROPPED = struct.Struct("!IB")
@@ -103,10 +104,12 @@ def pack_request(
     batch: bytes,
     facts: int = 0,
     failed_items: int = 0,
+    cpu_ns: int = 0,
 ) -> bytes:
     """START, OPEN or END payload; `facts` is the trigger's index in `TRIGGERS` and FACT_ bits.
 
-    `failed_items` is how many of a batch the response gives back.
+    `failed_items` is how many of a batch the response gives back, `cpu_ns` the CPU time that the
+    process had used by then, 0 for not known: the forwarder may look too late.
 
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
@@ -116,7 +119,8 @@ def pack_request(
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
     failed_items = min(failed_items, _MOST_FAILED_ITEMS)
-    head = _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, len(encoded), failed_items)
+    size = len(encoded)
+    head = _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, size, failed_items, cpu_ns)
     return head + encoded + batch
 
 
@@ -128,7 +132,7 @@ def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
     """
     if len(payload) < _REQUEST.size:
         raise ProtocolError("request frame is too short")
-    time_unix_ns, deadline_unix_ms, _, length, _ = _REQUEST.unpack_from(payload)
+    time_unix_ns, deadline_unix_ms, _, length, _, _ = _REQUEST.unpack_from(payload)
     end = _REQUEST.size + length
     if len(payload) < end:
         raise ProtocolError("request frame is shorter than its request id")
@@ -145,6 +149,12 @@ def failed_items(payload: bytes) -> int:
     """The failed items of a payload that `unpack_request` has accepted."""
     count: int = _FAILED_ITEMS.unpack_from(payload)[0]
     return count
+
+
+def cpu_ns(payload: bytes) -> int:
+    """The CPU time of a payload that `unpack_request` has accepted."""
+    told_ns: int = _CPU_NS.unpack_from(payload)[0]
+    return told_ns
 
 
 def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:

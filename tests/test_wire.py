@@ -99,10 +99,11 @@ def test_the_bytes_on_the_wire() -> None:
     assert wire.frame(wire.HELLO, wire.pack_hello(7, b"t", b"r")) == (
         b"SI\x03\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
     )
-    encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2\x01\x02idb"
-    assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2, 258) == encoded
+    encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2\x01\x02" + bytes(7) + b"\3idb"
+    assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2, 258, 3) == encoded
     assert wire.request_facts(encoded) == wire.FACT_COLDSTART | 2
     assert wire.failed_items(encoded) == 258
+    assert wire.cpu_ns(encoded) == 3
     assert wire.failed_items(wire.pack_request("id", 1, 2, b"", 0, 10**6)) == 0xFFFF
     assert wire.pack_batch(b"s", b"i", 3) == b"\0\0\0\x03\0\x01si"
     kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END]
@@ -172,7 +173,7 @@ def test_batch(scope: bytes, items: bytes, count: int) -> None:
     ("whole", "unpack", "shortest"),
     [
         (wire.pack_hello(1, b"token", b""), wire.unpack_hello, 10),
-        (wire.pack_request("request", 1, 2, b""), wire.unpack_request, 27),
+        (wire.pack_request("request", 1, 2, b""), wire.unpack_request, 35),
         (wire.pack_batch(b"scope", b"", 1), wire.unpack_batch, 11),
     ],
 )

@@ -144,7 +144,7 @@ class Intake:
         if self.endings is not None:
             self.endings.ended(request_id)
         if self.reader is not None:
-            self.reader.ends(session.peer_pid)
+            self.reader.ends(session.peer_pid, wire.cpu_ns(payload))
         if self.enhanced is not None:
             facts, failed_items = wire.request_facts(payload), wire.failed_items(payload)
             self.enhanced.ended(request_id, facts, failed_items, time_unix_ns)
@@ -164,7 +164,7 @@ class Intake:
                 request_id, deadline_unix_ms, session.resource, scope, span
             )
         if self.reader is not None:
-            self.reader.begins(session.peer_pid)
+            self.reader.begins(session.peer_pid, wire.cpu_ns(payload))
         if self.enhanced is not None:
             left_s = deadline_unix_ms / 1000 - time_unix_ns / 1e9 if deadline_unix_ms else 0.0
             self.enhanced.began(request_id, session.peer_pid, left_s)

@@ -48,6 +48,7 @@ class Reader:
         "_process",
         "_stat",
         "_tmp",
+        "_told_ns",
     )
 
     def __init__(self, proc: str = PROC, *, enhanced: bool = True) -> None:
@@ -61,10 +62,15 @@ class Reader:
         # Open descriptors that had to be listed to be counted.
         self._listed: int | None = None
         self._ends = False
+        # For one reading; what comes after it may be of a process that died.
+        self._told_ns = 0
 
-    def begins(self, pid: int) -> None:
-        """What `usage` reads next is of the beginning of an invocation in process `pid`, or 0."""
-        self.ends(pid)
+    def begins(self, pid: int, cpu_ns: int = 0) -> None:
+        """What `usage` reads next is of the beginning of an invocation in process `pid`, or 0.
+
+        `cpu_ns` is the CPU time of the process as it has told it, 0 for not at all.
+        """
+        self.ends(pid, cpu_ns)
         self._ends = False
         if self._process == _NONE:
             return
@@ -76,8 +82,9 @@ class Reader:
         if self._enhanced and self._counted() is None:
             self._listed = descriptors(pid, self._proc)
 
-    def ends(self, pid: int) -> None:
+    def ends(self, pid: int, cpu_ns: int = 0) -> None:
         """What `usage` reads next is of an end; children started since the beginning wait."""
+        self._told_ns = cpu_ns
         self._listed, self._ends = None, True
         if pid == self._pid:
             return
@@ -120,10 +127,13 @@ class Reader:
 
     def _cpu_ns(self) -> int | None:
         """CPU time of the process, and of children that ran when the invocation began."""
-        try:
-            total_ns = _clock_ns(self._pid)
-        except OSError:
-            return None
+        # Its own word is of the very moment; this process may be scheduled long after it.
+        total_ns, self._told_ns = self._told_ns, 0
+        if not total_ns:
+            try:
+                total_ns = _clock_ns(self._pid)
+            except OSError:
+                return None
         for child in self._children:
             try:
                 total_ns += _clock_ns(child)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
-from time import time_ns
+from time import process_time_ns, time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -309,6 +309,7 @@ class Instrumentation:
             if attributes:
                 invocation.span.attributes.update(attributes)
             self._on_import.begin(invocation)
+            self._note_cpu(invocation)
             self._channel.send(invocation.start())
             self._handler_thread_id = get_ident()
             self._running = invocation
@@ -322,6 +323,10 @@ class Instrumentation:
             return None
         return invocation
 
+    def _note_cpu(self, invocation: Invocation) -> None:
+        if self.settings.metrics_exported:
+            invocation.cpu_ns = process_time_ns()
+
     def succeed(self, invocation: Invocation, response: object) -> None:
         """Send END for a handler that returned."""
         self._running = None
@@ -329,6 +334,7 @@ class Instrumentation:
             return
         try:
             now_unix_ns = time_ns()
+            self._note_cpu(invocation)
             if self._capture is not None:
                 self._capture.response(invocation.span.attributes, response)
             if self._logs is not None:
@@ -345,6 +351,7 @@ class Instrumentation:
             return
         try:
             now_unix_ns = time_ns()
+            self._note_cpu(invocation)
             from serverless_instrument.wrapper.errors import stacktrace
 
             trace = stacktrace(error, _user_frames(error))

@@ -70,6 +70,8 @@ class Invocation:
         extract_foreign: finds the parent where a propagator is not one of ours.
         extracted: the parent, or headers with it, that the user's own extractor has found; it
             counts before what the event says.
+
+    `cpu_ns` is for who calls it to set, before START and END: the process's CPU time so far.
     """
 
     __slots__ = (
@@ -82,6 +84,7 @@ class Invocation:
         "_settings",
         "_trigger",
         "carrier",
+        "cpu_ns",
         "deadline_unix_ms",
         "live",
         "parent_flags",
@@ -132,7 +135,7 @@ class Invocation:
         if facts.trigger in wire.TRIGGERS:
             self._facts |= wire.TRIGGERS.index(facts.trigger)
         # How many a batch has, and how many of them the response gives back.
-        self._failed_items = 0
+        self._failed_items = self.cpu_ns = 0
         self._batch_items = facts.consumer.message_count if facts.consumer is not None else 0
         attributes: Attributes = {
             "faas.trigger": facts.trigger,
@@ -381,6 +384,7 @@ class Invocation:
             batch,
             self._facts,
             self._failed_items,
+            self.cpu_ns,
         )
         return wire.frame(kind, payload)
 

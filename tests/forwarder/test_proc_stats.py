@@ -194,6 +194,20 @@ def test_a_kernel_that_does_not_count_descriptors_lists_them_at_the_start(tmp_pa
     assert (first.descriptors, last.descriptors) == (threading.active_count(), None)
 
 
+def test_the_process_knows_better_what_it_had_used() -> None:
+    reader = Reader()
+    reader.begins(os.getpid(), 123)
+    told, read = reader.usage(), reader.usage()
+    reader.ends(os.getpid(), 456)
+    last = reader.usage()
+    assert told is not None
+    assert read is not None
+    assert last is not None
+    assert (told.process_cpu_ns, last.process_cpu_ns) == (123, 456)
+    assert read.process_cpu_ns is not None
+    assert read.process_cpu_ns > 1_000_000
+
+
 def test_reading_is_cheap() -> None:
     reader = Reader()
     reader.begins(os.getpid())

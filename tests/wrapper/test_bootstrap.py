@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,3 +198,43 @@ def test_a_child_that_the_handler_forks_ends_nothing(function: Function, peer: P
     peer.listener.settimeout(0)
     with pytest.raises(BlockingIOError):  # nor does it connect
         peer.accept()
+
+
+BURN = """
+import time
+def handler(event, context):
+    began_s = time.process_time()
+    while time.process_time() - began_s < 0.05:
+        pass
+    if event:
+        raise ValueError("burnt out")
+"""
+
+
+def cpu_s(connection: Connection) -> tuple[float, float]:
+    """CPU time that START and END have told of one invocation, after HELLO."""
+    _, (_, start), (_, end) = connection.read(3)
+    return wire.cpu_ns(start) / 1e9, wire.cpu_ns(end) / 1e9
+
+
+@pytest.mark.parametrize("event", [{}, {"fail": True}])
+def test_the_process_tells_its_cpu_time(
+    function: Function, peer: Peer, event: dict[str, object]
+) -> None:
+    function.write(BURN)
+    handler = function.load()
+    before_s = time.process_time()
+    with contextlib.suppress(ValueError):
+        invoke(handler, event)
+    after_s = time.process_time()
+    start_s, end_s = cpu_s(peer.accept())
+    assert before_s <= start_s <= end_s - 0.05 <= after_s - 0.05
+
+
+def test_nobody_tells_it_where_metrics_are_not_wanted(
+    function: Function, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    function.write(BURN)
+    invoke(function.load(), {})
+    assert cpu_s(peer.accept()) == (0, 0)
