@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import ldexp
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -138,19 +139,19 @@ def _explicit(point: Data) -> list[Bucket]:
 
 def _exponential(point: Data) -> list[Bucket]:
     """https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram"""
-    base = 2.0 ** (2.0 ** -int(point.get("scale", 0)))
+    scale = int(point.get("scale", 0))
     found = [(0.0, 0.0, int(point.get("zeroCount", 0)))]
     for sign, name in ((1, "positive"), (-1, "negative")):
         buckets = point.get(name, {})
         offset = int(buckets.get("offset", 0))
         for index, count in enumerate(buckets.get("bucketCounts", ()), offset):
-            low, high = sorted((sign * _power(base, index), sign * _power(base, index + 1)))
+            low, high = sorted((sign * _boundary(index, scale), sign * _boundary(index + 1, scale)))
             found.append((low, high, int(count)))
     return found
 
 
-def _power(base: float, exponent: int) -> float:
+def _boundary(index: int, scale: int) -> float:
     try:
-        return float(base**exponent)
+        return float(2.0 ** ldexp(index, -scale))
     except OverflowError:  # the last bucket ends beyond the largest number
-        return _INFINITY
+        return _INFINITY if index > 0 else 0.0

@@ -55,3 +55,25 @@ def test_the_shop_answers_and_is_counted() -> None:
     assert [invocation["status"] for invocation in document["invocations"]] == ["success"] * 2
     values = {series.name: series.value() for series in metric_series.collect(document["metrics"])}
     assert (values["faas.invocations"], values["faas.coldstarts"]) == (2, 1)
+
+
+def test_run_shows_a_table_of_the_metrics() -> None:
+    place = EXAMPLES / "orders"
+    finished = serverless_instrument(
+        *("run", "app.handler", "--directory", str(place), "--event", str(place / "event.json")),
+        *("--invocations", "2"),
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    shown = [line.split() for line in finished.stdout.partition("\nmetric ")[2].splitlines()]
+    for row in (
+        ["function", "faas.trigger=other"],
+        ["faas.invocations", "2"],
+        ["faas.coldstarts", "1"],
+        ["your", "own"],
+        ["shop.items", "kind=book", "4"],
+        ["shop.queue.length", "4"],
+    ):
+        assert row in shown
+    (value,) = [row for row in shown if row[:1] == ["shop.order.value"]]
+    assert value == ["shop.order.value", "2", *["40.4", "EUR"] * 4]
+    assert not [row for row in shown if "forwarder" in "".join(row)]

@@ -170,3 +170,33 @@ def test_nothing_but_the_forwarders_own() -> None:
 def test_any_metric_gives_a_table(metrics: list[dict[str, Any]], width: int) -> None:
     for line in lines(*metrics, width=width):
         assert line.isprintable()
+
+
+NUMBERS = st.floats() | st.sampled_from(["NaN", "Infinity", "-Infinity"])
+COUNTS = st.lists(st.integers(0, 3).map(str), max_size=4)
+BUCKETS = st.fixed_dictionaries(
+    {}, optional={"offset": st.integers(-(1 << 31), 1 << 31), "bucketCounts": COUNTS}
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "count": st.integers(0, 9).map(str),
+            "sum": NUMBERS,
+            "min": NUMBERS,
+            "max": NUMBERS,
+            "bucketCounts": COUNTS,
+            "explicitBounds": st.lists(NUMBERS, max_size=4),
+            "scale": st.integers(-(1 << 31), 1 << 31),
+            "zeroCount": st.integers(0, 3).map(str),
+            "positive": BUCKETS,
+            "negative": BUCKETS,
+        },
+    ),
+    st.sampled_from(["histogram", "exponential_histogram", "summary"]),
+)
+def test_any_histogram_gives_a_row(point: dict[str, Any], kind: str) -> None:
+    made = lines(metric("h", kind, point, unit="s"), metric("h", kind, point, point, unit="s"))
+    assert made[2].startswith("h ")

@@ -122,12 +122,14 @@ def test_attributes_that_are_no_mapping(value: object) -> None:
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
-    max_leaves=8,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=2)
+    ),
+    max_leaves=4,
 )
 
 
-@given(st.dictionaries(st.text() | st.integers() | st.none(), ANYTHING))
+@given(st.dictionaries(st.text() | st.integers() | st.none(), ANYTHING, max_size=4))
 def test_whatever_they_are_they_can_be_told_apart(values: dict[object, object]) -> None:
     found = metric_arguments.attributes(values)
     assert found is not None

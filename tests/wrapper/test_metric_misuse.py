@@ -264,7 +264,7 @@ def test_a_loop_of_a_hundred_thousand_calls_costs_the_function_little() -> None:
     assert len(of(outcome, "calls")) == 2
 
 
-def test_outside_lambda_it_does_nothing_and_says_nothing() -> None:
+def test_outside_lambda_it_does_nothing_but_say_what_is_wrong() -> None:
     source = """
 import sys
 from serverless_instrument import metric
@@ -282,3 +282,5 @@ print(sorted(name for name in sys.modules if name.startswith("opentelemetry")))
         env={"PATH": "/usr/bin:/bin"},
     )
     assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr
+    (line,) = completed.stderr.splitlines()
+    assert line.startswith('serverless-instrument: metric "calls": value nan is left out')
