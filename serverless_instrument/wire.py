@@ -30,11 +30,11 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 _MAGIC = b"SI"
 _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
+_EMF = struct.Struct("!Q")
 _REQUEST = struct.Struct("!QQBB")
 _FACTS_OFFSET = 16
 _BATCH = struct.Struct("!IH")
 _DROPPED = struct.Struct("!I")
-_EMF = struct.Struct("!Q")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
@@ -204,6 +204,19 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
     ]
 
 
+def dropped_frame(count: int) -> bytes:
+    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
+
+
+def unpack_dropped(payload: bytes) -> int:
+    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _DROPPED.size:
+        raise ProtocolError("DROPPED is too short")
+    count: int = _DROPPED.unpack_from(payload)[0]
+    return count
+
+
 # What a line of the embedded metric format contains, and hardly any other.
 EMF_MARK = '"_aws"'
 # CloudWatch's limit for such a line, or any other.
@@ -224,19 +237,6 @@ def unpack_emf(payload: bytes) -> tuple[str, int]:
         raise ProtocolError("EMF is too short")
     time_unix_ns: int = _EMF.unpack_from(payload)[0]
     return payload[_EMF.size :].decode("utf-8", "replace"), time_unix_ns
-
-
-def dropped_frame(count: int) -> bytes:
-    """A DROPPED frame: `count` frames had no room in the runtime since the last one said so."""
-    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF)))
-
-
-def unpack_dropped(payload: bytes) -> int:
-    """The count of a DROPPED payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < _DROPPED.size:
-        raise ProtocolError("DROPPED is too short")
-    count: int = _DROPPED.unpack_from(payload)[0]
-    return count
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

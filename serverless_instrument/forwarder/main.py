@@ -121,6 +121,7 @@ class Forwarder:
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._freeze_clock = FreezeClock(monotonic(), time())
         self._counts_invocations = METRICS in settings.destinations
+        self._statsd: StatsdListener | None = None
         self._exponential = settings.exponential_histograms
         self._delivery = Delivery(
             settings.destinations, flush, self._clock, self._wake, self.report
@@ -144,7 +145,6 @@ class Forwarder:
             self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
-        self._statsd: StatsdListener | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -208,13 +208,6 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._telemetry.load()
-        from serverless_instrument.forwarder.endings import Endings
-
-        self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
-        self._endings.connect(self._telemetry.events)
-        faas = self._faas_metrics() if self._counts_invocations else None
-        self._endings.faas = faas
-        self._connections.tell(self._telemetry.logs, self._endings, faas)
         if self._telemetry.takes_emf:
             from serverless_instrument.forwarder.emf_metrics import EmfMetrics
 
@@ -225,6 +218,13 @@ class Forwarder:
                 exponential=self._exponential,
             )
             self._telemetry.logs.emf = emf.line
+        from serverless_instrument.forwarder.endings import Endings
+
+        self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
+        self._endings.connect(self._telemetry.events)
+        faas = self._faas_metrics() if self._counts_invocations else None
+        self._endings.faas = faas
+        self._connections.tell(self._telemetry.logs, self._endings, faas)
         self._delivery.warm_up()
 
     def _faas_metrics(self) -> FaasMetrics:
