@@ -30,6 +30,7 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 _MAGIC = b"SI"
 _HEADER = struct.Struct("!2sBBI")
 _HELLO = struct.Struct("!IB")
+_EMF = struct.Struct("!Q")
 _REQUEST = struct.Struct("!QQBBHQ")
 _FACTS_OFFSET = 16
 _FAILED_ITEMS = struct.Struct("!18xH")
@@ -37,7 +38,6 @@ _CPU_NS = struct.Struct("!20xQ")
 _MOST_FAILED_ITEMS = 0xFFFF
 _BATCH = struct.Struct("!IH")
 _DROPPED = struct.Struct("!IB")
-_EMF = struct.Struct("!Q")
 _BATCH_FRAME = struct.Struct("!2sBBIIH")
 _DIGEST = struct.Struct("!II")
 DIGEST_BYTES = _DIGEST.size
@@ -231,6 +231,22 @@ def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
     ]
 
 
+def dropped_frame(count: int, kind: int = 0) -> bytes:
+    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
+
+    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
+    """
+    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF), kind))
+
+
+def unpack_dropped(payload: bytes) -> tuple[int, int]:
+    """(count, kind) of a DROPPED payload. Raises `ProtocolError` on a short one."""
+    if len(payload) < _DROPPED.size:
+        raise ProtocolError("DROPPED is too short")
+    count, kind = _DROPPED.unpack_from(payload)
+    return count, kind
+
+
 # What a line of the embedded metric format contains, and hardly any other.
 EMF_MARK = '"_aws"'
 # CloudWatch's limit for such a line, or any other.
@@ -251,22 +267,6 @@ def unpack_emf(payload: bytes) -> tuple[str, int]:
         raise ProtocolError("EMF is too short")
     time_unix_ns: int = _EMF.unpack_from(payload)[0]
     return payload[_EMF.size :].decode("utf-8", "replace"), time_unix_ns
-
-
-def dropped_frame(count: int, kind: int = 0) -> bytes:
-    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
-
-    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
-    """
-    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF), kind))
-
-
-def unpack_dropped(payload: bytes) -> tuple[int, int]:
-    """(count, kind) of a DROPPED payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < _DROPPED.size:
-        raise ProtocolError("DROPPED is too short")
-    count, kind = _DROPPED.unpack_from(payload)
-    return count, kind
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

@@ -316,7 +316,9 @@ TABLE: dict[str, Row] = {
         inside="forwarder.halves forwarder.self_report",
     ),
     "forwarder/destination.py": row(),
-    "forwarder/distribution.py": row("forwarder.metric_points forwarder.protobuf"),
+    "forwarder/distribution.py": row(
+        "forwarder.exponential_buckets forwarder.metric_points forwarder.protobuf",
+    ),
     "forwarder/emf.py": row("forwarder.distribution forwarder.json_text"),
     "forwarder/emf_metrics.py": row(
         "wire forwarder.metric_series forwarder.protobuf forwarder.settings forwarder.tally",

@@ -6,7 +6,7 @@ The parser is loaded with the first line.
 from __future__ import annotations
 
 from serverless_instrument.forwarder import tally
-from serverless_instrument.forwarder.metric_series import HISTOGRAM
+from serverless_instrument.forwarder.metric_series import EXPONENTIAL_HISTOGRAM, HISTOGRAM
 from serverless_instrument.forwarder.protobuf import attribute
 from serverless_instrument.forwarder.settings import METRICS
 from serverless_instrument.wire import field
@@ -31,14 +31,23 @@ class EmfMetrics:
         batch: takes the metrics.
         counts: told of what is dropped.
         report: see `Delivery`.
+        exponential: the kind of histograms.
     """
 
-    __slots__ = ("_batch", "_counts", "_report", "_scopes")
+    __slots__ = ("_batch", "_counts", "_exponential", "_report", "_scopes")
 
-    def __init__(self, batch: Batch, counts: Tally, report: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        counts: Tally,
+        report: Callable[[str, str], None],
+        *,
+        exponential: bool = False,
+    ) -> None:
         self._batch = batch
         self._counts = counts
         self._report = report
+        self._exponential = exponential
         self._scopes: dict[str, bytes] = {}
 
     def line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
@@ -63,7 +72,9 @@ class EmfMetrics:
         from serverless_instrument.forwarder import distribution
 
         unit = measurement.unit
-        point = distribution.histogram(measurement.pairs, unit, measurement.time_unix_ns)
+        point = distribution.histogram(
+            measurement.pairs, unit, measurement.time_unix_ns, exponential=self._exponential
+        )
         if measurement.total is not None:
             point.total = float(measurement.total)
         if measurement.least is not None:
@@ -71,9 +82,8 @@ class EmfMetrics:
         if measurement.most is not None:
             point.most = float(measurement.most)
         attributes = tuple(sorted([attribute(*pair) for pair in measurement.attributes.items()]))
-        self._batch.metrics.record(
-            resource, scope, measurement.name, unit, HISTOGRAM, point, attributes
-        )
+        kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
+        self._batch.metrics.record(resource, scope, measurement.name, unit, kind, point, attributes)
 
     def _scope(self, namespace: str) -> bytes:
         scope = self._scopes.get(namespace, b"")

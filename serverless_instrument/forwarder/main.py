@@ -122,6 +122,8 @@ class Forwarder:
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._freeze_clock = FreezeClock(monotonic(), time())
         self._counts_invocations = METRICS in settings.destinations
+        self._statsd: StatsdListener | None = None
+        self._exponential = settings.exponential_histograms
         self._delivery = Delivery(
             settings.destinations, flush, self._clock, self._wake, self.report
         )
@@ -144,7 +146,6 @@ class Forwarder:
             self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
-        self._statsd: StatsdListener | None = None
         self._faas: FaasMetrics | None = None
         self._enhanced: EnhancedMetrics | None = None
         self._internal = registration.runtime_descriptor >= 0
@@ -170,7 +171,12 @@ class Forwarder:
             from serverless_instrument.forwarder.statsd_listener import StatsdListener
             from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
 
-            metrics = StatsdMetrics(self._delivery.batch, self._delivery.tally, self.report)
+            metrics = StatsdMetrics(
+                self._delivery.batch,
+                self._delivery.tally,
+                self.report,
+                exponential=self._exponential,
+            )
             self._statsd = StatsdListener(bound, self._poller, metrics)
 
     def _clock(self) -> float:
@@ -205,6 +211,16 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._telemetry.load()
+        if self._telemetry.takes_emf:
+            from serverless_instrument.forwarder.emf_metrics import EmfMetrics
+
+            emf = EmfMetrics(
+                self._delivery.batch,
+                self._delivery.tally,
+                self.report,
+                exponential=self._exponential,
+            )
+            self._telemetry.logs.emf = emf.line
         from serverless_instrument.forwarder.endings import Endings
 
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
@@ -213,11 +229,6 @@ class Forwarder:
             self._faas = self._faas_metrics()
         self._endings.faas, self._endings.enhanced = self._faas, self._enhanced
         self._connections.tell(self._telemetry.logs, self._endings, self._faas)
-        if self._telemetry.takes_emf:
-            from serverless_instrument.forwarder.emf_metrics import EmfMetrics
-
-            emf = EmfMetrics(self._delivery.batch, self._delivery.tally, self.report)
-            self._telemetry.logs.emf = emf.line
         self._delivery.warm_up()
 
     def _faas_metrics(self) -> FaasMetrics:
@@ -275,7 +286,8 @@ class Forwarder:
         if self._otlp is not None:
             self._otlp.receive(ready)
         happened = self._connections.receive(ready)
-        self._receive_statsd()
+        # What was sent before END leaves with it.
+        self._receive_statsd(whole=bool(happened))
         self._do_all(happened)
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
@@ -292,10 +304,9 @@ class Forwarder:
         if self._faas is not None:
             self._faas.look()
 
-    def _receive_statsd(self) -> None:
-        """After frames, before what follows from them: what was sent before END leaves with it."""
+    def _receive_statsd(self, *, whole: bool) -> None:
         if self._statsd is not None:
-            self._statsd.receive(self._telemetry.logs.resource, time_ns())
+            self._statsd.receive(self._telemetry.logs.resource, time_ns(), whole=whole)
 
     def _hear(self, ready: set[int]) -> None:
         """What the platform says: lines, and ends of invocations."""
@@ -369,7 +380,7 @@ class Forwarder:
         self._connections.receive_last()
         if self._otlp is not None:
             self._otlp.receive_last()
-        self._receive_statsd()
+        self._receive_statsd(whole=True)
         budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._telemetry.shut_down(budget_s)
         self._act_at_s = monotonic() + budget_s

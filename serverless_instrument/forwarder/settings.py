@@ -21,6 +21,8 @@ _MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"
 _RECEIVER = "SERVERLESS_INSTRUMENT_RECEIVER"
 # https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port
 _RECEIVER_PORT = 4318
+_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
 _STATSD = "SERVERLESS_INSTRUMENT_STATSD"
 # https://github.com/statsd/statsd/blob/master/exampleConfig.js
 _STATSD_PORT = 8125
@@ -32,13 +34,15 @@ class Settings:
     """Destinations by signal; a signal that is switched off or has no endpoint is not in it.
 
     Those of the standard variables come first, those of SERVERLESS_INSTRUMENT_DESTINATIONS after.
+    `exponential_histograms` is for values that come without buckets.
     """
 
-    __slots__ = ("destinations", "warnings")
+    __slots__ = ("destinations", "exponential_histograms", "warnings")
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.destinations: dict[str, list[Destination]] = {}
         self.warnings: list[str] = []
+        self.exponential_histograms = self._exponential(environ)
         signals = [signal for signal in SIGNALS if self._exported(environ, signal)]
         readers = [Reader(environ, STANDARD, s, s, self.warnings) for s in signals]
         if environ.get(_MORE, "").strip():
@@ -67,6 +71,16 @@ class Settings:
                 f'{name}="{shown(value)}" is not available, using otlp: set it to otlp or none'
             )
         return True
+
+    def _exponential(self, environ: Mapping[str, str]) -> bool:
+        # https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/
+        value = environ.get(_HISTOGRAM, "").strip().lower()
+        if value not in ("", _EXPLICIT, _EXPONENTIAL):
+            self.warnings.append(
+                f'{_HISTOGRAM}="{shown(value)}" is not known, using {_EXPLICIT}: set it to that or '
+                f"to {_EXPONENTIAL}"
+            )
+        return value == _EXPONENTIAL
 
     def _more(self, environ: Mapping[str, str], signals: list[str]) -> list[Reader]:
         """Readers of named destinations, each with variables of its own.

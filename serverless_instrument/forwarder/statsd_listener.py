@@ -20,9 +20,8 @@ _DATAGRAM_BYTES = 65_535
 # The kernel grants as much of it as net.core.rmem_max allows, and twice that: some hundred
 # datagrams, in which it counts more than their bytes.
 _BUFFER_BYTES = 512 * 1024
-# So this is more than a socket holds: all that was sent before END. A sender without an end is not
-# all that is listened to.
-_READ_PER_TURN_BYTES = 1024 * 1024
+# A sender without an end is not all that is listened to.
+_READ_PER_TURN_BYTES = 64 * 1024
 # include/uapi/linux/sock_diag.h: numbers of 32 bits, the ninth is of datagrams without room.
 _SO_MEMINFO, _MEMINFO_BYTES, _DROPS = 55, 36, slice(32, 36)
 
@@ -52,17 +51,19 @@ class StatsdListener:
         metrics: takes each datagram, and the number of those that the kernel had no room for.
     """
 
-    __slots__ = ("_bound", "_drops", "_metrics")
+    __slots__ = ("_bound", "_drops", "_metrics", "_whole_bytes")
 
     def __init__(self, bound: _socket.socket, poller: poll, metrics: StatsdMetrics) -> None:
         self._bound = bound
         self._metrics = metrics
         self._drops = 0
+        # More than it holds at a time, for the kernel counts more than the datagrams' own bytes.
+        self._whole_bytes = bound.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
         poller.register(bound.fileno(), POLLIN)
 
-    def receive(self, resource: bytes, now_unix_ns: int) -> None:
-        """Read what there is, as metrics of `resource`."""
-        room_bytes = _READ_PER_TURN_BYTES
+    def receive(self, resource: bytes, now_unix_ns: int, *, whole: bool) -> None:
+        """Read, as metrics of `resource`, a part of what there is, or the `whole`."""
+        most_bytes = room_bytes = self._whole_bytes if whole else _READ_PER_TURN_BYTES
         while room_bytes > 0:
             try:
                 data = self._bound.recv(_DATAGRAM_BYTES)
@@ -71,7 +72,7 @@ class StatsdListener:
             # An empty one takes time, too.
             room_bytes -= len(data) + 1
             self._metrics.datagram(data, resource, now_unix_ns)
-        if room_bytes < _READ_PER_TURN_BYTES:
+        if room_bytes < most_bytes:
             self._count_drops()
 
     def _count_drops(self) -> None:

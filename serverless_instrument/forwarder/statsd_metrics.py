@@ -11,7 +11,12 @@ from __future__ import annotations
 from serverless_instrument import __version__
 from serverless_instrument.forwarder import distribution, statsd, tally
 from serverless_instrument.forwarder.metric_points import Number
-from serverless_instrument.forwarder.metric_series import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.forwarder.metric_series import (
+    EXPONENTIAL_HISTOGRAM,
+    GAUGE,
+    HISTOGRAM,
+    SUM,
+)
 from serverless_instrument.forwarder.protobuf import attribute
 from serverless_instrument.forwarder.settings import METRICS
 from serverless_instrument.wire import field
@@ -46,6 +51,7 @@ class StatsdMetrics:
         batch: takes the metrics.
         counts: told of what is dropped.
         report: see `Delivery`.
+        exponential: the kind of histograms.
     """
 
     __slots__ = (
@@ -53,6 +59,7 @@ class StatsdMetrics:
         "_collections",
         "_counts",
         "_decreased",
+        "_exponential",
         "_gauges",
         "_members",
         "_part",
@@ -60,10 +67,18 @@ class StatsdMetrics:
         "_sets",
     )
 
-    def __init__(self, batch: Batch, counts: Tally, report: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        counts: Tally,
+        report: Callable[[str, str], None],
+        *,
+        exponential: bool = False,
+    ) -> None:
         self._batch = batch
         self._counts = counts
         self._report = report
+        self._exponential = exponential
         self._gauges: dict[Series, float] = {}
         # Names of counters that the function has decreased.
         self._decreased: set[str] = set()
@@ -102,9 +117,11 @@ class StatsdMetrics:
         monotonic = False
         point: Point | None
         if measurement.kind == statsd.HISTOGRAM:
-            kind = HISTOGRAM
+            kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
             pairs = [(value, self._times(measurement.weight)) for value in measurement.values]
-            point = distribution.histogram(pairs, measurement.unit, time_unix_ns)
+            point = distribution.histogram(
+                pairs, measurement.unit, time_unix_ns, exponential=self._exponential
+            )
         elif measurement.kind == statsd.COUNTER:
             kind = SUM
             monotonic = self._only_grows(measurement)

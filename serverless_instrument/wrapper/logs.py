@@ -224,8 +224,7 @@ class Logs:
             else:
                 place, made = None, []
             # A formatter of the user's own may leave nothing but the message.
-            lines = text.split("\n") if EMF_MARK in text else ()
-            emf = b"".join([emf_frame(line, now_unix_ns) for line in lines if EMF_MARK in line])
+            emf = _emf_frames(text, now_unix_ns) if EMF_MARK in text else b""
             self._send_records(made, place, digests, emf)
         except Exception as error:  # as above
             self._fault(error)
@@ -337,3 +336,8 @@ class Logs:
         if not self._failed:
             self._failed = True
             self._warn(f"a log line was not captured: {type(error).__name__}: {error}")
+
+
+def _emf_frames(text: str, now_unix_ns: int) -> bytes:
+    lines = [line for line in text.split("\n") if EMF_MARK in line]
+    return b"".join([emf_frame(line, now_unix_ns) for line in lines])

@@ -88,6 +88,23 @@ def test_a_frame_becomes_a_histogram_of_deltas() -> None:
     assert (sum(point.bucket_counts), point.time_unix_nano) == (4, NOW_MS * 1_000_000)
 
 
+def test_histograms_may_be_exponential() -> None:
+    batch = Batch()
+    metrics = EmfMetrics(batch, tally.Tally(), lambda _, __: None, exponential=True)
+    value = {"Values": [0, 2], "Counts": [3, 4], "Sum": 8.5, "Min": 0, "Max": 2.1, "Count": 7}
+    for _ in range(2):
+        metrics.line(line(time=value), encoded.resource(), NOW_NS)
+    (series,) = measured.of_batch(batch)
+    point = series.point
+    assert (series.kind, point.count, point.sum, point.zero_count) == (
+        "exponential_histogram",
+        14,
+        17,
+        6,
+    )
+    assert (point.min, point.max, list(point.positive.bucket_counts)) == (0, 2.1, [8])
+
+
 def test_statistics_of_the_line_are_the_points() -> None:
     forwarding = Forwarding()
     value = {"Values": [1, 2], "Counts": [3, 4], "Sum": 11.5, "Min": 0.9, "Max": 2.1, "Count": 7}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.settings import SIGNALS, Settings
+from serverless_instrument.forwarder.settings import (
+    SIGNALS,
+    Settings,
+    receiver_port,
+    statsd_port,
+)
 
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.destination import Destination
@@ -355,3 +360,42 @@ def test_any_environment_gives_settings_that_inject_nothing(environ: dict[str, s
         request = "".join([found.path, found.host, *found.headers, *found.headers.values()])
         assert not set(request) & set("\r\n\0")
         assert 0 < found.timeout_ms <= 3_600_000
+
+
+HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+
+
+def test_the_kind_of_histograms() -> None:
+    assert not Settings(BASE).exponential_histograms
+    assert not Settings({**BASE, HISTOGRAM: "explicit_bucket_histogram"}).exponential_histograms
+    value = " BASE2_exponential_bucket_histogram"
+    assert Settings({**BASE, HISTOGRAM: value}).exponential_histograms
+    assert warning(**{HISTOGRAM: "exponential"}) == (
+        f'{HISTOGRAM}="exponential" is not known, using explicit_bucket_histogram: set it to that '
+        "or to base2_exponential_bucket_histogram"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "port_of", "default"),
+    [
+        ("SERVERLESS_INSTRUMENT_RECEIVER", receiver_port, 4318),
+        ("SERVERLESS_INSTRUMENT_STATSD", statsd_port, 8125),
+    ],
+)
+def test_ports_on_loopback(name: str, port_of: Any, default: int) -> None:
+    for value, port in {
+        "": 0,
+        "false": 0,
+        "0": 0,
+        " True ": default,
+        "1": default,
+        "8126": 8126,
+    }.items():
+        assert port_of({name: value}) == (port, "")
+    for value in ("yes please", "80", "9001", "65536", "1" * 5000, "-8125", "81.25", "٨١٢٥"):
+        port, problem = port_of({name: value})
+        assert port == 0
+        assert problem.startswith(f'{name}="')
+        assert "nothing listens: set it to true, or to a port from 1024 to 65535" in problem
+        assert len(problem) < 400

@@ -20,12 +20,12 @@ NS = 1_000_000_000
 class Statsd:
     """Datagrams in, data points out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exponential: bool = False) -> None:
         self.batch = Batch()
         self.counts = tally.Tally()
         self.said: list[str] = []
         report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
-        self._metrics = StatsdMetrics(self.batch, self.counts, report)
+        self._metrics = StatsdMetrics(self.batch, self.counts, report, exponential=exponential)
 
     def send(self, *datagrams: str) -> None:
         for datagram in datagrams:
@@ -94,6 +94,17 @@ def test_a_pack_has_several_values() -> None:
     world = Statsd()
     world.send("orders:1:2:3|c", "time:1:2:3|d|@0.5", "level:4:5|g")
     assert world.values() == {"orders": 6, "time": (6, 12), "level": 5}
+
+
+def test_histograms_may_be_exponential() -> None:
+    world = Statsd(exponential=True)
+    world.send("time:10|ms|@0.5", "time:-10:0|ms", "size:3|h")
+    found = {series.metric.name: series for series in world.flush()}
+    assert {series.kind for series in found.values()} == {"exponential_histogram"}
+    point = found["time"].point
+    assert (point.count, point.sum, point.min, point.max) == (4, 10, -10, 10)
+    assert (point.zero_count, sum(point.positive.bucket_counts)) == (1, 2)
+    assert sum(point.negative.bucket_counts) == 1
 
 
 def test_a_sampled_histogram_counts_what_was_not_sent() -> None:

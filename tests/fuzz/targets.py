@@ -120,11 +120,11 @@ def response(data: bytes) -> None:
 class Metrics:
     """What functions emit in other formats than ours, and what leaves of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exponential: bool) -> None:
         self.batch = Batch()
         self.counts = tally.Tally()
-        self.emf = EmfMetrics(self.batch, self.counts, self._said)
-        self.statsd = StatsdMetrics(self.batch, self.counts, self._said)
+        self.emf = EmfMetrics(self.batch, self.counts, self._said, exponential=exponential)
+        self.statsd = StatsdMetrics(self.batch, self.counts, self._said, exponential=exponential)
 
     def _said(self, subject: str, message: str) -> None:
         assert subject
@@ -138,13 +138,17 @@ class Metrics:
                 assert series.metric.name
                 if series.kind == "histogram":
                     assert sum(series.point.bucket_counts) == series.point.count > 0
+                elif series.kind == "exponential_histogram":
+                    point = series.point
+                    sides = (*point.positive.bucket_counts, *point.negative.bucket_counts)
+                    assert sum(sides) + point.zero_count == point.count > 0
         assert all(number > 0 for number in self.counts.unreported().values())
 
 
 def emf(data: bytes) -> None:
     """A line of the embedded metric format: whole, and as directive and value in a good one."""
     text = data.decode("utf-8", "replace")
-    metrics = Metrics()
+    metrics = Metrics(exponential=len(data) % 2 == 1)
     for line in (text, *[line.replace("?", text) for line in _EMF_AROUND]):
         metrics.emf.line(line, b"", NOW_NS)
     metrics.finish()
@@ -152,7 +156,7 @@ def emf(data: bytes) -> None:
 
 def statsd(data: bytes) -> None:
     """Datagrams of StatsD and DogStatsD, over two flushes."""
-    metrics = Metrics()
+    metrics = Metrics(exponential=len(data) % 2 == 1)
     for datagram in data.split(b"\0"):
         metrics.statsd.datagram(datagram, b"", NOW_NS)
     metrics.finish()
