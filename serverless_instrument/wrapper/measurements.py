@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wire import field
-from serverless_instrument.wrapper.invocation import MESSAGE_LIMIT_BYTES, SCOPE
-from serverless_instrument.wrapper.metric_encoder import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.wrapper.invocation import SCOPE
+from serverless_instrument.wrapper.metric_encoder import (
+    GAUGE,
+    HISTOGRAM,
+    MESSAGE_LIMIT_BYTES,
+    SUM,
+    series,
+    split,
+)
 from serverless_instrument.wrapper.metric_instruments import Instrument
 
 TYPE_CHECKING = False
@@ -115,7 +122,7 @@ class Measurements:
         groups: dict[tuple[Instrument, Series], list[Value]] = {}
         told: dict[tuple[Instrument, Series], Attributes] = {}
         for instrument, value, attributes, time_unix_ns, context in taken:
-            key = (instrument, _series(attributes) if attributes else ())
+            key = (instrument, series(attributes) if attributes else ())
             values = groups.get(key)
             if values is None:
                 key = (instrument, instrument.admit(key[1]))
@@ -125,40 +132,17 @@ class Measurements:
         # By metric, and what follows its points.
         points: dict[tuple[Instrument, bytes], list[bytes]] = {}
         for key, values in groups.items():
-            instrument, series = key
+            instrument, of_instrument = key
             instrument.size = 0
             point, tail = instrument.point(
-                series, told[key], values, start_unix_ns, now_unix_ns, self.ids
+                of_instrument, told[key], values, start_unix_ns, now_unix_ns, self.ids
             )
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))
         items: dict[bytes, list[bytes]] = {}
         for (instrument, tail), encoded in points.items():
-            items.setdefault(instrument.scope, []).extend(_metrics(instrument, tail, encoded))
-        return b"".join([frames(scope, of_scope) for scope, of_scope in items.items()])
-
-
-def _metrics(instrument: Instrument, tail: bytes, points: list[bytes]) -> Iterable[bytes]:
-    """Tagged ``Metric`` messages of one metric, each of a size that a frame may have."""
-    tag = bytes((instrument.kind << 3 | 2,))
-    start, size = 0, 0
-    for index, point in enumerate(points):
-        if size + len(point) > MESSAGE_LIMIT_BYTES and index > start:
-            body = field(tag, b"".join(points[start:index]) + tail)
-            yield field(b"\x12", instrument.head + body)
-            start, size = index, 0
-        size += len(point)
-    yield field(b"\x12", instrument.head + field(tag, b"".join(points[start:]) + tail))
-
-
-def _series(attributes: Mapping[str, object]) -> Series:
-    """What tells series apart; the forwarder does not mind the order of attributes."""
-    values = attributes.values()
-    key = (*attributes.items(), *map(type, values))  # True is no 1
-    try:
-        hash(key)
-    except TypeError:  # a value may be a list
-        return (repr(attributes),)
-    return key
+            of_scope = items.setdefault(instrument.scope, [])
+            of_scope.extend(split(instrument.head, instrument.kind, encoded, tail))
+        return b"".join([frames(scope, told_of) for scope, told_of in items.items()])
 
 
 def frames(scope: bytes, items: list[bytes]) -> bytes:
