@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Measurement = tuple[Instrument, float, Attributes, int, object]
 
 _KINDS = {"histogram": HISTOGRAM, "counter": SUM, "gauge": GAUGE}
-# A loop without an end must not fill the function's memory; the rest is counted.
+# A loop without an end must not fill the function's memory: so many are sent at once.
 _MOST_WAITING = 20_000
 # Names that are kept from one invocation to the next.
 _MOST_NAMES = 2000
@@ -52,6 +52,7 @@ class Measurements:
         "dropped",
         "ids",
         "observers",
+        "relieve",
     )
 
     def __init__(self, now_unix_ns: int) -> None:
@@ -64,6 +65,8 @@ class Measurements:
         self.dropped = 0
         # What gives a measurement's exemplar its ids; None for no exemplars.
         self.ids: Ids | None = None
+        # Sends what waits when it has become too much; None for one that cannot.
+        self.relieve: Callable[[], None] | None = None
         # Asked at each collection.
         self.observers: list[Callable[[], Iterable[Measurement]]] = []
 
@@ -79,10 +82,18 @@ class Measurements:
 
     def add(self, measurement: Measurement) -> None:
         """Keep one value; an append, which needs no lock."""
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(measurement)
-        else:
+        if len(self._waiting) >= _MOST_WAITING and not self._relieved():
             self.dropped += 1
+        else:
+            self._waiting.append(measurement)
+
+    def _relieved(self) -> bool:
+        try:
+            if self.relieve is not None:
+                self.relieve()
+        except Exception:  # the function that records must not see what is wrong with it
+            return False
+        return len(self._waiting) < _MOST_WAITING
 
     def take(self, now_unix_ns: int) -> bytes:
         """METRICS frames of everything since the last call, b"" where that is nothing."""
@@ -100,8 +111,10 @@ class Measurements:
             del self._waiting[:count]
             for observe in self.observers:
                 taken += observe()
-            told = self._tell_dropped()
-            return told + self._frames(taken, now_unix_ns) if taken else told
+            # A wall clock may step back.
+            now_unix_ns = max(now_unix_ns, self._since_unix_ns)
+            encoded = self._frames(taken, now_unix_ns) if taken else b""
+            return self._tell_dropped() + encoded
         finally:
             self._turn.append(True)
 
@@ -122,8 +135,12 @@ class Measurements:
         groups: dict[tuple[Instrument, Series], list[Value]] = {}
         told: dict[tuple[Instrument, Series], Attributes] = {}
         for instrument, value, attributes, time_unix_ns, context in taken:
-            key = (instrument, series(attributes) if attributes else ())
-            values = groups.get(key)
+            try:
+                key = (instrument, series(attributes) if attributes else ())
+                values = groups.get(key)
+            except Exception:  # a value of the function's own type may compare as it likes
+                self.dropped += 1
+                continue
             if values is None:
                 key = (instrument, instrument.admit(key[1]))
                 values = groups.setdefault(key, [])
@@ -134,9 +151,13 @@ class Measurements:
         for key, values in groups.items():
             instrument, of_instrument = key
             instrument.size = 0
-            point, tail = instrument.point(
-                of_instrument, told[key], values, start_unix_ns, now_unix_ns, self.ids
-            )
+            try:
+                point, tail = instrument.point(
+                    of_instrument, told[key], values, start_unix_ns, now_unix_ns, self.ids
+                )
+            except Exception:  # as above; the others are not to suffer
+                self.dropped += len(values)
+                continue
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))
         items: dict[bytes, list[bytes]] = {}
         for (instrument, tail), encoded in points.items():

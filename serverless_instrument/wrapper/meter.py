@@ -53,6 +53,7 @@ class Provider(metrics.MeterProvider):
         self.cumulative = cumulative
         self.measurements = Measurements(time_ns())
         self.measurements.ids = ids_of(exemplars)
+        self.measurements.relieve = self._hand_over
         self._meters: dict[object, Meter] = {}
         self._lock = Lock()
         self._send = send
@@ -90,8 +91,12 @@ class Provider(metrics.MeterProvider):
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Hand over what has been measured so far."""
-        self._send(self.take(time_ns()))
+        self._hand_over()
         return True
+
+    def _hand_over(self) -> None:
+        if frames := self.take(time_ns()):
+            self._send(frames)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:  # noqa: ARG002 - as above
         """Hand over what has been measured, and measure nothing more."""
@@ -139,7 +144,9 @@ class Meter(metrics.Meter):
         callbacks: Sequence[Any] | None = None,
     ) -> Any:
         implementation, point, monotonic, observed = _KINDS[kind]
-        checked = metrics.Instrument._check_name_unit_description(name, unit, description)
+        name = str(name)
+        texts = name, str(unit or ""), str(description or "")
+        checked = metrics.Instrument._check_name_unit_description(*texts)
         if checked["name"] is None or checked["unit"] is None:
             self._provider.say(f'"{name}" with unit "{unit}" is no instrument; use other names')
             return implementation.no_op(name, unit=unit, description=description)
@@ -241,11 +248,23 @@ class _Bound:
         if not -_LARGEST <= value <= _LARGEST or (instrument.monotonic and value < 0):
             provider.say(f'values of "{instrument.name}" that it cannot have are left out: {value}')
             return
-        told = dict(attributes) if attributes else None
+        told: Attributes = None
+        if type(attributes) is dict:
+            told = attributes.copy()
+        elif attributes is not None:
+            told = self._told(attributes)
         if self._exemplars:
             self._add((instrument, value, told, time_ns(), context or get_current()))
         else:
             self._add((instrument, value, told, 0, None))
+
+    def _told(self, attributes: Any) -> Attributes:
+        try:
+            return {key: attributes[key] for key in attributes}
+        except Exception as error:  # no mapping, or one of the function's own
+            name, kind = self.instrument.name, type(error).__name__
+            self._provider.say(f'attributes of "{name}" are left out: {kind}: {error}')
+            return None
 
 
 def _plain(value: Any) -> float:
@@ -331,7 +350,7 @@ class _Observable(_Bound):
                     if type(value) not in (int, float):
                         value = _plain(value)
                     if -_LARGEST <= value <= _LARGEST:
-                        told = dict(observation.attributes) if observation.attributes else None
+                        told = self._told(observation.attributes or {})
                         found.append((self.instrument, value, told, 0, None))
             except StopIteration:
                 continue

@@ -154,6 +154,8 @@ class Instrument:
         if series == OVERFLOW:
             values = _OVERFLOW_ATTRIBUTES
         tag = b"\x4a" if self.kind == HISTOGRAM else b"\x3a"
+        if values and not all(type(key) is str for key in values):
+            values = {str(key): value for key, value in values.items()}
         encoded = encoded_attributes(tag, b"", values, None, None) if values else b""
         if len(self._encoded_attributes) < CARDINALITY_LIMIT:
             self._encoded_attributes[series] = encoded
