@@ -138,8 +138,10 @@ class Batch:
 
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""
-        self._collect()
         forgotten = sum([entry[3] for entries in self._entries.values() for entry in entries])
+        if self._metrics is not None:
+            # Not merged: that may be what went wrong.
+            forgotten += self._metrics.clear()
         self._entries = {}
         self.size_bytes = 0
         return forgotten

@@ -48,6 +48,8 @@ _MOST_METRICS = 2000
 # Unread bytes; a frame of ten histograms has 4 KiB, and takes a tenth of a millisecond.
 _MUCH_WAITING_BYTES = 64 * 1024
 _MOST_WAITING_BYTES = 1024 * 1024
+# Instrumentation scopes whose series are known again.
+_MOST_SCOPES = 100
 # Points of the forwarder's own metrics that are found at once.
 _MOST_OWN = 1000
 # why something is dropped
@@ -64,6 +66,7 @@ class Aggregation:
     __slots__ = (
         "_limit",
         "_metrics",
+        "_names",
         "_own",
         "_passing",
         "_templates",
@@ -82,6 +85,8 @@ class Aggregation:
         self._waiting: list[tuple[bytes, bytes, bytes]] = []
         self._waiting_bytes = 0
         self._own: dict[tuple[object, ...], Point] = {}
+        # In all of `_metrics`.
+        self._names = 0
         self._templates: dict[tuple[bytes, bytes], Templates] = {}
         self._touched: list[Template] = []
         self.sources: list[Source] = []
@@ -117,7 +122,11 @@ class Aggregation:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def _item(self, resource: bytes, scope: bytes, item: bytes) -> None:
-        templates = self._templates.setdefault((resource, scope), Templates())
+        templates = self._templates.get((resource, scope))
+        if templates is None:
+            if len(self._templates) >= _MOST_SCOPES:
+                self._templates.clear()
+            templates = self._templates[(resource, scope)] = Templates()
         if found := templates.read(item):
             self._known(resource, scope, *found)
             return
@@ -150,9 +159,10 @@ class Aggregation:
         identity = metric.identity
         known = metrics.get(identity)
         if known is None:
-            if len(metrics) >= _MOST_METRICS:
+            if self._names >= _MOST_METRICS:
                 self._drop(TOO_MANY_METRICS)
                 return None
+            self._names += 1
             known = metrics[identity] = metric
         elif known.description != metric.description:
             known.described(metric)
@@ -235,6 +245,18 @@ class Aggregation:
         if point is not None and len(self._own) < _MOST_OWN:
             self._own[key] = point
 
+    def clear(self) -> int:
+        """Forget everything, without a look at it; the number of frames and metrics that it was."""
+        forgotten = len(self._waiting) + len(self._passing) + self._names
+        self._waiting, self._waiting_bytes, self._passing = [], 0, []
+        self._start_anew()
+        return forgotten
+
+    def _start_anew(self) -> None:
+        for template in self._touched:
+            template.point = None
+        self._metrics, self._own, self._touched, self._names = {}, {}, [], 0
+
     def collect(self) -> list[Entry]:
         """(resource, scope, tagged items, data points) of everything since the last call."""
         for source in self.sources:
@@ -247,7 +269,5 @@ class Aggregation:
                 entries.append((resource, scope, item, len(metric.points)))
         for own in self._own.values():
             self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
-        for template in self._touched:
-            template.point = None
-        self._metrics, self._own, self._touched = {}, {}, []
+        self._start_anew()
         return entries
