@@ -247,6 +247,20 @@ def test_what_is_given_up_is_not_looked_at() -> None:
     assert len(aggregation.collect()) == 1
 
 
+def test_very_much_is_merged_before_a_flush() -> None:
+    aggregation = Aggregation()
+    items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
+    for _ in range(100_000):
+        aggregation.add(RESOURCE, SCOPE, items)
+    assert aggregation._waiting_bytes <= 1024 * 1024
+    aggregation.keep_small()
+    assert aggregation._waiting == []
+    ((_, _, merged_items, count),) = aggregation.collect()
+    assert count == 1
+    (metric,) = ScopeMetrics.FromString(merged_items).metrics
+    assert metric.sum.data_points[0].as_int == 100_000
+
+
 def test_scopes_without_an_end_are_bounded_in_what_is_known_of_them() -> None:
     aggregation = Aggregation()
     for name in range(300):

@@ -454,3 +454,37 @@ def test_a_flush_of_the_functions_sends_at_once_and_a_shutdown_ends_it() -> None
     assert ours.collect() == []
     ours.provider.get_meter("late").create_counter("late").add(1)
     assert len(ours.said) == 1
+
+
+def test_a_point_that_no_frame_holds_is_counted() -> None:
+    ours = Ours()
+    mine = instruments(ours.provider)
+    mine["counter"].add(1, {"key": "x" * wire.MAX_PAYLOAD_BYTES})
+    ((kind, payload),) = decoded.frames(ours.provider.take(1))
+    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
+
+
+def test_a_callback_that_asks_for_a_flush_does_not_wait_for_itself() -> None:
+    ours = Ours()
+    meter = ours.provider.get_meter("shop")
+
+    def observe(_: object) -> list[Observation]:
+        ours.provider.force_flush()
+        return [Observation(1)]
+
+    meter.create_observable_gauge("g", [observe])
+    assert [m.gauge.data_points[0].as_int for m in ours.collect()] == [1]
+    assert ours.sent == []
+
+
+def test_values_that_cannot_be_sent_are_counted() -> None:
+    ours = Ours()
+    counter = instruments(ours.provider)["counter"]
+
+    def fail() -> None:
+        raise OSError("nobody listens")
+
+    ours.provider.measurements.relieve = fail
+    for _ in range(20_003):
+        counter.add(1)
+    assert ours.provider.measurements.dropped == 3
