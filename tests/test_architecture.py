@@ -108,9 +108,10 @@ TABLE: dict[str, Row] = {
         "wire wrapper.invocation wrapper.metric_encoder wrapper.metric_instruments"
     ),
     "wrapper/meter.py": row(
-        "wrapper.encoder wrapper.exemplar_ids wrapper.measurements wrapper.metric_encoder",
+        "wrapper.encoder wrapper.exemplar_ids wrapper.measurements wrapper.meter_instruments",
         "wrapper.metric_instruments",
     ),
+    "wrapper/meter_instruments.py": row("wrapper.metric_encoder"),
     "wrapper/metric_encoder.py": row("wire wrapper.encoder"),
     "wrapper/metric_instruments.py": row("wire wrapper.encoder wrapper.metric_encoder"),
     "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
@@ -603,7 +604,7 @@ ON_DEMAND = words(
     "wrapper/hooks/routes.py wrapper/hooks/run.py",
     "wrapper/hooks/urllib.py wrapper/hooks/urllib3.py wrapper/late_context.py",
     "wrapper/exemplar_ids.py wrapper/lean_imports.py wrapper/live_span.py wrapper/meter.py",
-    "wrapper/metric_reader.py wrapper/otel_logs.py",
+    "wrapper/meter_instruments.py wrapper/metric_reader.py wrapper/otel_logs.py",
     "wrapper/propagators.py wrapper/root_span.py",
     "wrapper/sdk.py wrapper/sdk_metrics.py wrapper/sdk_options.py wrapper/sdk_processor.py",
     "wrapper/span_parts.py wrapper/tracer.py",

@@ -180,8 +180,10 @@ class Batch:
 
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""
-        self._collect()
         forgotten = sum([run.count for runs in self._runs.values() for run in runs])
+        if self._metrics is not None:
+            # Not merged: that may be what went wrong.
+            forgotten += self._metrics.clear()
         self._runs = {}
         self._open = {}
         self.size_bytes = 0

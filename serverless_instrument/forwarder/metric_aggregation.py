@@ -48,6 +48,8 @@ _MOST_METRICS = 2000
 # Unread bytes; a frame of ten histograms has 4 KiB, and takes a tenth of a millisecond.
 _MUCH_WAITING_BYTES = 64 * 1024
 _MOST_WAITING_BYTES = 1024 * 1024
+# Instrumentation scopes whose series are known again.
+_MOST_SCOPES = 100
 # Points of the forwarder's own metrics that are found at once.
 _MOST_OWN = 1000
 # why something is dropped
@@ -65,6 +67,7 @@ class Aggregation:
     __slots__ = (
         "_limit",
         "_metrics",
+        "_names",
         "_own",
         "_passing",
         "_templates",
@@ -84,6 +87,8 @@ class Aggregation:
         self._waiting: list[tuple[bytes, bytes, bytes]] = []
         self._waiting_bytes = 0
         self._own: dict[tuple[object, ...], Point] = {}
+        # In all of `_metrics`.
+        self._names = 0
         self._templates: dict[tuple[bytes, bytes], Templates] = {}
         self._touched: list[Template] = []
         self.sources: list[Source] = []
@@ -120,7 +125,11 @@ class Aggregation:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def _item(self, resource: bytes, scope: bytes, item: bytes) -> None:
-        templates = self._templates.setdefault((resource, scope), Templates())
+        templates = self._templates.get((resource, scope))
+        if templates is None:
+            if len(self._templates) >= _MOST_SCOPES:
+                self._templates.clear()
+            templates = self._templates[(resource, scope)] = Templates()
         if found := templates.read(item):
             self._known(resource, scope, *found)
             return
@@ -153,9 +162,10 @@ class Aggregation:
         identity = metric.identity
         known = metrics.get(identity)
         if known is None:
-            if len(metrics) >= _MOST_METRICS:
+            if self._names >= _MOST_METRICS:
                 self._drop(TOO_MANY_METRICS)
                 return None
+            self._names += 1
             known = metrics[identity] = metric
         elif known.description != metric.description:
             known.described(metric)
@@ -238,6 +248,18 @@ class Aggregation:
         if point is not None and len(self._own) < _MOST_OWN:
             self._own[key] = point
 
+    def clear(self) -> int:
+        """Forget everything, without a look at it; the number of frames and metrics that it was."""
+        forgotten = len(self._waiting) + len(self._passing) + self._names
+        self._waiting, self._waiting_bytes, self._passing = [], 0, []
+        self._start_anew()
+        return forgotten
+
+    def _start_anew(self) -> None:
+        for template in self._touched:
+            template.point = None
+        self._metrics, self._own, self._touched, self._names = {}, {}, [], 0
+
     def collect(self) -> list[Entry]:
         """(resource, scope, tagged items, data points) of everything since the last call."""
         self.collections += 1
@@ -246,12 +268,10 @@ class Aggregation:
         self._merge()
         for own in self._own.values():
             self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
-        for template in self._touched:
-            template.point = None
-        self._own, self._touched = {}, []
         entries, self._passing = self._passing, []
         # First of all: what cannot be encoded must not come again, nor stand in the way of all.
-        collected, self._metrics = self._metrics, {}
+        collected = self._metrics
+        self._start_anew()
         for (resource, scope), metrics in collected.items():
             for metric in metrics.values():
                 item = field(b"\x12", metric.encode())

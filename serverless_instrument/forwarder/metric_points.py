@@ -7,7 +7,7 @@ Rules for merging: https://opentelemetry.io/docs/specs/otel/metrics/data-model/.
 from __future__ import annotations
 
 from bisect import bisect_left
-from struct import Struct, error, unpack
+from struct import Struct, error, pack, unpack
 
 from serverless_instrument.forwarder import exponential_buckets, protobuf
 from serverless_instrument.wire import field, varint
@@ -219,7 +219,11 @@ class Histogram(_Distribution):
 
     def encoded_buckets(self) -> tuple[bytes, bytes]:
         """Fields of counts and boundaries, b"" where there are none."""
-        counts = b"".join([_count(count) for count in self.counts])
+        try:
+            counts = pack(f"<{len(self.counts)}Q", *self.counts)
+        except error:
+            # A sum of counts may not fit where each of them did.
+            counts = b"".join([_count(count) for count in self.counts])
         bounds = field(b"\x3a", self._bounds) if self._bounds else b""
         return (field(b"\x32", counts), bounds) if counts else (b"", b"")
 
@@ -343,7 +347,7 @@ def _both(mine: float | None, theirs: float | None, function: object) -> float |
 
 
 def _packed(bounds: tuple[float, ...]) -> bytes:
-    return b"".join([_DOUBLE(bound) for bound in bounds])
+    return pack(f"<{len(bounds)}d", *bounds)
 
 
 def _tag(number: int) -> bytes:

@@ -399,8 +399,14 @@ class Instrumentation:
 
             # Two threads may record their first values at once.
             measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
+            measurements.relieve = self._relieve
             self._measurements = measurements
         measurements.record(name, value, unit, attributes, kind)
+
+    def _relieve(self) -> None:
+        """Send what waits, which has become too much."""
+        if self._measurements is not None:
+            self._channel.send(self._measurements.take(time_ns()))
 
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wire import field
-from serverless_instrument.wrapper.invocation import MESSAGE_LIMIT_BYTES, SCOPE
-from serverless_instrument.wrapper.metric_encoder import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.wrapper.invocation import SCOPE
+from serverless_instrument.wrapper.metric_encoder import (
+    GAUGE,
+    HISTOGRAM,
+    MESSAGE_LIMIT_BYTES,
+    SUM,
+    series,
+    split,
+)
 from serverless_instrument.wrapper.metric_instruments import Instrument
 
 TYPE_CHECKING = False
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     Measurement = tuple[Instrument, float, Attributes, int, object]
 
 _KINDS = {"histogram": HISTOGRAM, "counter": SUM, "gauge": GAUGE}
-# A loop without an end must not fill the function's memory; the rest is counted.
+# A loop without an end must not fill the function's memory: so many are sent at once.
 _MOST_WAITING = 20_000
 # Names that are kept from one invocation to the next.
 _MOST_NAMES = 2000
@@ -45,6 +52,7 @@ class Measurements:
         "dropped",
         "ids",
         "observers",
+        "relieve",
     )
 
     def __init__(self, now_unix_ns: int) -> None:
@@ -57,6 +65,8 @@ class Measurements:
         self.dropped = 0
         # What gives a measurement's exemplar its ids; None for no exemplars.
         self.ids: Ids | None = None
+        # Sends what waits when it has become too much; None for one that cannot.
+        self.relieve: Callable[[], None] | None = None
         # Asked at each collection.
         self.observers: list[Callable[[], Iterable[Measurement]]] = []
 
@@ -72,10 +82,18 @@ class Measurements:
 
     def add(self, measurement: Measurement) -> None:
         """Keep one value; an append, which needs no lock."""
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(measurement)
-        else:
+        if len(self._waiting) >= _MOST_WAITING and not self._relieved():
             self.dropped += 1
+        else:
+            self._waiting.append(measurement)
+
+    def _relieved(self) -> bool:
+        try:
+            if self.relieve is not None:
+                self.relieve()
+        except Exception:  # the function that records must not see what is wrong with it
+            return False
+        return len(self._waiting) < _MOST_WAITING
 
     def take(self, now_unix_ns: int) -> bytes:
         """METRICS frames of everything since the last call, b"" where that is nothing."""
@@ -93,8 +111,10 @@ class Measurements:
             del self._waiting[:count]
             for observe in self.observers:
                 taken += observe()
-            told = self._tell_dropped()
-            return told + self._frames(taken, now_unix_ns) if taken else told
+            # A wall clock may step back.
+            now_unix_ns = max(now_unix_ns, self._since_unix_ns)
+            encoded = self._frames(taken, now_unix_ns) if taken else b""
+            return self._tell_dropped() + encoded
         finally:
             self._turn.append(True)
 
@@ -115,8 +135,12 @@ class Measurements:
         groups: dict[tuple[Instrument, Series], list[Value]] = {}
         told: dict[tuple[Instrument, Series], Attributes] = {}
         for instrument, value, attributes, time_unix_ns, context in taken:
-            key = (instrument, _series(attributes) if attributes else ())
-            values = groups.get(key)
+            try:
+                key = (instrument, series(attributes) if attributes else ())
+                values = groups.get(key)
+            except Exception:  # a value of the function's own type may compare as it likes
+                self.dropped += 1
+                continue
             if values is None:
                 key = (instrument, instrument.admit(key[1]))
                 values = groups.setdefault(key, [])
@@ -125,40 +149,21 @@ class Measurements:
         # By metric, and what follows its points.
         points: dict[tuple[Instrument, bytes], list[bytes]] = {}
         for key, values in groups.items():
-            instrument, series = key
+            instrument, of_instrument = key
             instrument.size = 0
-            point, tail = instrument.point(
-                series, told[key], values, start_unix_ns, now_unix_ns, self.ids
-            )
+            try:
+                point, tail = instrument.point(
+                    of_instrument, told[key], values, start_unix_ns, now_unix_ns, self.ids
+                )
+            except Exception:  # as above; the others are not to suffer
+                self.dropped += len(values)
+                continue
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))
         items: dict[bytes, list[bytes]] = {}
         for (instrument, tail), encoded in points.items():
-            items.setdefault(instrument.scope, []).extend(_metrics(instrument, tail, encoded))
-        return b"".join([frames(scope, of_scope) for scope, of_scope in items.items()])
-
-
-def _metrics(instrument: Instrument, tail: bytes, points: list[bytes]) -> Iterable[bytes]:
-    """Tagged ``Metric`` messages of one metric, each of a size that a frame may have."""
-    tag = bytes((instrument.kind << 3 | 2,))
-    start, size = 0, 0
-    for index, point in enumerate(points):
-        if size + len(point) > MESSAGE_LIMIT_BYTES and index > start:
-            body = field(tag, b"".join(points[start:index]) + tail)
-            yield field(b"\x12", instrument.head + body)
-            start, size = index, 0
-        size += len(point)
-    yield field(b"\x12", instrument.head + field(tag, b"".join(points[start:]) + tail))
-
-
-def _series(attributes: Mapping[str, object]) -> Series:
-    """What tells series apart; the forwarder does not mind the order of attributes."""
-    values = attributes.values()
-    key = (*attributes.items(), *map(type, values))  # True is no 1
-    try:
-        hash(key)
-    except TypeError:  # a value may be a list
-        return (repr(attributes),)
-    return key
+            of_scope = items.setdefault(instrument.scope, [])
+            of_scope.extend(split(instrument.head, instrument.kind, encoded, tail))
+        return b"".join([frames(scope, told_of) for scope, told_of in items.items()])
 
 
 def frames(scope: bytes, items: list[bytes]) -> bytes:

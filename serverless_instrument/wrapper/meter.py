@@ -13,24 +13,17 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
-from opentelemetry.context import get_current
 
 from serverless_instrument.wrapper import encoder
 from serverless_instrument.wrapper.exemplar_ids import ids_of
 from serverless_instrument.wrapper.measurements import Measurements
-from serverless_instrument.wrapper.metric_encoder import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.wrapper.meter_instruments import KINDS
 from serverless_instrument.wrapper.metric_instruments import BOUNDS, Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from serverless_instrument.wrapper.measurements import Measurement
+    from collections.abc import Callable, Mapping, Sequence
 
     Attributes = Mapping[str, object] | None
-
-_LARGEST = 1.7976931348623157e308
-# Lambda has no clock that says when a callback must be done: the specification's default.
-_CALLBACK_MS = 10_000
 
 
 class Provider(metrics.MeterProvider):
@@ -53,6 +46,7 @@ class Provider(metrics.MeterProvider):
         self.cumulative = cumulative
         self.measurements = Measurements(time_ns())
         self.measurements.ids = ids_of(exemplars)
+        self.measurements.relieve = self._hand_over
         self._meters: dict[object, Meter] = {}
         self._lock = Lock()
         self._send = send
@@ -90,8 +84,12 @@ class Provider(metrics.MeterProvider):
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Hand over what has been measured so far."""
-        self._send(self.take(time_ns()))
+        self._hand_over()
         return True
+
+    def _hand_over(self) -> None:
+        if frames := self.take(time_ns()):
+            self._send(frames)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:  # noqa: ARG002 - as above
         """Hand over what has been measured, and measure nothing more."""
@@ -138,8 +136,10 @@ class Meter(metrics.Meter):
         bounds: Sequence[float] = BOUNDS,
         callbacks: Sequence[Any] | None = None,
     ) -> Any:
-        implementation, point, monotonic, observed = _KINDS[kind]
-        checked = metrics.Instrument._check_name_unit_description(name, unit, description)
+        implementation, point, monotonic, observed = KINDS[kind]
+        name = str(name)
+        texts = name, str(unit or ""), str(description or "")
+        checked = metrics.Instrument._check_name_unit_description(*texts)
         if checked["name"] is None or checked["unit"] is None:
             self._provider.say(f'"{name}" with unit "{unit}" is no instrument; use other names')
             return implementation.no_op(name, unit=unit, description=description)
@@ -216,156 +216,3 @@ class Meter(metrics.Meter):
     ) -> Any:
         """A last value, told by callbacks."""
         return self._make("observable_gauge", name, unit, description, (), callbacks or ())
-
-
-class _Bound:
-    """What all instruments have: where values go."""
-
-    def __init__(self, name: str, unit: str = "", description: str = "") -> None:
-        """The API's bases keep nothing."""
-
-    def bind(self, provider: Provider, instrument: Instrument) -> None:
-        """Record from now on."""
-        self._provider = provider
-        self.instrument = instrument
-        self._add = provider.measurements.add
-        self._exemplars = provider.measurements.ids is not None
-
-    def _record(self, value: Any, attributes: Any, context: Any) -> None:
-        provider, instrument = self._provider, self.instrument
-        if provider.ended:
-            return
-        kind = type(value)
-        if kind is not float and kind is not int:
-            value = _plain(value)
-        if not -_LARGEST <= value <= _LARGEST or (instrument.monotonic and value < 0):
-            provider.say(f'values of "{instrument.name}" that it cannot have are left out: {value}')
-            return
-        told = dict(attributes) if attributes else None
-        if self._exemplars:
-            self._add((instrument, value, told, time_ns(), context or get_current()))
-        else:
-            self._add((instrument, value, told, 0, None))
-
-
-def _plain(value: Any) -> float:
-    """A number of another type; NaN for anything else."""
-    try:
-        if isinstance(value, int):
-            return int(value)
-        number: float = value.__float__()  # float() would take a text
-        return number
-    except Exception:  # the function's own type may raise anything
-        return float("nan")
-
-
-class Counter(_Bound, metrics.Counter):
-    """See `Meter.create_counter`."""
-
-    no_op = metrics.NoOpCounter
-
-    def add(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Add `amount`, at least 0."""
-        self._record(amount, attributes, context)
-
-
-class UpDownCounter(_Bound, metrics.UpDownCounter):
-    """See `Meter.create_up_down_counter`."""
-
-    no_op = metrics.NoOpUpDownCounter
-
-    def add(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Add `amount`."""
-        self._record(amount, attributes, context)
-
-
-class Histogram(_Bound, metrics.Histogram):
-    """See `Meter.create_histogram`."""
-
-    no_op = metrics.NoOpHistogram
-
-    def __init__(self, name: str, unit: str = "", description: str = "") -> None:
-        """The API's base has a parameter more."""
-
-    def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Take note of `amount`."""
-        self._record(amount, attributes, context)
-
-
-class Gauge(_Bound, metrics._Gauge):
-    """See `Meter.create_gauge`."""
-
-    no_op = metrics._NoOpGauge
-
-    def set(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Take `amount` for the value."""
-        self._record(amount, attributes, context)
-
-
-class _Observable(_Bound):
-    """Has callbacks, which are functions, or generators that are sent the options."""
-
-    def bind(self, provider: Provider, instrument: Instrument) -> None:
-        """As the others; and ask callbacks at each collection."""
-        super().bind(provider, instrument)
-        self._callbacks: list[Any] = []
-        provider.measurements.observers.append(self._observed)
-
-    def observe(self, callbacks: Sequence[Any]) -> None:
-        """Ask `callbacks` as well."""
-        for callback in callbacks:
-            if hasattr(callback, "send"):
-                next(callback, None)  # to its first yield
-            self._callbacks.append(callback)
-
-    def _observed(self) -> list[Measurement]:
-        found: list[Measurement] = []
-        options = metrics.CallbackOptions(_CALLBACK_MS)
-        for callback in self._callbacks:
-            try:
-                observations: Iterable[Any] = (
-                    callback.send(options) if hasattr(callback, "send") else callback(options)
-                )
-                for observation in observations or ():
-                    value = observation.value
-                    if type(value) not in (int, float):
-                        value = _plain(value)
-                    if -_LARGEST <= value <= _LARGEST:
-                        told = dict(observation.attributes) if observation.attributes else None
-                        found.append((self.instrument, value, told, 0, None))
-            except StopIteration:
-                continue
-            except Exception as error:  # the function's own code
-                name, kind = self.instrument.name, type(error).__name__
-                self._provider.say(f'a callback of "{name}" failed: {kind}: {error}')
-        return found
-
-
-class ObservableCounter(_Observable, metrics.ObservableCounter):
-    """See `Meter.create_observable_counter`."""
-
-    no_op = metrics.NoOpObservableCounter
-
-
-class ObservableUpDownCounter(_Observable, metrics.ObservableUpDownCounter):
-    """See `Meter.create_observable_up_down_counter`."""
-
-    no_op = metrics.NoOpObservableUpDownCounter
-
-
-class ObservableGauge(_Observable, metrics.ObservableGauge):
-    """See `Meter.create_observable_gauge`."""
-
-    no_op = metrics.NoOpObservableGauge
-
-
-# implementation, kind of its points, whether nothing is below 0, whether callbacks tell totals
-_KINDS: dict[str, tuple[Any, int, bool, bool]] = {
-    "counter": (Counter, SUM, True, False),
-    "up_down_counter": (UpDownCounter, SUM, False, False),
-    "histogram": (Histogram, HISTOGRAM, True, False),
-    "gauge": (Gauge, GAUGE, False, False),
-    "observable_counter": (ObservableCounter, SUM, True, True),
-    "observable_up_down_counter": (ObservableUpDownCounter, SUM, False, True),
-    "observable_gauge": (ObservableGauge, GAUGE, False, False),
-}

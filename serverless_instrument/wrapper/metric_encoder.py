@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from struct import Struct, pack
 
-from serverless_instrument.wire import field, varint
+from serverless_instrument.wire import MAX_PAYLOAD_BYTES, field, varint
 from serverless_instrument.wrapper.encoder import attributes as encoded_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     Attributes = Mapping[str, object] | None
     Buckets = tuple[int, Sequence[int]]
@@ -24,30 +24,84 @@ _TIMES = Struct("<BQBQ").pack
 _DOUBLE = Struct("<Bd").pack
 _FIXED64 = Struct("<BQ").pack
 _SFIXED64 = Struct("<Bq").pack
+_TOTALS = Struct("<BQBdBdBd").pack
+# Half of what a frame may hold.
+MESSAGE_LIMIT_BYTES = MAX_PAYLOAD_BYTES // 2
 
 
-def metric(
-    name: str,
-    description: str,
-    unit: str,
+# What is the same in every invocation, by what it is made of.
+_known: dict[tuple[object, ...], bytes] = {}
+_MOST_KNOWN = 4000
+
+
+def metrics(
+    texts: tuple[str, str, str],
     kind: int,
-    points: Iterable[bytes],
+    points: Sequence[bytes],
     temporality: int = DELTA,
     *,
     monotonic: bool = False,
-) -> bytes:
-    """A tagged ``Metric``, as an item of a METRICS frame; `points` without their tag."""
-    body = b"".join([field(b"\x0a", point) for point in points])
-    if kind != GAUGE:
-        body += b"\x10" + varint(temporality)
+) -> Iterator[bytes]:
+    """Tagged ``Metric`` items of `texts`: name, description and unit; `points` without their tag.
+
+    They are several where one would be larger than a frame should be.
+    """
+    tail = b"" if kind == GAUGE else b"\x10" + varint(temporality)
     if monotonic:
-        body += b"\x18\x01"
-    message = field(b"\x0a", name.encode("utf-8", "replace"))
-    if description:
-        message += field(b"\x12", description.encode("utf-8", "replace"))
-    if unit:
-        message += field(b"\x1a", unit.encode("utf-8", "replace"))
-    return field(b"\x12", message + field(bytes((kind << 3 | 2,)), body))
+        tail += b"\x18\x01"
+    return split(head(*texts), kind, [field(b"\x0a", point) for point in points], tail)
+
+
+def split(texts: bytes, kind: int, points: Sequence[bytes], tail: bytes) -> Iterator[bytes]:
+    """Tagged ``Metric`` items of tagged `points`, with encoded `texts` before and `tail` after."""
+    tag = bytes((kind << 3 | 2,))
+    start, size = 0, 0
+    for index, point in enumerate(points):
+        if size + len(point) > MESSAGE_LIMIT_BYTES and index > start:
+            yield field(b"\x12", texts + field(tag, b"".join(points[start:index]) + tail))
+            start, size = index, 0
+        size += len(point)
+    yield field(b"\x12", texts + field(tag, b"".join(points[start:]) + tail))
+
+
+def head(name: str, description: str, unit: str) -> bytes:
+    """The fields of these texts."""
+    key = (name, description, unit)
+    encoded = _known.get(key)
+    if encoded is None:
+        encoded = field(b"\x0a", name.encode("utf-8", "replace"))
+        for tag, text in ((b"\x12", description), (b"\x1a", unit)):
+            if text:
+                encoded += field(tag, text.encode("utf-8", "replace"))
+        _remember(key, encoded)
+    return encoded
+
+
+def series(values: Mapping[str, object]) -> tuple[object, ...]:
+    """What tells series apart; the forwarder does not mind the order of attributes."""
+    key = (*values.items(), *map(type, values.values()))  # True is no 1
+    try:
+        hash(key)
+    except TypeError:  # a value may be a list
+        return (repr(values),)
+    return key
+
+
+def _attributes(tag: bytes, values: Attributes) -> bytes:
+    if not values:
+        return b""
+    key = (tag, series(values))
+    encoded = _known.get(key)
+    if encoded is None:
+        encoded = encoded_attributes(tag, b"", values, None, None)
+        _remember(key, encoded)
+    return encoded
+
+
+def _remember(key: tuple[object, ...], encoded: bytes) -> None:
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[key] = encoded
 
 
 def number_point(
@@ -58,8 +112,8 @@ def number_point(
     exemplars: Iterable[bytes] = (),
 ) -> bytes:
     """A point of a gauge or a sum."""
-    head = _head(b"\x3a", values, start_unix_ns, time_unix_ns)
-    return head + _number(value, 4, 6) + _tagged(b"\x2a", exemplars)
+    start = _start(b"\x3a", values, start_unix_ns, time_unix_ns)
+    return start + _number(value, 4, 6) + _tagged(b"\x2a", exemplars)
 
 
 def histogram_point(
@@ -76,9 +130,14 @@ def histogram_point(
     if counts:
         body += field(b"\x32", pack(f"<{len(counts)}Q", *counts))
     if bounds:
-        body += field(b"\x3a", pack(f"<{len(bounds)}d", *bounds))
-    head = _head(b"\x4a", values, start_unix_ns, time_unix_ns)
-    return head + body + _tagged(b"\x42", exemplars)
+        key = (b"\x3a", tuple(bounds))
+        encoded = _known.get(key)
+        if encoded is None:
+            encoded = field(b"\x3a", pack(f"<{len(bounds)}d", *bounds))
+            _remember(key, encoded)
+        body += encoded
+    start = _start(b"\x4a", values, start_unix_ns, time_unix_ns)
+    return start + body + _tagged(b"\x42", exemplars)
 
 
 def exponential_point(
@@ -99,8 +158,8 @@ def exponential_point(
         if counts:
             packed = field(b"\x12", b"".join([varint(count) for count in counts]))
             body += field(tag, b"\x08" + varint(_zigzag(offset)) + packed)
-    head = _head(b"\x0a", values, start_unix_ns, time_unix_ns)
-    return head + body + _tagged(b"\x5a", exemplars)
+    start = _start(b"\x0a", values, start_unix_ns, time_unix_ns)
+    return start + body + _tagged(b"\x5a", exemplars)
 
 
 def exemplar(
@@ -111,7 +170,7 @@ def exemplar(
     span_id: int | None,
 ) -> bytes:
     """An ``Exemplar``, without its tag."""
-    message = encoded_attributes(b"\x3a", b"", values, None, None) if values else b""
+    message = _attributes(b"\x3a", values)
     message += _FIXED64(0x11, time_unix_ns) + _number(value, 3, 6)
     if span_id and trace_id:
         message += b"\x22\x08" + span_id.to_bytes(8, "big")
@@ -119,9 +178,8 @@ def exemplar(
     return message
 
 
-def _head(tag: bytes, values: Attributes, start_unix_ns: int, time_unix_ns: int) -> bytes:
-    head = encoded_attributes(tag, b"", values, None, None) if values else b""
-    return head + _TIMES(0x11, start_unix_ns, 0x19, time_unix_ns)
+def _start(tag: bytes, values: Attributes, start_unix_ns: int, time_unix_ns: int) -> bytes:
+    return _attributes(tag, values) + _TIMES(0x11, start_unix_ns, 0x19, time_unix_ns)
 
 
 def _number(value: float, double: int, integer: int) -> bytes:
@@ -133,7 +191,10 @@ def _number(value: float, double: int, integer: int) -> bytes:
 def _totals(
     totals: tuple[int, float | None, float | None, float | None], least: int, most: int
 ) -> bytes:
-    encoded = _FIXED64(0x21, totals[0])
+    count, total, low, high = totals
+    if total is not None and low is not None and high is not None:
+        return _TOTALS(0x21, count, 0x29, total, least << 3 | 1, low, most << 3 | 1, high)
+    encoded = _FIXED64(0x21, count)
     for number, value in zip((5, least, most), totals[1:], strict=True):
         if value is not None:
             encoded += _DOUBLE(number << 3 | 1, value)

@@ -10,7 +10,7 @@ from struct import Struct
 
 from serverless_instrument.wire import field
 from serverless_instrument.wrapper.encoder import attributes as encoded_attributes
-from serverless_instrument.wrapper.metric_encoder import GAUGE, HISTOGRAM
+from serverless_instrument.wrapper.metric_encoder import GAUGE, HISTOGRAM, head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,10 +90,7 @@ class Instrument:
         self.observed = observed
         # Series of this collection, for the cardinality limit.
         self.size = 0
-        self.head = field(b"\x0a", name.encode("utf-8", "replace"))
-        for tag, text in ((b"\x12", description), (b"\x1a", unit)):
-            if text:
-                self.head += field(tag, text.encode("utf-8", "replace"))
+        self.head = head(name, description, unit)
         # By series: value, start in Unix nanoseconds, counts.
         self._totals: dict[Series, _Total] = {}
         self._encoded_attributes: dict[Series, bytes] = {}
@@ -157,6 +154,8 @@ class Instrument:
         if series == OVERFLOW:
             values = _OVERFLOW_ATTRIBUTES
         tag = b"\x4a" if self.kind == HISTOGRAM else b"\x3a"
+        if values and not all(type(key) is str for key in values):
+            values = {str(key): value for key, value in values.items()}
         encoded = encoded_attributes(tag, b"", values, None, None) if values else b""
         if len(self._encoded_attributes) < CARDINALITY_LIMIT:
             self._encoded_attributes[series] = encoded
@@ -207,12 +206,12 @@ class Instrument:
                 counts, total, least, most = known.add(counts, total, least, most)
             count, buckets = sum(counts), self._buckets(counts)
         times = 0x11, start_unix_ns, 0x19, now_unix_ns
-        head = _HISTOGRAM(*times, 0x21, count, 0x29, total, 0x59, least, 0x61, most)
+        totals = _HISTOGRAM(*times, 0x21, count, 0x29, total, 0x59, least, 0x61, most)
         if ids is None:
-            return head + buckets
+            return totals + buckets
         # The latest of each bucket.
         latest = dict(zip(places, values, strict=True)).values()
-        return head + buckets + b"".join([_exemplar(b"\x42", value, ids) for value in latest])
+        return totals + buckets + b"".join([_exemplar(b"\x42", value, ids) for value in latest])
 
     def _single_bucket(self, place: int) -> bytes:
         counts = [0] * (len(self._bounds) + 1)
@@ -263,7 +262,7 @@ def _exemplar(tag: bytes, value: Value, ids: Ids) -> bytes:
     if encoded_ids is None:
         return b""
     if isinstance(number, int) and _INT64_MIN <= number <= _INT64_MAX:
-        head = _EXEMPLAR_INTEGER(0x11, time_unix_ns, 0x31, number)
+        start = _EXEMPLAR_INTEGER(0x11, time_unix_ns, 0x31, number)
     else:
-        head = _EXEMPLAR_DOUBLE(0x11, time_unix_ns, 0x19, number)
-    return field(tag, head + encoded_ids)
+        start = _EXEMPLAR_DOUBLE(0x11, time_unix_ns, 0x19, number)
+    return field(tag, start + encoded_ids)

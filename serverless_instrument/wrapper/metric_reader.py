@@ -30,6 +30,8 @@ from serverless_instrument.wrapper import encoder, metric_encoder
 from serverless_instrument.wrapper.measurements import frames
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.metrics.view import Aggregation
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -86,9 +88,8 @@ class Reader(MetricReader):
         # Also of a flush that the function has asked for: it goes with the next that is taken.
         for resource in metrics_data.resource_metrics if metrics_data else ():
             for scope in resource.scope_metrics:
-                items = [_encoded(metric) for metric in scope.metrics]
-                encoded = frames(_scope(scope.scope), [item for item in items if item])
-                self._frames.append(encoded)
+                items = [item for metric in scope.metrics for item in _encoded(metric)]
+                self._frames.append(frames(_scope(scope.scope), items))
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
         """Collect a last time; what is measured after it is nobody's."""
@@ -117,10 +118,10 @@ def _scope(scope: InstrumentationScope) -> bytes:
     return encoder.scope(scope.name or "", scope.version or "", scope.schema_url or "", values)
 
 
-def _encoded(metric: Metric) -> bytes:
+def _encoded(metric: Metric) -> Iterable[bytes]:
     data: Any = metric.data
     if not data.data_points:
-        return b""
+        return ()
     points = [_point(point) for point in data.data_points]
     kind, temporality, monotonic = metric_encoder.GAUGE, metric_encoder.DELTA, False
     if isinstance(data, Sum):
@@ -131,15 +132,8 @@ def _encoded(metric: Metric) -> bytes:
         kind = metric_encoder.EXPONENTIAL_HISTOGRAM
     if not isinstance(data, Gauge):
         temporality = int(data.aggregation_temporality)
-    return metric_encoder.metric(
-        metric.name,
-        metric.description or "",
-        metric.unit or "",
-        kind,
-        points,
-        temporality,
-        monotonic=monotonic,
-    )
+    texts = metric.name, metric.description or "", metric.unit or ""
+    return metric_encoder.metrics(texts, kind, points, temporality, monotonic=monotonic)
 
 
 def _point(

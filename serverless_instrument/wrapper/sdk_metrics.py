@@ -123,6 +123,7 @@ class MetricsBridge:
         return value if value in values else values[0]
 
     def _ours(self) -> MeterProvider:
+        check_version("opentelemetry-api", "opentelemetry.version")
         from serverless_instrument.wrapper.meter import Provider
 
         cumulative = _CUMULATIVE[self._chosen(_PREFERENCE, tuple(_CUMULATIVE))]

@@ -234,6 +234,42 @@ def test_what_has_no_room_is_counted() -> None:
     }
 
 
+def test_what_is_given_up_is_not_looked_at() -> None:
+    aggregation = Aggregation()
+    items = ScopeMetrics(metrics=[number("a", 1, 1)]).SerializeToString()
+    for _ in range(2):
+        aggregation.add(RESOURCE, SCOPE, items)
+    aggregation.count(RESOURCE, SCOPE, "own", "1", 1, 1)
+    assert aggregation.clear() == 3
+    assert not aggregation
+    assert aggregation.collect() == []
+    aggregation.add(RESOURCE, SCOPE, items)
+    assert len(aggregation.collect()) == 1
+
+
+def test_very_much_is_merged_before_a_flush() -> None:
+    aggregation = Aggregation()
+    items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
+    for _ in range(100_000):
+        aggregation.add(RESOURCE, SCOPE, items)
+    assert aggregation._waiting_bytes <= 1024 * 1024
+    aggregation.keep_small()
+    assert aggregation._waiting == []
+    ((_, _, merged_items, count),) = aggregation.collect()
+    assert count == 1
+    (metric,) = ScopeMetrics.FromString(merged_items).metrics
+    assert metric.sum.data_points[0].as_int == 100_000
+
+
+def test_scopes_without_an_end_are_bounded_in_what_is_known_of_them() -> None:
+    aggregation = Aggregation()
+    for name in range(300):
+        items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
+        aggregation.add(RESOURCE, encoded.scope(str(name)), items)
+        assert len(aggregation.collect()) == 1
+    assert len(aggregation._templates) <= 100
+
+
 def test_the_longer_description_is_kept_and_units_tell_metrics_apart() -> None:
     told = [("s", "short"), ("s", "not so short"), ("ms", "short"), ("s", "")]
     rounds = []

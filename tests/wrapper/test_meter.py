@@ -237,7 +237,8 @@ def test_values_that_are_none_are_left_out_and_said_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"a": [1, 2]}, {"a": {"b": 1}}, {"a": None}, {"a": b"\xff"}, {"\ud800": 1}]
+    "attributes",
+    [{"a": [1, 2]}, {"a": {"b": 1}}, {"a": None}, {"a": b"\xff"}, {"\ud800": 1}, {7: 8}],
 )
 def test_attributes_of_any_type(attributes: dict[str, object]) -> None:
     ours = Ours()
@@ -247,6 +248,60 @@ def test_attributes_of_any_type(attributes: dict[str, object]) -> None:
         (metric,) = ours.collect()
         assert metric.sum.data_points[0].as_int == 1
         assert len(metric.sum.data_points[0].attributes) == 1
+
+
+class Hostile:
+    """Raises whatever is asked of it."""
+
+    def __hash__(self) -> int:
+        raise ValueError("no hash")
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+    __str__ = __float__ = __repr__
+
+
+@pytest.mark.parametrize("attributes", ["text", 7, [1], {Hostile: 1}, Hostile()])
+def test_what_is_no_attributes_is_left_out(attributes: Any) -> None:
+    ours = Ours()
+    instruments(ours.provider)["counter"].add(1, attributes)
+    (metric,) = ours.collect()
+    assert metric.sum.data_points[0].as_int == 1
+    assert len(ours.said) <= 1
+
+
+def test_a_hostile_value_is_counted_and_the_others_are_sent() -> None:
+    ours = Ours()
+    mine = instruments(ours.provider)
+    mine["counter"].add(1, {"a": Hostile()})
+    mine["counter"].add(Hostile())
+    mine["counter"].add(2)
+    dropped, metrics = decoded.frames(ours.provider.take(1))
+    assert (dropped[0], wire.unpack_dropped(dropped[1])) == (wire.DROPPED, (1, wire.METRICS))
+    (metric,) = read(wire.frame(*metrics))
+    assert [point.as_int for point in metric.sum.data_points] == [2]
+
+
+def test_very_many_values_are_sent_before_they_are_too_many() -> None:
+    ours = Ours()
+    counter = instruments(ours.provider)["counter"]
+    for _ in range(50_000):
+        counter.add(1)
+    assert len(ours.sent) == 2
+    sums = [m.sum.data_points[0].as_int for data in ours.sent for m in read(data)]
+    assert sums == [20_000, 20_000]
+    assert [m.sum.data_points[0].as_int for m in ours.collect()] == [10_000]
+
+
+def test_a_clock_that_steps_back_gives_no_interval_below_zero() -> None:
+    ours = Ours()
+    counter = instruments(ours.provider)["counter"]
+    for now_ns in (2_000_000_000_000_000_000, 1_000_000_000_000_000_000):
+        counter.add(1)
+        (metric,) = read(ours.provider.take(now_ns))
+        (point,) = metric.sum.data_points
+        assert point.start_time_unix_nano <= point.time_unix_nano
 
 
 def test_attributes_changed_after_recording_are_those_of_the_moment() -> None:
@@ -399,3 +454,37 @@ def test_a_flush_of_the_functions_sends_at_once_and_a_shutdown_ends_it() -> None
     assert ours.collect() == []
     ours.provider.get_meter("late").create_counter("late").add(1)
     assert len(ours.said) == 1
+
+
+def test_a_point_that_no_frame_holds_is_counted() -> None:
+    ours = Ours()
+    mine = instruments(ours.provider)
+    mine["counter"].add(1, {"key": "x" * wire.MAX_PAYLOAD_BYTES})
+    ((kind, payload),) = decoded.frames(ours.provider.take(1))
+    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
+
+
+def test_a_callback_that_asks_for_a_flush_does_not_wait_for_itself() -> None:
+    ours = Ours()
+    meter = ours.provider.get_meter("shop")
+
+    def observe(_: object) -> list[Observation]:
+        ours.provider.force_flush()
+        return [Observation(1)]
+
+    meter.create_observable_gauge("g", [observe])
+    assert [m.gauge.data_points[0].as_int for m in ours.collect()] == [1]
+    assert ours.sent == []
+
+
+def test_values_that_cannot_be_sent_are_counted() -> None:
+    ours = Ours()
+    counter = instruments(ours.provider)["counter"]
+
+    def fail() -> None:
+        raise OSError("nobody listens")
+
+    ours.provider.measurements.relieve = fail
+    for _ in range(20_003):
+        counter.add(1)
+    assert ours.provider.measurements.dropped == 3

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
+from opentelemetry.sdk.metrics import MeterProvider
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.measurements import Measurements
+from serverless_instrument.wrapper.metric_reader import make
 from tests.wrapper.program import run
 
 ALL_INSTRUMENTS = """
@@ -128,3 +131,162 @@ def test_a_loop_without_an_end_is_bounded() -> None:
     assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (5, wire.METRICS))
     assert metrics == wire.METRICS
     assert measurements.take(2) == b""
+
+
+FORKING = """
+    import os
+    from opentelemetry import metrics
+    from serverless_instrument import metric
+    counter = metrics.get_meter("shop").create_counter("api")
+    def handler(event, context):
+        counter.add(1)
+        metric("own", 1, kind="counter")
+        child = os.fork()
+        counter.add(10)
+        metric("own", 10, kind="counter")
+        if not child:
+            metrics.get_meter_provider().force_flush()
+            os._exit(0)
+        return os.waitpid(child, 0)[1]
+"""
+
+
+def test_a_child_sends_what_it_has_measured_and_the_parent_the_rest() -> None:
+    outcome = run(FORKING, [{}, {}])
+    assert outcome.results == [0, 0]
+    sums: dict[str, list[int]] = {"api": [], "own": []}
+    for metric in outcome.metrics:
+        sums[metric.name].append(metric.sum.data_points[0].as_int)
+    # A child that ends without a flush leaves nothing: the invocation's end is the parent's.
+    assert sorted(sums["api"]) == [10, 10, 11, 11]
+    assert sums["own"] == [11, 11]
+
+
+def test_a_flush_and_a_shutdown_of_the_functions() -> None:
+    outcome = run(
+        """
+        from opentelemetry import metrics
+        counter = metrics.get_meter("shop").create_counter("c")
+        def handler(event, context):
+            counter.add(1)
+            flushed = metrics.get_meter_provider().force_flush(1000)
+            counter.add(2)
+            if event["end"]:
+                metrics.get_meter_provider().shutdown()
+                counter.add(4)
+            return flushed
+        """,
+        [{"end": False}, {"end": True}, {"end": False}],
+    )
+    assert outcome.results == [True, True, True]
+    assert [metric.sum.data_points[0].as_int for metric in outcome.metrics] == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("ended", ["force_flush", "shutdown"])
+def test_a_flush_and_a_shutdown_of_the_functions_own_provider(ended: str) -> None:
+    outcome = run(
+        f"""
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        provider = MeterProvider(shutdown_on_exit=False)
+        metrics.set_meter_provider(provider)
+        counter = metrics.get_meter("shop").create_counter("c")
+        def handler(event, context):
+            counter.add(1)
+            provider.{ended}()
+            counter.add(2)
+        """,
+        [{}],
+        log=None,
+    )
+    # A reader that was added later is none of those that it flushes: the invocation's end does.
+    assert sum(metric.sum.data_points[0].as_int for metric in outcome.metrics) == 3
+    assert not [line for line in outcome.log if "Traceback" in line]
+
+
+def test_a_reader_keeps_what_a_flush_or_the_end_of_its_provider_has_collected() -> None:
+    reader = make("delta")
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    counter = provider.get_meter("shop").create_counter("c")
+    counter.add(1)
+    provider.force_flush()
+    counter.add(2)
+    assert values(reader.take()) == [1, 2]
+    assert reader.take() == b""
+    counter.add(4)
+    provider.shutdown()
+    assert values(reader.take()) == [4]
+    assert reader.take() == b""
+
+
+def test_a_readers_child_leaves_what_was_measured_to_the_parent() -> None:
+    reader = make("delta")
+    counter = MeterProvider([reader], shutdown_on_exit=False).get_meter("s").create_counter("c")
+    counter.add(1)
+    reader.after_fork()
+    counter.add(2)
+    assert values(reader.take()) == [2]
+
+
+def values(data: bytes) -> list[int]:
+    """Of the first point of each metric."""
+    found: list[int] = []
+    for _, payload in wire.FrameReader().feed(data):
+        _, items, _ = wire.unpack_batch(payload)
+        found.extend(m.sum.data_points[0].as_int for m in ScopeMetrics.FromString(items).metrics)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"), [("", 1), ("trace_based", 1), ("ALWAYS_OFF", 0), ("sometimes", 1)]
+)
+def test_the_exemplar_filter(chosen: str, count: int) -> None:
+    outcome = run(
+        """
+        from opentelemetry import metrics
+        counter = metrics.get_meter("shop").create_counter("c")
+        def handler(event, context):
+            counter.add(1)
+        """,
+        [{}],
+        log=None,
+        OTEL_METRICS_EXEMPLAR_FILTER=chosen,
+    )
+    (metric,) = outcome.metrics
+    assert len(metric.sum.data_points[0].exemplars) == count
+    said = (
+        'serverless-instrument: OTEL_METRICS_EXEMPLAR_FILTER="sometimes" is none of trace_based, '
+        'always_on, always_off; using "trace_based"'
+    )
+    assert outcome.log == ([said] if chosen == "sometimes" else [])
+
+
+def test_threads_that_record_their_first_values_at_once() -> None:
+    outcome = run(
+        """
+        import threading
+        from serverless_instrument import metric
+        def work():
+            for _ in range(100):
+                metric("c", 1, kind="counter")
+        def handler(event, context):
+            threads = [threading.Thread(target=work) for _ in range(8)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+        """,
+        [{}, {}],
+    )
+    assert [metric.sum.data_points[0].as_int for metric in outcome.metrics] == [800, 800]
+
+
+def test_what_is_measured_while_the_module_loads_belongs_to_the_first_invocation() -> None:
+    outcome = run(
+        """
+        from serverless_instrument import metric
+        metric("loaded", 1, kind="counter")
+        def handler(event, context):
+            pass
+        """,
+        [{}, {}],
+    )
+    assert [metric.name for metric in outcome.metrics] == ["loaded"]
