@@ -120,8 +120,8 @@ class InitSpan:
         return [whole, *self._parts(whole)]
 
     def _parts(self, whole: Made) -> list[Made]:
-        # The platform cuts its times to milliseconds, and ours is taken where HELLO is read: a module
-        # that is imported at once may seem to be done before.
+        # The platform cuts its times to milliseconds, and ours is taken where HELLO is read: a
+        # module that is imported at once may seem to be done before.
         done_unix_ns = self._done_unix_ns
         loaded_unix_ns = min(self.loaded_unix_ns, done_unix_ns or self.loaded_unix_ns)
         marks = [
