@@ -231,6 +231,16 @@ def test_dev_mode_sends_while_the_invocation_runs_and_waits_for_its_last_lines(d
     dev.shut_down()
 
 
+def test_what_the_platform_dropped_is_counted_as_lost(parts: World) -> None:
+    dropped = {"droppedRecords": 7, "droppedBytes": 700, "reason": "too slow"}
+    assert Platform(parts).post(("platform.logsDropped", dropped)) == 200
+    parts.invoke("span")
+    parts.shut_down()
+    said = parts.forwarder.lines()
+    assert said[0].endswith("the platform dropped 7 log records: too slow")
+    assert said[-1].endswith("7 items were not delivered: 7 logs (dropped by the platform)")
+
+
 def test_garbage_of_others_costs_nothing(parts: World) -> None:
     platform = Platform(parts)
     for noise in (b"\x00\xff" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"POST / HTTP/1.1\r\nX: " * 9000):
