@@ -14,6 +14,7 @@ import pytest
 from serverless_instrument import wire
 from tests.forwarder import encoded, extensions_api, otlp_backend
 from tests.forwarder.extensions_api import answer
+from tests.forwarder.otlp_backend import Gate
 from tests.forwarder.running import Forwarder, World, eventually, world
 
 if TYPE_CHECKING:
@@ -229,6 +230,20 @@ def test_dev_mode_sends_while_the_invocation_runs_and_waits_for_its_last_lines(d
     # Where the platform says nothing, the end comes by itself.
     dev.invoke("span")
     dev.shut_down()
+
+
+def test_lines_that_come_while_the_end_waits_for_the_backend_go_with_it(parts: World) -> None:
+    platform, gate = Platform(parts), Gate()
+    parts.backend.respond = gate
+    parts.api.invoke("a")
+    parts.runtime.send(encoded.start("a", "span"), encoded.end("a", "span"))
+    parts.backend.wait_for(1)
+    assert platform.post(begin("a"), line("C's last words"), done("a")) == 200
+    gate.open()
+    parts.api.wait_for_next(2)
+    assert parts.backend.names("logs") == ["C's last words"]
+    parts.shut_down()
+    assert parts.backend.names("logs") == ["C's last words"]
 
 
 def test_what_the_platform_dropped_is_counted_as_lost(parts: World) -> None:
