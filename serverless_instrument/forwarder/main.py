@@ -316,6 +316,12 @@ class Forwarder:
                 self._do(self._lifecycle.platform_done(request_id))
         self._endings.platform_tells(self._telemetry.active)
         self._lifecycle.wait_for_platform = self._telemetry.dev_mode and self._telemetry.active
+        if self._lifecycle.state == lifecycle.FLUSHING and self._telemetry.act_at_s < _NEVER:
+            # The platform buffers for 25 ms: what comes while the end of an invocation waits for
+            # the backend anyway goes with it, and not with the next invocation.
+            self._telemetry.release_all()
+            if self._strategy.late():
+                self._send()
 
     def _event(self) -> None:
         try:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # end of it, and so is the second in any case.
 _QUIET_S = 0.1
 _LONGEST_SETTLING_S = 0.5
+# The platform posts again what was not answered in time, as while we were frozen with it in the
+# socket; every event has its time, so what is the same to the byte is a repetition.
+_POSTS_REMEMBERED = 32
 
 
 class Telemetry:
@@ -66,6 +69,7 @@ class Telemetry:
         self._subscription_descriptor = -1
         self._listener: telemetry_listener.TelemetryListener | None = None
         self._done: list[tuple[str, int]] = []
+        self._posts: dict[tuple[int, int], None] = {}
         self._last_post_s = 0.0
         self._settle_until_s = 0.0
         self.warnings = self._settings.warnings
@@ -127,9 +131,18 @@ class Telemetry:
             return []
         for body in self._listener.receive(ready):
             self._last_post_s = monotonic()
-            self._post(body)
+            if not self._repeated(body):
+                self._post(body)
         done, self._done = self._done, []
         return done
+
+    def _repeated(self, body: bytes) -> bool:
+        post = (len(body), hash(body))
+        repeated = post in self._posts
+        self._posts[post] = None
+        if len(self._posts) > _POSTS_REMEMBERED:
+            del self._posts[next(iter(self._posts))]
+        return repeated
 
     def _post(self, body: bytes) -> None:
         from serverless_instrument.forwarder.platform_events import parse

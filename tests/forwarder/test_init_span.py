@@ -109,6 +109,18 @@ def test_an_init_that_failed_is_told_at_the_end(record: dict[str, object], expec
     assert made.take(last=True) == []
 
 
+def test_a_module_that_is_imported_at_once_has_its_part_all_the_same() -> None:
+    made = init()
+    made.platform_says(START)
+    # HELLO was read at 30; the platform cuts its times to milliseconds.
+    made.platform_says(event("initRuntimeDone", 29, status="success"))
+    made.invoked(TRACE, ROOT)
+    assert [(name, start, end) for name, start, end, _, _ in shown(made.take())][2:] == [
+        ("init runtime", 20, 29),
+        ("init function", 29, 29),
+    ]
+
+
 def test_an_exception_of_the_handlers_module_is_on_the_span() -> None:
     made = init()
     made.error("app.OwnError", b"event", 45)

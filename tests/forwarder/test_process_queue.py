@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,28 @@ def test_an_outage_costs_next_to_nothing_and_nothing_is_lost(
         assert "out of reach" in said[0]
         # A connection that ends without an answer leaves it open whether the request was taken.
         assert [("may arrive twice" in line) for line in said[1:]] == [True] * (trouble is None)
+
+
+@pytest.mark.timeout(180)
+def test_a_minute_of_503(tmp_path: Path) -> None:
+    with world(tmp_path, environ=AT_END) as parts:
+        outage = Outage(parts, status(503))
+        names = [f"span {number}" for number in range(240)]
+        took_s = []
+        over_at_s = time.monotonic() + 60.0
+        for number, name in enumerate(names):
+            took_s.append(parts.invoke(name))
+            time.sleep(max(0.0, over_at_s - time.monotonic()) / (len(names) - number))
+        assert statistics.median(took_s) < 0.02
+        assert sum(took_s) < 5.0
+        # After 1, 2, 4, … seconds: what probes is one request, and nobody waits for it.
+        assert outage.requests <= 10
+        outage.over = True
+        parts.invoke("after it")
+        parts.shut_down()
+        assert sorted(outage.taken) == sorted([*names, "after it"])
+        (line,) = parts.forwarder.lines()
+        assert "out of reach" in line
 
 
 def after(delay_s: float, response: bytes = OK) -> bytes:

@@ -14,6 +14,7 @@ import pytest
 from serverless_instrument import wire
 from tests.forwarder import encoded, extensions_api, otlp_backend
 from tests.forwarder.extensions_api import answer
+from tests.forwarder.otlp_backend import Gate
 from tests.forwarder.running import Forwarder, World, eventually, world
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Platform:
     """Posts to the port that the forwarder has subscribed with."""
 
     opened: ClassVar[list[http.client.HTTPConnection]] = []
+    posts: ClassVar[int] = 0
 
     def __init__(self, parts: World) -> None:
         request = parts.api.subscriptions[-1]
@@ -38,9 +40,14 @@ class Platform:
         self.opened.append(self._connection)
 
     def post(self, *events: tuple[str, object]) -> int:
-        """The status of the answer to events of (type, record)."""
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime())
-        body = json.dumps([{"time": now, "type": kind, "record": r} for kind, r in events])
+        """The status of the answer to events of (type, record), each of a time of its own."""
+        Platform.posts += 1
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.999", time.gmtime()) + f"{Platform.posts:06d}Z"
+        return self.post_body([{"time": now, "type": kind, "record": r} for kind, r in events])
+
+    def post_body(self, document: object) -> int:
+        """The status of the answer to one request."""
+        body = json.dumps(document)
         self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
         response = self._connection.getresponse()
         response.read()
@@ -229,6 +236,47 @@ def test_dev_mode_sends_while_the_invocation_runs_and_waits_for_its_last_lines(d
     # Where the platform says nothing, the end comes by itself.
     dev.invoke("span")
     dev.shut_down()
+
+
+def test_lines_that_come_while_the_end_waits_for_the_backend_go_with_it(parts: World) -> None:
+    platform, gate = Platform(parts), Gate()
+    parts.backend.respond = gate
+    parts.api.invoke("a")
+    parts.runtime.send(encoded.start("a", "span"), encoded.end("a", "span"))
+    parts.backend.wait_for(1)
+    assert platform.post(begin("a"), line("C's last words"), done("a")) == 200
+    gate.open()
+    parts.api.wait_for_next(2)
+    assert parts.backend.names("logs") == ["C's last words"]
+    parts.shut_down()
+    assert parts.backend.names("logs") == ["C's last words"]
+
+
+def test_what_the_platform_dropped_is_counted_as_lost(parts: World) -> None:
+    dropped = {"droppedRecords": 7, "droppedBytes": 700, "reason": "too slow"}
+    assert Platform(parts).post(("platform.logsDropped", dropped)) == 200
+    parts.invoke("span")
+    parts.shut_down()
+    said = parts.forwarder.lines()
+    assert said[0].endswith("the platform dropped 7 log records: too slow")
+    assert said[-1].endswith("7 items were not delivered: 7 logs (dropped by the platform)")
+
+
+def test_what_is_posted_again_is_no_news(parts: World) -> None:
+    again: list[dict[str, object]] = [
+        {"time": TIME, "type": "platform.start", "record": {"requestId": "a"}},
+        {"time": TIME, "type": "function", "record": "once"},
+        {"time": TIME, "type": "function", "record": "twice"},
+        {"time": TIME, "type": "function", "record": "twice"},
+    ]
+    # Over other connections: the one without an answer is given up.
+    for _ in range(3):
+        assert Platform(parts).post_body(again) == 200
+    later = [{**again[1], "time": TIME.replace("123", "124")}]
+    assert Platform(parts).post_body(later) == 200
+    parts.invoke("span")
+    parts.shut_down()
+    assert parts.backend.names("logs") == ["once", "twice", "twice", "once"]
 
 
 def test_garbage_of_others_costs_nothing(parts: World) -> None:

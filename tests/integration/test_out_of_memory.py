@@ -50,7 +50,7 @@ def test_a_kill_for_memory_is_told_once_with_what_ended_before(
         assert child.is_child_of(root)
         assert child.span.status == Status()
     lines = [record.body.string_value for record in ran.logs]
-    assert lines.count("about to take a lot") == 2
+    assert lines.count("logged before the end") == 2
     assert lines.count("last words") == 2
     assert ran.ours == []
 

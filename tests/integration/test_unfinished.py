@@ -69,12 +69,14 @@ def test_a_timeout_shows_what_was_open_and_where(
         assert named[name].span.end_time_unix_nano == root.span.end_time_unix_nano
     lasted_s = (root.span.end_time_unix_nano - root.span.start_time_unix_nano) / 1e9
     assert 1.8 < lasted_s < 4
+    check_lines(ran)
 
 
 def test_a_timeout_of_code_that_holds_the_interpreter(layer_zip: Path, clean_python: str) -> None:
     ran = failing("ending.holds_the_interpreter", layer_zip, clean_python)
     assert only(ran).attributes["error.type"] == "timeout"
-    assert ran.children() == []
+    assert [child.name for child in ran.children()] == ["ended"]
+    check_lines(ran)
 
 
 def test_one_that_ends_just_in_time_is_told_as_it_ended(layer_zip: Path, clean_python: str) -> None:
@@ -87,14 +89,23 @@ def test_one_that_ends_just_in_time_is_told_as_it_ended(layer_zip: Path, clean_p
     assert late.span.status == Status()
 
 
-@pytest.mark.parametrize("handler", ["ending.is_killed", "ending.exits_in_a_span"])
+@pytest.mark.parametrize("handler", ["ending.is_killed_in_a_span", "ending.exits_in_a_span"])
 def test_a_runtime_that_dies_is_told_once(handler: str, layer_zip: Path, clean_python: str) -> None:
     ran = failing(handler, layer_zip, clean_python, {}, {})
     assert [root.attributes["error.type"] for root in ran.invocations()] == [
         "Runtime.ExitError"
     ] * 2
-    expected = ["ended"] * 2 if handler == "ending.exits_in_a_span" else []
-    assert [child.name for child in ran.children()] == expected
+    assert [child.name for child in ran.children()] == ["ended"] * 2
+    check_lines(ran, 2)
+
+
+def check_lines(ran: Run, invocations: int = 1) -> None:
+    """What each invocation wrote before it ended is there once, with its trace."""
+    roots = [root.span for root in ran.invocations()]
+    for line in ("logged before the end", "last words"):
+        found = [record for record in ran.logs if record.body.string_value == line]
+        assert [record.trace_id for record in found] == [root.trace_id for root in roots]
+        assert len(found) == invocations
 
 
 def test_an_init_that_fails_is_told_with_its_exception(layer_zip: Path, clean_python: str) -> None:
@@ -108,6 +119,20 @@ def test_an_init_that_fails_is_told_with_its_exception(layer_zip: Path, clean_py
     for traced in (first, second):
         assert traced.span.status.code == Status.STATUS_CODE_ERROR
         assert traced.attributes["error.type"] == "ValueError"
+
+
+@pytest.mark.parametrize("handler", ["import_exit_at_once.handler", "import_is_killed.handler"])
+def test_an_init_that_crashes_is_told_once(
+    handler: str, layer_zip: Path, clean_python: str
+) -> None:
+    ran = failing(handler, layer_zip, clean_python, {}, {})
+    roots = ran.invocations()
+    assert [root.attributes["error.type"] for root in roots] == ["Runtime.ExitError"] * 2
+    assert [root.span.status.code for root in roots] == [Status.STATUS_CODE_ERROR] * 2
+    assert [answer["errorType"] for answer in ran.answers] == ["Runtime.ExitError"] * 2
+    lines = [record.body.string_value for record in ran.logs]
+    # Once in the init phase, and once in each invocation.
+    assert lines.count("words of init") == (3 if handler == "import_is_killed.handler" else 0)
 
 
 def test_an_init_that_takes_all_the_time(layer_zip: Path, clean_python: str) -> None:

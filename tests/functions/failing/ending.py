@@ -16,12 +16,24 @@ def sleeps_once(event, context):
     return "awake"
 
 
-def hangs_in_spans(event, context):
+def leaves_traces():
+    """A span that ends, a log record and a line: what comes after may be the end of everything."""
     from opentelemetry import trace
 
     tracer = trace.get_tracer("shop")
     with tracer.start_as_current_span("ended"):
-        pass
+        logging.warning("logged before the end")
+    print("last words")
+    return tracer
+
+
+def is_killed_in_a_span(event, context):
+    with leaves_traces().start_as_current_span("open"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs_in_spans(event, context):
+    tracer = leaves_traces()
     with tracer.start_as_current_span("outer"), tracer.start_as_current_span("inner"):
         waits_for_ever()
 
@@ -40,6 +52,7 @@ def hangs_in_the_sdk(event, context):
 def holds_the_interpreter(event, context):
     import ctypes
 
+    leaves_traces()
     ctypes.PyDLL(None).sleep(60)  # PyDLL keeps the interpreter's lock
 
 
@@ -53,27 +66,15 @@ def ends_just_in_time(event, context):
 
 
 def exits_in_a_span(event, context):
-    from opentelemetry import trace
-
-    tracer = trace.get_tracer("shop")
-    with tracer.start_as_current_span("ended"):
-        pass
-    print("last words")
-    with tracer.start_as_current_span("open"):
+    with leaves_traces().start_as_current_span("open"):
         os._exit(3)
 
 
 def outgrows_its_memory(event, context):
     """In the middle of spans and lines; with "spare", on its own terms."""
-    from opentelemetry import trace
-
     if event.get("spare"):
         return "spared"
-    tracer = trace.get_tracer("shop")
-    with tracer.start_as_current_span("ended"):
-        logging.warning("about to take a lot")
-    print("last words")
-    with tracer.start_as_current_span("open"):
+    with leaves_traces().start_as_current_span("open"):
         takes(1024)
     return "it was enough"
 
