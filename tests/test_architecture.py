@@ -61,6 +61,7 @@ TABLE: dict[str, Row] = {
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/current_span.py": row(),
     "wrapper/deadline.py": row("wire"),
+    "wrapper/deprecation.py": row(),
     "wrapper/encoder.py": row("wire", inside="wrapper.masking"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -105,8 +106,8 @@ TABLE: dict[str, Row] = {
     ),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
-        inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
-        "wrapper.late_context wrapper.manual wrapper.otel_logs "
+        inside="wrapper.deprecation wrapper.hooks.botocore wrapper.hooks.routes "
+        "wrapper.hooks.run wrapper.late_context wrapper.manual wrapper.otel_logs "
         "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk",
     ),
     "wrapper/masking.py": row(),

@@ -1,7 +1,6 @@
-"""Writes bytecode without docstrings, for the Python that runs this file as a script.
+"""Writes lean bytecode (`lean_syntax`), for the Python that runs this module.
 
-Docstrings are a seventh of all bytecode in the layer, read at every cold start for nobody.
-compileall drops them only together with assertions, and under another file name
+compileall drops docstrings only together with assertions, and under another file name
 (https://docs.python.org/3/using/cmdline.html#cmdoption-OO).
 """
 
@@ -14,19 +13,17 @@ import re
 import sys
 from pathlib import Path
 
+from layer_build.lean_syntax import lean
+
 # https://peps.python.org/pep-0552/: the pyc is hash-based; its source is not looked at.
 _UNCHECKED_HASH = (0b01).to_bytes(4, "little")
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+# Tables of names: each name an assignment, then enumerations that hardly anybody uses.
+_NAMES = re.compile(r"/opentelemetry/semconv/(_incubating/)?attributes/\w+\.py$")
 
 
 def bytecode(source: bytes, shown_as: str) -> bytes:
     """The pyc of `source`, whose code objects name the file `shown_as`; raises SyntaxError."""
-    tree = ast.parse(source, shown_as)
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            first = node.body[0]
-            # A body of nothing else keeps a statement, in its place.
-            node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), first)]
+    tree = lean(ast.parse(source, shown_as), names_only=bool(_NAMES.search(shown_as)))
     code = compile(tree, shown_as, "exec", dont_inherit=True)
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
     return head + marshal.dumps(code)
