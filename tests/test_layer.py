@@ -257,6 +257,12 @@ def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> 
         assert answer.stdout == "True []\n", answer.stderr
     for version in missing:
         assert f"python{version} not found: no pyc for it; it still works, slower" in result.stdout
+    each = archive.bytecode_bytes(output)
+    assert set(each) == {f"cpython-{version.replace('.', '')}" for version in found}
+    size_bytes = output.stat().st_size + len(missing) * max(each.values())
+    assert size_bytes <= 5_000_000
+    if missing:
+        assert f"{output}: about {size_bytes:,} bytes with Python " in result.stdout
 
 
 @pytest.mark.parametrize("version", ["3.9", "3", "latest"])
