@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
 from start_cost import table
 
-from rivals import contenders, figures, packages, plot, report
+from rivals import between, contenders, figures, packages, plot, report
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rivals.contenders import Contender
     from rivals.report import Results
     from rivals.trial import Trial
+
+
+MARK = "scripts/bench rivals"
 
 
 @dataclasses.dataclass
@@ -71,6 +75,19 @@ def write(
         (arguments.docs / "benchmark.json").write_text(_compact(data))
         (arguments.docs / "cold-start.svg").write_text(_cold(results, chosen))
         (arguments.docs / "per-call.svg").write_text(_calls(results, chosen))
+
+    if arguments.readme:
+        short = report.short(results, chosen, zip_bytes, run.failures, machine)
+        if arguments.docs:
+            place = os.path.relpath(arguments.docs, arguments.readme.parent)
+            table_file = f"{place}/benchmark.md"
+            short += (
+                f"\n![What instrumentation adds to a cold start]({place}/cold-start.svg)\n\n"
+                f"![What instrumentation adds to each call]({place}/per-call.svg)\n\n"
+                f"All figures, spreads and versions: [{table_file}]({table_file}).\n"
+            )
+        readme = between.replaced(arguments.readme.read_text(), MARK, short)
+        arguments.readme.write_text(readme)
 
 
 def _compact(data: object) -> str:
