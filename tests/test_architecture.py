@@ -53,7 +53,8 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
-        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
+        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation "
+        "wrapper.late_context wrapper.logs "
         "wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(inside="wire"),
@@ -713,7 +714,7 @@ def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
 
 def test_wire_imports_next_to_nothing() -> None:
     found = Imports("wire.py")
-    assert (found.top, found.inside) == ({"__future__", "struct"}, {"binascii"})
+    assert (found.top, found.inside) == ({"__future__", "_struct"}, {"binascii"})
 
 
 @pytest.mark.parametrize("pattern", PURE)

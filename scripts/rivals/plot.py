@@ -89,7 +89,7 @@ def lines(title: str, x_title: str, y_title: str, series: Sequence[Line]) -> str
     Raises:
         ValueError: a point is not above 0, or there are none.
     """
-    left, top, right, bottom = 70.0, 34.0, _WIDTH - 20.0, 380.0
+    left, top, right, bottom = 70.0, 34.0, _WIDTH - 32.0, 380.0
     points = [point for line in series for point in line.points]
     if not points or min(min(point) for point in points) <= 0:
         raise ValueError("a logarithmic scale needs points above 0")
