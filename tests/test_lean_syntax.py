@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from typing import Any
 
@@ -85,6 +86,37 @@ def test_what_is_for_type_checkers_alone_goes() -> None:
     assert names["C"]().f(2) == 2
     assert names["known"] == {}
     assert "unknown" not in names
+
+
+def test_a_private_pattern_is_compiled_when_it_is_used() -> None:
+    names = run("""
+        import re
+        _ONE = re.compile(r"[a-z]+", re.I)
+        def f(text): return [_ONE.findall(text) for _ in range(2)], _ONE.flags & re.I
+        class C:
+            def g(self, text): return _ONE.sub("x", text)
+    """)
+    assert callable(names["_ONE"])
+    assert names["f"]("aB1c") == ([["aB", "c"]] * 2, 2)
+    assert names["C"]().g("a1") == "x1"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "_P = re.compile('a')\ndef f(): return re.match(_P, 'a')",
+        "_P = re.compile('a')\n_Q = _P.match\ndef f(): return _P.match('a')",
+        "_P = re.compile('a')\ndef f(p=_P): return _P.match('a')",
+        "_P = re.compile('a')\n_P = re.compile('a')\ndef f(): return _P.match('a')",
+        "_P = Q = re.compile('a')\ndef f(): return _P.match('a')",
+        "P = re.compile('a')\n_P = P\ndef f(): return P.match('a')",
+        "_P = re.compile('a')\ndef f():\n  global _P\n  _P = None\n  return True",
+    ],
+)
+def test_a_pattern_that_is_used_otherwise_stays_one(source: str) -> None:
+    names = run(f"import re\n{source}")
+    assert isinstance(names["_P"], re.Pattern)
+    assert names["f"]()
 
 
 TABLE = """

@@ -7,7 +7,8 @@ Each of these is read from the file, unmarshalled or executed at every cold star
   expressions of ``typing``'s;
 - ``if TYPE_CHECKING:`` and functions marked ``@overload``, which are for type checkers alone;
 - of the tables of names of the conventions, the enumerations: a span needs the names. Whoever asks
-  for an enumeration gets it (https://peps.python.org/pep-0562/).
+  for an enumeration gets it (https://peps.python.org/pep-0562/);
+- the compiling of a private regular expression, which waits for its first use.
 
 The sources in the layer are as they were, lines and all, and a traceback shows them.
 """
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import ast
 from typing import TypeVar
+
+from layer_build.late_patterns import put_off
 
 _Function = TypeVar("_Function", ast.FunctionDef, ast.AsyncFunctionDef)
 _MISSING = 'raise AttributeError(f"module {__name__!r} has no attribute {name!r}")'
@@ -27,6 +30,7 @@ def lean(tree: ast.Module, *, names_only: bool) -> ast.Module:
     `names_only`: it is a table of names, whose classes come when they are asked for.
     """
     tree = _Lean().visit(tree)
+    put_off(tree)
     if names_only:
         tree = _with_late_classes(tree)
     return ast.fix_missing_locations(tree)
