@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -13,6 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from start_cost import command
+from start_cost.command import need_layer, say
 from start_cost.processes import unpack
 
 from rivals import backends, between, contenders, output, packages, plan, trial
@@ -33,8 +34,7 @@ def main() -> int:
     """Measure everybody and write the report; 1 when ours could not be measured."""
     parser = _parser()
     arguments = parser.parse_args()
-    if not arguments.layer.is_file():
-        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
+    need_layer(parser, arguments.layer)
     if arguments.rounds is not None and arguments.rounds < 1:
         parser.error(f"--rounds {arguments.rounds}: 1 or more")
     if arguments.minutes <= 0:
@@ -82,7 +82,7 @@ def main() -> int:
 def _prepare(chosen: Sequence[Contender], layer: Path, cache: Path, scratch: Path) -> Run:
     run = Run({}, {}, defaultdict(list), {})
     for contender in chosen:
-        _say(f"{contender.title}: packages")
+        say(f"{contender.title}: packages")
         if contender.name == contenders.OURS:
             opt = scratch / "opt"
             unpack(layer, opt)
@@ -127,7 +127,7 @@ def _measure(
         ]
         gone_s = time.monotonic() - began_s
         if number > 1 and gone_s + pace.expected_s(rounds[0]) > limit_s:
-            _say(f"{number - 1} rounds in {gone_s / 60:.1f} min: another would not fit in")
+            say(f"{number - 1} rounds in {gone_s / 60:.1f} min: another would not fit in")
             return
         announced = None
         for position, step in enumerate(rounds[0]):
@@ -136,7 +136,7 @@ def _measure(
                 left = [*rounds[0][position:], *(one for later in rounds[1:] for one in later)]
                 gone_s = time.monotonic() - began_s
                 left_s = min(pace.expected_s(left), max(0.0, limit_s - gone_s))
-                _say(
+                say(
                     f"round {number} of {effort.rounds} at most: {step.case.title} "
                     f"({gone_s / 60:.1f} min gone, about {left_s / 60:.0f} left)"
                 )
@@ -162,12 +162,12 @@ def _try(run: Run, place: Place, step: plan.Step) -> None:
         )
     except (InvocationError, TimeoutError) as error:
         run.failures[name] = f"{title}: {error}"
-        _say(f"{step.contender.title} {run.failures[name]}")
+        say(f"{step.contender.title} {run.failures[name]}")
         return
     silent = not result.telemetry and not result.output_bytes
     if silent and name != contenders.BARE and step.calls > 1:
         run.failures[name] = f"{title}: no telemetry came"
-        _say(f"{step.contender.title} {run.failures[name]}")
+        say(f"{step.contender.title} {run.failures[name]}")
     elif step.number:
         run.trials[title, name].append(result)
 
@@ -214,14 +214,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say(step: str) -> None:
-    print(f"==> {step}", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    # So that processes and control groups are cleaned up on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run(main)
