@@ -9,7 +9,7 @@ become one ``ScopeSpans``, ``ScopeLogs`` or ``ScopeMetrics`` by concatenation
 
 from __future__ import annotations
 
-import struct
+from _struct import Struct  # `struct` only names it anew, for 0.5 M instructions of both starts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ KINDS = frozenset((*range(HELLO, EMF + 1), DEADLINE))
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 
 _MAGIC = b"SI"
-_HEADER = struct.Struct("!2sBBI")
-_HELLO = struct.Struct("!IB")
-_EMF = struct.Struct("!Q")
-_REQUEST = struct.Struct("!QQBBHQ")
+_HEADER = Struct("!2sBBI")
+_HELLO = Struct("!IB")
+_EMF = Struct("!Q")
+_REQUEST = Struct("!QQBBHQ")
 _FACTS_OFFSET = 16
-_FAILED_ITEMS = struct.Struct("!18xH")
-_CPU_NS = struct.Struct("!20xQ")
+_FAILED_ITEMS = Struct("!18xH")
+_CPU_NS = Struct("!20xQ")
 _MOST_FAILED_ITEMS = 0xFFFF
-_BATCH = struct.Struct("!IH")
-_DROPPED = struct.Struct("!IB")
-_BATCH_FRAME = struct.Struct("!2sBBIIH")
-_DIGEST = struct.Struct("!II")
+_BATCH = Struct("!IH")
+_DROPPED = Struct("!IB")
+_BATCH_FRAME = Struct("!2sBBIIH")
+_DIGEST = Struct("!II")
 DIGEST_BYTES = _DIGEST.size
 # Loaded on first use: a process without logs needs none.
 _crc32: list[Callable[[bytes], int]] = []

@@ -57,7 +57,8 @@ TABLE: dict[str, Row] = {
     "wrapper/__init__.py": row(),
     "wrapper/bootstrap.py": row(
         inside="wire wrapper.channel wrapper.deadline wrapper.encoder wrapper.errors "
-        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation wrapper.logs "
+        "wrapper.internal_extension wrapper.context_extractor wrapper.invocation "
+        "wrapper.late_context wrapper.logs "
         "wrapper.measurements wrapper.on_import wrapper.payload wrapper.resource wrapper.settings",
     ),
     "wrapper/channel.py": row(inside="wire"),
@@ -65,6 +66,7 @@ TABLE: dict[str, Row] = {
     "wrapper/consumer_span.py": row("wrapper.propagation wrapper.records wrapper.triggers.base"),
     "wrapper/current_span.py": row(),
     "wrapper/deadline.py": row("wire"),
+    "wrapper/deprecation.py": row(),
     "wrapper/encoder.py": row("wire", inside="masking"),
     "wrapper/errors.py": row(),
     "wrapper/hooks/__init__.py": row(),
@@ -117,8 +119,8 @@ TABLE: dict[str, Row] = {
     "wrapper/metric_reader.py": row("wrapper.encoder wrapper.measurements wrapper.metric_encoder"),
     "wrapper/on_import.py": row(
         "wire wrapper.hooks.table wrapper.import_hooks",
-        inside="wrapper.hooks.botocore wrapper.hooks.routes wrapper.hooks.run "
-        "wrapper.late_context wrapper.manual wrapper.otel_logs "
+        inside="wrapper.deprecation wrapper.hooks.botocore wrapper.hooks.routes "
+        "wrapper.hooks.run wrapper.late_context wrapper.manual wrapper.otel_logs "
         "wrapper.own_packages wrapper.propagation wrapper.propagators wrapper.sdk "
         "wrapper.sdk_metrics",
     ),
@@ -814,7 +816,7 @@ def test_the_sides_meet_in_wire_alone(side: str, other: str) -> None:
 
 def test_wire_imports_next_to_nothing() -> None:
     found = Imports("wire.py")
-    assert (found.top, found.inside) == ({"__future__", "struct"}, {"binascii"})
+    assert (found.top, found.inside) == ({"__future__", "_struct"}, {"binascii"})
 
 
 @pytest.mark.parametrize("pattern", PURE)

@@ -142,14 +142,21 @@ def test_it_is_within_its_budget_and_says_its_size(tmp_path: Path) -> None:
         assert re.search(rf"^{size.part} .* {size.unzipped_bytes:,}$", result.stdout, re.MULTILINE)
 
 
+def bundled(content: bytes) -> dict[str, CodeType]:
+    """{module: its code} of a bundle."""
+    assert content[:4] == importlib.util.MAGIC_NUMBER
+    index = marshal.loads(content[8 : 8 + int.from_bytes(content[4:8], "little")])
+    return {name: marshal.loads(content[at : at + size]) for name, (at, size, _) in index.items()}
+
+
 def test_bytecode_is_unchecked_and_names_the_path_in_the_layer(layer: Path) -> None:
-    suffix = f".{sys.implementation.cache_tag}.pyc"
+    tag = sys.implementation.cache_tag
     seen = 0
     with zipfile.ZipFile(layer) as opened:
         for name in opened.namelist():
             if not name.endswith(".pyc"):
                 continue
-            assert name.endswith(suffix), "bytecode of a Python that was not asked for"
+            assert name.endswith(f".{tag}.pyc"), "bytecode of a Python that was not asked for"
             content = opened.read(name)
             assert content[:4] == importlib.util.MAGIC_NUMBER
             # https://peps.python.org/pep-0552/: bit 0 hash-based, bit 1 check the source.
@@ -158,7 +165,27 @@ def test_bytecode_is_unchecked_and_names_the_path_in_the_layer(layer: Path) -> N
             assert isinstance(code, CodeType)
             assert code.co_filename == "/opt/" + importlib.util.source_from_cache(name)
             seen += 1
-    assert seen > 100
+    assert seen > 50
+
+
+def test_bundles_hold_the_code_of_the_sources_beside_them(layer: Path) -> None:
+    directory = f"python/serverless_instrument/bundles/{sys.implementation.cache_tag}/"
+    with zipfile.ZipFile(layer) as opened:
+        names = set(opened.namelist())
+        bundles = [name for name in names if re.match(r".*/bundles/.*[^/]$", name)]
+        assert {name.removeprefix(directory) for name in bundles} == {
+            "opentelemetry",
+            "packaging",
+            "serverless_instrument",
+            "wrapt",
+        }
+        for bundle in bundles:
+            found = bundled(opened.read(bundle))
+            assert len(found) > 5
+            for name, code in found.items():
+                stem = f"python/{name.replace('.', '/')}"
+                source = next(n for n in (f"{stem}.py", f"{stem}/__init__.py") if n in names)
+                assert code.co_filename == f"/opt/{source}"
 
 
 def test_bytecode_serves_whatever_happened_to_the_source(opt: Path) -> None:
@@ -167,20 +194,35 @@ def test_bytecode_serves_whatever_happened_to_the_source(opt: Path) -> None:
         source.write_text("raise SystemExit('compiled anew')\n")
     program = (
         f"import sys; sys.path.insert(0, {str(python)!r});"
-        "from serverless_instrument.wrapper import bootstrap, encoder; print(bootstrap.__cached__)"
+        "import serverless_instrument; from serverless_instrument import wrapper;"
+        "from serverless_instrument.wrapper import bootstrap, encoder;"
+        "print(serverless_instrument.__cached__, wrapper.__cached__, bootstrap.__cached__)"
     )
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip().endswith(f"bootstrap.{sys.implementation.cache_tag}.pyc")
+    tag = sys.implementation.cache_tag
+    package = python / "serverless_instrument"
+    assert result.stdout.split() == [
+        str(package / "__pycache__" / f"__init__.{tag}.pyc"),
+        str(package / "wrapper" / "__pycache__" / f"__init__.{tag}.pyc"),
+        str(package / "bundles" / str(tag) / "serverless_instrument"),
+    ]
 
 
 def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> None:
-    def is_cached(source: Path) -> bool:
-        return Path(importlib.util.cache_from_source(str(source))).exists()
-
     python = opt / "python"
+    in_bundles = {
+        code.co_filename.replace("/opt/", f"{opt}/", 1)
+        for bundle in (python / "serverless_instrument" / "bundles").glob("*/*")
+        for code in bundled(bundle.read_bytes()).values()
+    }
+
+    def is_cached(source: Path) -> bool:
+        own_file = Path(importlib.util.cache_from_source(str(source)))
+        return own_file.exists() or str(source) in in_bundles
+
     wanted = set()
     for source in filter(is_cached, python.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
@@ -202,7 +244,7 @@ def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> 
     processes.unpack(output, tmp_path / "opt")
     program = (
         f"import os, sys; sys.path.insert(0, {str(tmp_path / 'opt/python')!r});"
-        "import wrapt, opentelemetry.sdk.trace, serverless_instrument.wrapper.bootstrap;"
+        "import serverless_instrument.wrapper.bootstrap, wrapt, opentelemetry.sdk.trace;"
         "ours = ('wrapt', 'opentelemetry', 'serverless_instrument');"
         "cached = {name: module.__cached__ for name, module in sys.modules.items()"
         " if name.startswith(ours) and getattr(module, '__cached__', None)};"
@@ -215,6 +257,12 @@ def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> 
         assert answer.stdout == "True []\n", answer.stderr
     for version in missing:
         assert f"python{version} not found: no pyc for it; it still works, slower" in result.stdout
+    each = archive.bytecode_bytes(output)
+    assert set(each) == {f"cpython-{version.replace('.', '')}" for version in found}
+    size_bytes = output.stat().st_size + len(missing) * max(each.values())
+    assert size_bytes <= 5_000_000
+    if missing:
+        assert f"{output}: about {size_bytes:,} bytes with Python " in result.stdout
 
 
 @pytest.mark.parametrize("version", ["3.9", "3", "latest"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from start_cost import instructions
+from start_cost.command import need_layer
 from start_cost.processes import Sandbox, unpack
 
 from budgets import counts, starts, verdict
@@ -32,8 +33,7 @@ def main() -> int:
     unknown = sorted(set(arguments.names) - set(counts.NAMES))
     if unknown:
         parser.error(f"{', '.join(unknown)}: not one of {', '.join(counts.NAMES)}")
-    if not arguments.layer.is_file():
-        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
+    need_layer(parser, arguments.layer)
     if not instructions.available():
         print("bench: valgrind not found: apt install valgrind", file=sys.stderr)
         return 2

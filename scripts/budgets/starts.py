@@ -17,7 +17,7 @@ _OF_THE_FORWARDER = (
     "endings function_lines http1_server init_span json_text link log_intake log_records "
     "never_began patience platform_events platform_lines poster protobuf resource spans unfinished"
 )
-_WHILE_IT_WAITS = {"_json", "binascii", "zlib"} | {
+_WHILE_IT_WAITS = {"_json", "binascii", "struct", "zlib"} | {
     f"serverless_instrument.forwarder.{name}" for name in _OF_THE_FORWARDER.split()
 }
 

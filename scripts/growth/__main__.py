@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import signal
 import sys
 import tempfile
 from itertools import accumulate
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rivals import backends, plot, trial
 from start_cost import table
+from start_cost.command import need_layer, run, say
 from start_cost.processes import unpack
 
 from growth import measure, series
@@ -34,8 +34,7 @@ def main() -> int:
     """Measure, print, draw; 1 when something grows faster than in proportion, or leaks."""
     parser = _parser()
     arguments = parser.parse_args()
-    if not arguments.layer.is_file():
-        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
+    need_layer(parser, arguments.layer)
     if arguments.times < 1:
         parser.error(f"--times {arguments.times}: 1 or more")
     spans, lines, total = _SPANS, _LINES, _INVOCATIONS
@@ -52,7 +51,7 @@ def main() -> int:
         with measure.environment(place, opt) as running:
             by_lines = _points(measure.work(running, "lines", lines, arguments.times), "lines")
         with measure.environment(place, opt) as running:
-            _say(f"{total} invocations")
+            say(f"{total} invocations")
             each = measure.invocations(running, total)
     totals: Points = list(zip(range(1, total + 1), accumulate(cost.cpu_ms for cost in each)))  # noqa: B905 - of one length
     shown = [point for point in totals if point[0] in {10**power for power in range(5)} | {total}]
@@ -79,7 +78,7 @@ def _points(costs: dict[int, list[measure.Cost]], kind: str) -> Points:
     for count, found in costs.items():
         # The least: what else runs on the machine only ever adds.
         cpu_ms = min(cost.cpu_ms for cost in found)
-        _say(f"{count:>7,} {kind}: {cpu_ms:9.2f} ms CPU, {cpu_ms / count * 1000:8.1f} us each")
+        say(f"{count:>7,} {kind}: {cpu_ms:9.2f} ms CPU, {cpu_ms / count * 1000:8.1f} us each")
         points.append((count, cpu_ms))
     return points
 
@@ -113,14 +112,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say(step: str) -> None:
-    print(f"==> {step}", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    # So that processes and control groups are cleaned up on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -27,14 +27,15 @@ def marginal(points: Sequence[tuple[float, float]]) -> list[float]:
 
 
 def steepening(points: Sequence[tuple[float, float]]) -> float:
-    """How much dearer one more is at the end than it was at the cheapest part before.
+    """How much dearer one more is at its dearest than it usually is.
 
-    1.0 is a straight line; a cost that grows with the square gives about the factor of the last
-    two counts.
+    1.0 is a straight line; a cost that grows with the square, or takes a step, gives ten and more
+    over some powers of ten. What it usually is, is the median: between small counts, whose
+    costs lie near each other, the weather can make one more cost nothing.
     """
     costs = marginal(points)
-    floor = min((cost for cost in costs if cost > 0), default=0.0)
-    return max(costs) / floor if floor else float("inf")
+    usual = statistics.median_low(costs)
+    return max(costs) / usual if usual > 0 else float("inf")
 
 
 def drift(values: Sequence[float]) -> float:

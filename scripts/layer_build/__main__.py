@@ -8,9 +8,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from layer_build import archive, bytecode, dependencies, freshness, interpreters, notices, tree
 from layer_build.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = _ROOT / tree.PACKAGE
@@ -80,7 +84,8 @@ def _build(asked: str, output: Path, *, if_stale: bool) -> None:
         archive.write(opt, output)
     freshness.remember(output, current)
     _report(output, time.monotonic() - started)
-    _hold_budget(output, _BUDGET_ALL_BYTES if asked == "all" else _BUDGET_ONE_PYTHON_BYTES)
+    budget_bytes = _BUDGET_ALL_BYTES if asked == "all" else _BUDGET_ONE_PYTHON_BYTES
+    _hold_budget(output, budget_bytes, missing)
 
 
 def _lay_out(opt: Path) -> None:
@@ -112,11 +117,20 @@ def _report(output: Path, elapsed_s: float) -> None:
     )
 
 
-def _hold_budget(output: Path, budget_bytes: int) -> None:
+def _hold_budget(output: Path, budget_bytes: int, missing: Sequence[str]) -> None:
+    """Raise BuildError where the zip is too large, or would be with the Pythons not found.
+
+    Each of them is taken for as large as the largest of those that were.
+    """
     size_bytes = output.stat().st_size
+    also = ""
+    if missing:
+        size_bytes += len(missing) * max(archive.bytecode_bytes(output).values())
+        also = f" with Python {', '.join(missing)}, as large as the largest of the others"
+        print(f"{output}: about {size_bytes:,} bytes{also}")
     if size_bytes > budget_bytes:
         raise BuildError(
-            f"{output} has {size_bytes:,} bytes, over its budget of {budget_bytes:,}; "
+            f"{output} has {size_bytes:,} bytes{also}, over its budget of {budget_bytes:,}; "
             "drop dead weight (layer_build/tree.py)"
         )
 

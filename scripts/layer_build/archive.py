@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 import zipfile
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 # The earliest time a zip entry can hold.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
+# What an entry takes besides its content and, twice, its name (APPNOTE.TXT, 4.3.7 and 4.3.12).
+_ENTRY_BYTES = 30 + 46
+# https://peps.python.org/pep-3147/
+_TAG = re.compile(r"cpython-3\d+")
 
 
 class Size(NamedTuple):
@@ -52,6 +57,17 @@ def sizes(output: Path) -> list[Size]:
     """Compressed and unpacked size of each top-level part of the zip `output`."""
     with zipfile.ZipFile(output) as archive:
         return list(_sizes(archive.infolist()))
+
+
+def bytecode_bytes(output: Path) -> dict[str, int]:
+    """{cache tag: what the bytecode of that Python takes in the zip `output`}."""
+    found: dict[str, int] = {}
+    with zipfile.ZipFile(output) as archive:
+        for entry in archive.infolist():
+            if tag := _TAG.search(entry.filename):
+                taken = entry.compress_size + _ENTRY_BYTES + 2 * len(entry.filename)
+                found[tag[0]] = found.get(tag[0], 0) + taken
+    return found
 
 
 def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:

@@ -17,11 +17,17 @@ from layer_build.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMPILER = Path(__file__).with_name("compile_lean.py")
+_COMPILER = "layer_build.compile_lean"
 # Up to Python 3.10 the bytes of a frozenset constant follow the hash seed. Columns of every
 # instruction, for the carets under a traceback's lines, are a seventh of the zip and are read at
 # every cold start; lines stay (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONNODEBUGRANGES).
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PYTHONNODEBUGRANGES": "1"}
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONNODEBUGRANGES": "1",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 
 # Nothing in the layer imports these at its top: tables of names for other subjects (browsers,
 # Kubernetes, pipelines…), commands, set-up from a file. A third of all bytecode; they stay
@@ -51,7 +57,7 @@ def compile_tree(python: Path, interpreters: Mapping[str, str]) -> None:
 
 def _compile(python: Path, interpreter: str) -> None:
     # No -I: it would ignore the hash seed; a bare environment and / as directory isolate as well.
-    command = [interpreter, "-s", "-S", str(_COMPILER), str(python), "/opt/python", _SOURCE_ONLY]
+    command = [interpreter, "-s", "-S", "-m", _COMPILER, str(python), "/opt/python", _SOURCE_ONLY]
     answer = subprocess.run(
         command, cwd="/", env=_ENVIRONMENT, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,6 @@
-"""Writes bytecode without docstrings, for the Python that runs this file as a script.
+"""Writes lean bytecode (`lean_syntax`), for the Python that runs this module.
 
-Docstrings are a seventh of all bytecode in the layer, read at every cold start for nobody.
-compileall drops them only together with assertions, and under another file name
+compileall drops docstrings only together with assertions, and under another file name
 (https://docs.python.org/3/using/cmdline.html#cmdoption-OO).
 """
 
@@ -14,22 +13,19 @@ import re
 import sys
 from pathlib import Path
 
+from layer_build import bundles
+from layer_build.lean_syntax import lean
+
 # https://peps.python.org/pep-0552/: the pyc is hash-based; its source is not looked at.
-_UNCHECKED_HASH = (0b01).to_bytes(4, "little")
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_HEAD = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little")
+# Tables of names: each name an assignment, then enumerations that hardly anybody uses.
+_NAMES = re.compile(r"/opentelemetry/semconv/(_incubating/)?attributes/\w+\.py$")
 
 
-def bytecode(source: bytes, shown_as: str) -> bytes:
-    """The pyc of `source`, whose code objects name the file `shown_as`; raises SyntaxError."""
-    tree = ast.parse(source, shown_as)
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            first = node.body[0]
-            # A body of nothing else keeps a statement, in its place.
-            node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), first)]
-    code = compile(tree, shown_as, "exec", dont_inherit=True)
-    head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
-    return head + marshal.dumps(code)
+def code(source: bytes, shown_as: str) -> bytes:
+    """Marshalled code of `source`, which names the file `shown_as`; raises SyntaxError."""
+    tree = lean(ast.parse(source, shown_as), names_only=bool(_NAMES.search(shown_as)))
+    return marshal.dumps(compile(tree, shown_as, "exec", dont_inherit=True))
 
 
 def main() -> int:
@@ -38,19 +34,27 @@ def main() -> int:
     Arguments: the directory, where it will be, a pattern of the modules to leave as source.
     """
     top, shown_below, source_only = Path(sys.argv[1]), sys.argv[2], re.compile(sys.argv[3])
+    bundled: dict[str, bytes] = {}
     status = 0
     for path in sorted(top.rglob("*.py")):
+        name, source = path.relative_to(top).as_posix(), path.read_bytes()
         if source_only.search(path.as_posix()):
             continue
-        target = Path(importlib.util.cache_from_source(str(path)))
-        target.parent.mkdir(exist_ok=True)
         try:
-            target.write_bytes(
-                bytecode(path.read_bytes(), f"{shown_below}/{path.relative_to(top).as_posix()}")
-            )
+            compiled = code(source, f"{shown_below}/{name}")
         except SyntaxError as error:
             print(f"SyntaxError: {path}: {error}")
             status = 1
+            continue
+        if bundles.is_bundled(name):
+            bundled[name] = compiled
+        if bundles.has_own_file(name):
+            target = Path(importlib.util.cache_from_source(str(path)))
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(_HEAD + importlib.util.source_hash(source) + compiled)
+    if bundled:
+        tag = str(sys.implementation.cache_tag)
+        bundles.write(top / "serverless_instrument" / "bundles" / tag, bundled)
     return status
 
 

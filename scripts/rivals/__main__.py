@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
-import signal
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from start_cost import command
+from start_cost.command import need_layer, say
 from start_cost.processes import unpack
 
-from rivals import backends, contenders, output, packages, plan, trial
+from rivals import backends, between, contenders, output, packages, plan, trial
 from rivals.lambda_api import InvocationError
 from rivals.output import Run
 
@@ -32,10 +34,16 @@ def main() -> int:
     """Measure everybody and write the report; 1 when ours could not be measured."""
     parser = _parser()
     arguments = parser.parse_args()
-    if not arguments.layer.is_file():
-        parser.error(f"{arguments.layer}: no such layer; scripts/build-layer")
+    need_layer(parser, arguments.layer)
     if arguments.rounds is not None and arguments.rounds < 1:
         parser.error(f"--rounds {arguments.rounds}: 1 or more")
+    if arguments.minutes <= 0:
+        parser.error(f"--minutes {arguments.minutes:g}: more than 0")
+    if arguments.readme:
+        try:
+            between.replaced(arguments.readme.read_text(), output.MARK, "")
+        except (OSError, ValueError) as error:
+            parser.error(f"--readme {arguments.readme}: {error}")
     effort = plan.QUICK if arguments.quick else plan.FULL
     if arguments.rounds:
         effort = effort._replace(rounds=arguments.rounds)
@@ -58,7 +66,8 @@ def main() -> int:
             return 2
         place = trial.Place(scratch, python, sink, aws_url)
         measurable = [one for one in chosen if one.name in run.layers]
-        _measure(run, place, effort, measurable, arguments.function or contenders.FUNCTIONS)
+        functions = arguments.function or contenders.FUNCTIONS
+        _measure(run, place, effort, measurable, functions, arguments.minutes * 60)
         zip_bytes = {
             name: arguments.layer.stat().st_size
             if name == contenders.OURS
@@ -73,7 +82,7 @@ def main() -> int:
 def _prepare(chosen: Sequence[Contender], layer: Path, cache: Path, scratch: Path) -> Run:
     run = Run({}, {}, defaultdict(list), {})
     for contender in chosen:
-        _say(f"{contender.title}: packages")
+        say(f"{contender.title}: packages")
         if contender.name == contenders.OURS:
             opt = scratch / "opt"
             unpack(layer, opt)
@@ -103,39 +112,64 @@ def _measure(
     effort: plan.Effort,
     chosen: Sequence[Contender],
     functions: Sequence[str],
+    limit_s: float,
 ) -> None:
-    announced = None
+    """Whole rounds, as many as fit into `limit_s`; two at least, the first of which only warms."""
     for contender in chosen:
         if not place.sink.tls and "{tls}" in contender.environ.values():
             run.failures[contender.name] = "it sends over TLS, and there is no openssl here"
-    for step in plan.steps(effort, chosen, functions):
-        name = step.contender.name
-        if (step.number, step.case) != announced:
-            announced = step.number, step.case
-            _say(f"round {step.number} of {effort.rounds}: {step.case.title}")
-        if name in run.failures:
-            continue
-        bytecode = step.case.variant != plan.WITHOUT_BYTECODE
-        try:
-            result = trial.run(
-                place,
-                step.contender,
-                (run.layers if bytecode else run.bare_layers)[name],
-                step.case.function,
-                step.calls,
-                share=step.case.share,
-                bytecode=bytecode,
-            )
-        except (InvocationError, TimeoutError) as error:
-            run.failures[name] = f"{step.case.title}: {error}"
-            _say(f"{step.contender.title} {run.failures[name]}")
-            continue
-        silent = not result.telemetry and not result.output_bytes
-        if silent and name != contenders.BARE and step.calls > 1:
-            run.failures[name] = f"{step.case.title}: no telemetry came"
-            _say(f"{step.contender.title} {run.failures[name]}")
-        elif step.number:
-            run.trials[step.case.title, name].append(result)
+    pace = plan.Pace()
+    began_s = time.monotonic()
+    for number in range(effort.rounds + 1):
+        rounds = [
+            plan.steps(effort, chosen, later, functions)
+            for later in range(number, effort.rounds + 1)
+        ]
+        gone_s = time.monotonic() - began_s
+        if number > 1 and gone_s + pace.expected_s(rounds[0]) > limit_s:
+            say(f"{number - 1} rounds in {gone_s / 60:.1f} min: another would not fit in")
+            return
+        announced = None
+        for position, step in enumerate(rounds[0]):
+            if step.case != announced:
+                announced = step.case
+                left = [*rounds[0][position:], *(one for later in rounds[1:] for one in later)]
+                gone_s = time.monotonic() - began_s
+                left_s = min(pace.expected_s(left), max(0.0, limit_s - gone_s))
+                say(
+                    f"round {number} of {effort.rounds} at most: {step.case.title} "
+                    f"({gone_s / 60:.1f} min gone, about {left_s / 60:.0f} left)"
+                )
+            if step.contender.name not in run.failures:
+                trial_s = time.monotonic()
+                _try(run, place, step)
+                pace.note(step, time.monotonic() - trial_s)
+
+
+def _try(run: Run, place: Place, step: plan.Step) -> None:
+    """One trial; what comes of it is noted in `run`."""
+    name, title = step.contender.name, step.case.title
+    bytecode = step.case.variant != plan.WITHOUT_BYTECODE
+    try:
+        result = trial.run(
+            place,
+            step.contender,
+            (run.layers if bytecode else run.bare_layers)[name],
+            step.case.function,
+            step.calls,
+            share=step.case.share,
+            bytecode=bytecode,
+        )
+    except (InvocationError, TimeoutError) as error:
+        run.failures[name] = f"{title}: {error}"
+        say(f"{step.contender.title} {run.failures[name]}")
+        return
+    silent = not result.telemetry and not result.output_bytes
+    if silent and name != contenders.BARE and step.calls > 1:
+        run.failures[name] = f"{title}: no telemetry came"
+        say(f"{step.contender.title} {run.failures[name]}")
+    elif step.number:
+        run.trials[title, name].append(result)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,23 +191,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"of {', '.join(contenders.FUNCTIONS)}; repeatable",
     )
-    parser.add_argument("--rounds", type=int, metavar="N", help="starts of each kind")
+    parser.add_argument("--rounds", type=int, metavar="N", help="starts of each kind, at most")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=30,
+        metavar="N",
+        help="end after the last whole round that fits into so many (default: %(default)s)",
+    )
     parser.add_argument("--quick", action="store_true", help="one round, to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as data, too")
     parser.add_argument(
         "--docs", type=Path, metavar="DIRECTORY", help="write benchmark.md, .json and two plots"
     )
+    parser.add_argument(
+        "--readme",
+        type=Path,
+        metavar="FILE",
+        help=f"write a short table between its lines {between.begin(output.MARK)} and "
+        f"{between.end(output.MARK)}, and the plots of --docs",
+    )
     return parser
 
 
-def _say(step: str) -> None:
-    print(f"==> {step}", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    # So that processes and control groups are cleaned up on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command.run(main)

@@ -10,19 +10,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from start_cost.http_server import Request, Server, response
 from start_cost.lambda_stub import (
     EXTENSION_NEXT,
     REGISTER,
     RUNTIME_NEXT,
     invocation_headers,
-    read_request,
     request_id,
-    response,
 )
 
 if TYPE_CHECKING:
@@ -47,13 +45,14 @@ class InvocationError(Exception):
     """The function answered with an error; the message is its document."""
 
 
-class LambdaApi:
+class LambdaApi(Server):
     """Context manager; serves on `address` (``127.0.0.1:port``) until it is left.
 
     Extensions that register from inside the runtime are counted as soon as they ask for an event.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._changed = threading.Condition()
         self._number = 0
         self._waiting: dict[int, str] = {}
@@ -62,13 +61,6 @@ class LambdaApi:
         self._registered_s = 0.0
         self._closed = False
         self._event = b"{}"
-        self._connections: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=32)
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __enter__(self) -> LambdaApi:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
 
     def __exit__(
         self,
@@ -79,9 +71,7 @@ class LambdaApi:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._listener.close()
-        for connection in self._connections:
-            connection.close()
+        super().__exit__(kind, error, traceback)
 
     def wait_registered(self, timeout_s: float) -> None:
         """Wait until an extension has registered.
@@ -133,27 +123,9 @@ class LambdaApi:
         end_s = self.wait_ready(who, timeout_s)
         return Invoked((answered_s - begin_s) * 1e3, max(0.0, end_s - answered_s) * 1e3)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connections.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            while (request := read_request(connection)) is not None:
-                answer = self._answer(request.target, request.body, request.received_s)
-                if answer is None:
-                    return
-                connection.sendall(answer)
-        except OSError:
-            return
-
-    def _answer(self, target: str, body: bytes, received_s: float) -> bytes | None:
+    def answer(self, request: Request) -> bytes | None:
+        """As Lambda answers; None for who waits when it is over."""
+        target, received_s, body = request
         if target in (RUNTIME, EXTENSION):
             return self._next(target, received_s)
         with self._changed:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
 from start_cost import table
 
-from rivals import contenders, figures, packages, plot, report
+from rivals import between, contenders, figures, packages, plot, report
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rivals.contenders import Contender
     from rivals.report import Results
     from rivals.trial import Trial
+
+
+MARK = "scripts/bench rivals"
 
 
 @dataclasses.dataclass
@@ -72,6 +76,19 @@ def write(
         (arguments.docs / "cold-start.svg").write_text(_cold(results, chosen))
         (arguments.docs / "per-call.svg").write_text(_calls(results, chosen))
 
+    if arguments.readme:
+        short = report.short(results, chosen, zip_bytes, run.failures, machine)
+        if arguments.docs:
+            place = os.path.relpath(arguments.docs, arguments.readme.parent)
+            table_file = f"{place}/benchmark.md"
+            short += (
+                f"\n![What instrumentation adds to a cold start]({place}/cold-start.svg)\n\n"
+                f"![What instrumentation adds to each call]({place}/per-call.svg)\n\n"
+                f"All figures, spreads and versions: [{table_file}]({table_file}).\n"
+            )
+        readme = between.replaced(arguments.readme.read_text(), MARK, short)
+        arguments.readme.write_text(readme)
+
 
 def _compact(data: object) -> str:
     """JSON with a line for each figure, not one for each number of it."""
@@ -86,8 +103,8 @@ def _cold(results: Results, chosen: Sequence[Contender]) -> str:
     return plot.bars(
         "What instrumentation adds to a cold start",
         [
-            _panel(results, chosen, "empty function, processor time", "hello", "init_cpu_all"),
-            _panel(results, chosen, "function with boto3, processor time", "boto", "init_cpu_all"),
+            _panel(results, chosen, "empty function, processor time", "hello", "init_cpu"),
+            _panel(results, chosen, "function with boto3, processor time", "boto", "init_cpu"),
             _panel(results, chosen, "empty, with 128 MB: time", "hello, 128 MB", "init_wall"),
         ],
     )
@@ -97,9 +114,9 @@ def _calls(results: Results, chosen: Sequence[Contender]) -> str:
     return plot.bars(
         "What instrumentation adds to each call",
         [
-            _panel(results, chosen, "empty function, processor time", "hello", "call_cpu_all"),
-            _panel(results, chosen, "three AWS calls, processor time", "aws_calls", "call_cpu_all"),
-            _panel(results, chosen, "100 spans, processor time", "spans", "call_cpu_all"),
+            _panel(results, chosen, "empty function, processor time", "hello", "call_cpu"),
+            _panel(results, chosen, "three AWS calls, processor time", "aws_calls", "call_cpu"),
+            _panel(results, chosen, "100 spans, processor time", "spans", "call_cpu"),
         ],
     )
 
@@ -107,10 +124,14 @@ def _calls(results: Results, chosen: Sequence[Contender]) -> str:
 def _panel(
     results: Results, chosen: Sequence[Contender], title: str, case: str, measure: str
 ) -> plot.Panel:
+    """Bars of the runtime process, and of the extension's besides where `measure` has both."""
     added = report.series(results, case, measure)
-    shown = [
-        plot.Bar(one.title, added(one.name), one.name == contenders.OURS)
-        for one in chosen
-        if one.name != contenders.BARE
-    ]
+    of_all = report.series(results, case, f"{measure}_all")
+    shown = []
+    for one in chosen:
+        if one.name != contenders.BARE:
+            value, together = added(one.name), of_all(one.name)
+            more = together - value if one.extension and together and value is not None else 0.0
+            ours = one.name == contenders.OURS
+            shown.append(plot.Bar(one.title, value, ours, max(0.0, more)))
     return plot.Panel(title, "ms", shown)

@@ -58,7 +58,8 @@ def layer(name: str, cache: Path) -> Path:
 def without_bytecode(opt: Path, target: Path) -> Path:
     """A copy of `opt` at `target` that has no compiled modules."""
     if not target.exists():
-        ignored = shutil.ignore_patterns("__pycache__")
+        # Ours are in serverless_instrument/bundles/cpython-3…/.
+        ignored = shutil.ignore_patterns("__pycache__", "cpython-3*")
         shutil.copytree(opt, target, ignore=ignored, copy_function=os.link, symlinks=True)
     return target
 

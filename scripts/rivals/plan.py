@@ -8,7 +8,7 @@ from rivals import contenders, cpu_share
 from rivals.contenders import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 NORMAL, WITHOUT_BYTECODE, SMALL = "", "without pyc", "128 MB"
 
@@ -39,7 +39,8 @@ class Effort(NamedTuple):
     slow_calls: int
 
 
-FULL = Effort(rounds=15, slow_rounds=5, calls=100, slow_calls=5)
+# So many at most: the rounds end when the next one would not fit into the time there is.
+FULL = Effort(rounds=15, slow_rounds=3, calls=60, slow_calls=5)
 QUICK = Effort(rounds=1, slow_rounds=1, calls=3, slow_calls=1)
 
 
@@ -61,14 +62,41 @@ def cases(functions: Sequence[str] = FUNCTIONS) -> list[Case]:
 
 
 def steps(
-    effort: Effort, chosen: Sequence[contenders.Contender], functions: Sequence[str] = FUNCTIONS
-) -> Iterator[Step]:
-    """Every trial. The first round, number 0, warms the caches and is not counted."""
-    for number in range(effort.rounds + 1):
-        for case in cases(functions):
-            if case.variant == SMALL and not 0 < number <= effort.slow_rounds:
-                continue
-            calls = effort.slow_calls if case.variant == SMALL else effort.calls
-            for contender in chosen:
-                if contenders.source(contender, case.function):
-                    yield Step(number, case, contender, calls if number else 1)
+    effort: Effort,
+    chosen: Sequence[contenders.Contender],
+    number: int,
+    functions: Sequence[str] = FUNCTIONS,
+) -> list[Step]:
+    """The trials of round `number`. Round 0 warms the caches and is not counted."""
+    found = []
+    for case in cases(functions):
+        if case.variant == SMALL and not 0 < number <= effort.slow_rounds:
+            continue
+        calls = effort.slow_calls if case.variant == SMALL else effort.calls
+        found += [
+            Step(number, case, contender, calls if number else 1)
+            for contender in chosen
+            if contenders.source(contender, case.function)
+        ]
+    return found
+
+
+class Pace:
+    """How long what is left will take, by what it took before."""
+
+    def __init__(self) -> None:
+        self._taken_s: dict[tuple[str, str], float] = {}
+
+    def note(self, step: Step, taken_s: float) -> None:
+        """A trial took so long; one that failed counts as well."""
+        self._taken_s[step.case.title, step.contender.name] = taken_s
+
+    def expected_s(self, left: Iterable[Step]) -> float:
+        """Seconds for the trials that are left.
+
+        One that was never run is taken for as long as the mean of the others.
+        """
+        mean_s = sum(self._taken_s.values()) / max(1, len(self._taken_s))
+        return sum(
+            self._taken_s.get((step.case.title, step.contender.name), mean_s) for step in left
+        )

@@ -19,7 +19,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; font-size: 15px; }
 .small { font-size: 11px; fill: #59636e; }
 .grid { stroke: #d1d9e0; stroke-width: 1; }
-.ours { fill: #1a7f37; } .other { fill: #818b98; }
+.ours { fill: #1a7f37; } .other { fill: #818b98; } .pale { opacity: 0.35; }
 .line { fill: none; stroke-width: 2; }
 .c0 { stroke: #0969da; fill: #0969da; } .c1 { stroke: #bc4c00; fill: #bc4c00; }
 .c2 { stroke: #1a7f37; fill: #1a7f37; } .line.c0, .line.c1, .line.c2 { fill: none; }
@@ -34,11 +34,15 @@ text { fill: #f0f6fc; } .small { fill: #9198a1; } .grid { stroke: #3d444d; }
 
 
 class Bar(NamedTuple):
-    """One bar; `value` None means that it was not measured."""
+    """One bar; `value` None means that it was not measured.
+
+    With `companion` it is the first part of a longer, paler one: what a second process adds.
+    """
 
     label: str
     value: float | None
     ours: bool = False
+    companion: float = 0.0
 
 
 class Panel(NamedTuple):
@@ -63,7 +67,7 @@ def bars(title: str, panels: Sequence[Panel]) -> str:
         y += 18
         parts.append(_text(0, y, panel.title))
         y += _GAP
-        longest = max((bar.value or 0 for bar in panel.bars), default=0) or 1
+        longest = max(((bar.value or 0) + bar.companion for bar in panel.bars), default=0) or 1
         for bar in panel.bars:
             parts.append(_text(_LABEL - 8, y + 13, bar.label, anchor="end"))
             parts.append(_bar(bar, longest, y, panel.unit))
@@ -74,13 +78,27 @@ def bars(title: str, panels: Sequence[Panel]) -> str:
 def _bar(bar: Bar, longest: float, y: int, unit: str) -> str:
     if bar.value is None:
         return _text(_LABEL, y + 13, "not measured", "small")
-    room = _WIDTH - _LABEL - 90
-    width = max(1.0, max(0.0, bar.value) / longest * room)
+    scale = (_WIDTH - _LABEL - 170) / longest
     kind = "ours" if bar.ours else "other"
-    rectangle = f'<rect class="{kind}" x="{_LABEL}" y="{y}" width="{width:.1f}" height="{_BAR}"/>'
-    digits = 0 if abs(bar.value) >= 100 else 1 if abs(bar.value) >= 10 else 2
-    figure = f"{bar.value:+,.{digits}f} {unit}"
-    return rectangle + _text(_LABEL + width + 6, y + 13, figure, "small")
+    parts = []
+    right, figure = 0.0, ""
+    for value, style, end in (
+        (bar.value + bar.companion, f"{kind} pale", " with its extension"),
+        (bar.value, kind, ""),
+    ):
+        if style == kind or bar.companion:
+            width = max(1.0, value * scale)
+            right = max(right, width)
+            parts.append(
+                f'<rect class="{style}" x="{_LABEL}" y="{y}" width="{width:.1f}" height="{_BAR}"/>'
+            )
+            shown = f"{value:+,.{_digits(value)}f} {unit}{end}"
+            figure = f"{shown}, {figure}" if figure else shown
+    return "".join(parts) + _text(_LABEL + right + 6, y + 13, figure, "small")
+
+
+def _digits(value: float) -> int:
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
 
 
 def lines(title: str, x_title: str, y_title: str, series: Sequence[Line]) -> str:
@@ -89,7 +107,7 @@ def lines(title: str, x_title: str, y_title: str, series: Sequence[Line]) -> str
     Raises:
         ValueError: a point is not above 0, or there are none.
     """
-    left, top, right, bottom = 70.0, 34.0, _WIDTH - 20.0, 380.0
+    left, top, right, bottom = 70.0, 34.0, _WIDTH - 32.0, 380.0
     points = [point for line in series for point in line.points]
     if not points or min(min(point) for point in points) <= 0:
         raise ValueError("a logarithmic scale needs points above 0")

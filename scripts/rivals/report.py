@@ -58,6 +58,16 @@ LATENCY = (
 )
 CALL_CPU = tuple(Column(title, case, "call_cpu_all") for case, title in _WORK)
 CALL_CPU_RUNTIME = tuple(Column(title, case, "call_cpu") for case, title in _WORK)
+SHORT = (
+    Column("hello, CPU ms", "hello", "init_cpu"),
+    Column("boto3, CPU ms", "boto", "init_cpu"),
+    Column("hello at 128 MB, ms", "hello, 128 MB", "init_wall"),
+    Column("first call, ms", "hello", "first_call"),
+    Column("call, CPU ms", "hello", "call_cpu"),
+    Column("100 spans, CPU ms", "spans", "call_cpu"),
+    Column("200 log lines, CPU ms", "logs", "call_cpu"),
+    Column("memory, MiB", "hello", "memory"),
+)
 _SECTIONS = (
     ("Cold start", COLD),
     ("Each call, ms; the tail is what follows the response, billed both together", LATENCY),
@@ -90,6 +100,26 @@ def markdown(
     lines += _beside(results)
     lines += ["", *_notes(chosen, versions, failures)]
     return "\n".join(lines)
+
+
+def short(
+    results: Results,
+    chosen: Sequence[Contender],
+    zip_bytes: Mapping[str, int],
+    failures: Mapping[str, str],
+    machine: Mapping[str, str],
+) -> str:
+    """A table of what decides, for the README."""
+    zips = {name: f"{size_bytes / 1e6:.1f}" for name, size_bytes in zip_bytes.items()}
+    failed = "".join(f"\n- {contenders.named(name).title}: {why}" for name, why in failures.items())
+    where = ", ".join(f"{name} {machine[name]}" for name in ("Python", "awslambdaric", "processor"))
+    title = f"Over the bare runtime, medians ± half the distance of the quartiles ({where})"
+    lines = [
+        f"{title}; CPU is the runtime process's:",
+        "",
+        *_table(results, chosen, SHORT, ("zip, MB", zips)),
+    ]
+    return "\n".join(lines) + (f"\n\nNot measured:\n{failed}\n" if failed else "\n")
 
 
 def _table(

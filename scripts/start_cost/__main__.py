@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from start_cost import instructions, memory, modules, table, timings
+from start_cost.command import say
 from start_cost.lambda_stub import EXTENSION_NEXT, REGISTER, RUNTIME_NEXT
 from start_cost.processes import Sandbox, unpack
 from start_cost.table import Row
@@ -63,15 +64,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rows(sandbox: Sandbox, scratch: Path, rounds: int) -> list[Row]:
-    _say(f"starts, {rounds} rounds, interleaved")
+    say(f"starts, {rounds} rounds, interleaved")
     rows = _timing_rows(sandbox, scratch, rounds)
-    _say("loaded modules")
+    say("loaded modules")
     rows += _module_rows(sandbox, scratch)
     if instructions.available():
-        _say("instructions")
+        say("instructions")
         rows += _instruction_rows(sandbox, scratch)
     else:
-        _say("valgrind not found: no instruction counts (apt install valgrind)")
+        say("valgrind not found: no instruction counts (apt install valgrind)")
     return rows
 
 
@@ -178,10 +179,6 @@ def _instruction_rows(sandbox: Sandbox, scratch: Path) -> list[Row]:
             stable=True,
         ),
     ]
-
-
-def _say(step: str) -> None:
-    print(f"==> {step}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

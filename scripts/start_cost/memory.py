@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
-from start_cost.lambda_stub import EXTENSION_NEXT, LambdaStub, Request
+from start_cost.lambda_stub import EXTENSION_NEXT, LambdaStub
 from start_cost.processes import kill, start
 
 if TYPE_CHECKING:
+    from start_cost.http_server import Request
     from start_cost.processes import Sandbox
 
 _REQUEST_ID = "8f14e45f-ceea-467f-9c3b-6b1d0c5b7a21"

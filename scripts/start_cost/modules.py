@@ -6,12 +6,14 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from start_cost.lambda_stub import LambdaStub, Request
+from start_cost.lambda_stub import LambdaStub
 from start_cost.processes import Subject, kill, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from start_cost.http_server import Request
 
 # Not -X importtime: it does not see what importlib.import_module loads.
 # https://docs.python.org/3/using/cmdline.html#cmdoption-v

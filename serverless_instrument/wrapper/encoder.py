@@ -8,7 +8,7 @@ https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits.
 
 from __future__ import annotations
 
-from struct import Struct
+from _struct import Struct  # as wire.py
 
 from serverless_instrument.wire import MAX_PAYLOAD_BYTES, field, varint
 

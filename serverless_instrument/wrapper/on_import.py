@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
 _PROPAGATORS = "OTEL_PROPAGATORS"
+# Of `deprecation.py`, besides the API's own module.
+_OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
@@ -65,7 +67,9 @@ class OnImport:
 
     def install(self) -> None:
         """Watch for the imports; import the SDK now if a setting needs it."""
-        self._hooks.watch("opentelemetry.trace", self._api_imported)
+        self._hooks.watch("opentelemetry.trace", self._api_imported, _lean_typing)
+        for module_name in _OTHER_USERS_OF_TYPING:
+            self._hooks.watch(module_name, _nothing, _lean_typing)
         self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
         if self._settings.metrics_exported:
             self._hooks.watch("opentelemetry.metrics", self._metrics_imported)
@@ -237,6 +241,12 @@ class OnImport:
 
 def _nothing(module: ModuleType) -> None:  # noqa: ARG001 - as every hook
     return
+
+
+def _lean_typing() -> Callable[[], None] | None:
+    from serverless_instrument.wrapper.deprecation import without_typing_extensions
+
+    return without_typing_extensions()
 
 
 def _refuse_mixture() -> None:

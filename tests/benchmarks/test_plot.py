@@ -24,6 +24,18 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert "prefers-color-scheme: dark" in picture
 
 
+def test_what_a_second_process_adds_is_a_paler_part() -> None:
+    panel = plot.Panel(
+        "p", "ms", [plot.Bar("ours", 5.0, ours=True, companion=15.0), plot.Bar("other", 10.0)]
+    )
+    picture = plot.bars("t", [panel])
+    whole, own, other = ElementTree.fromstring(picture).iter(f"{SVG}rect")
+    assert (whole.attrib["class"], own.attrib["class"]) == ("ours pale", "ours")
+    widths = [float(each.attrib["width"]) for each in (whole, own, other)]
+    assert widths == [pytest.approx(part * widths[0], abs=0.2) for part in (1, 0.25, 0.5)]
+    assert "+5.00 ms, +20.0 ms with its extension" in texts(picture)
+
+
 def test_what_was_not_measured_says_so() -> None:
     assert "not measured" in texts(plot.bars("t", [plot.Panel("p", "ms", [plot.Bar("x", None)])]))
 

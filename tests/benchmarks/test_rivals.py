@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rivals import backends, contenders, cpu_share, figures, packages, plan, process_cost, trial
+from rivals import (
+    backends,
+    between,
+    contenders,
+    cpu_share,
+    figures,
+    packages,
+    plan,
+    process_cost,
+    report,
+    trial,
+)
 from rivals.contenders import BARE, CONTENDERS, OURS, named
 
 if TYPE_CHECKING:
@@ -44,7 +55,8 @@ def test_every_contender_has_pinned_packages_and_a_launcher() -> None:
 
 def test_a_round_meets_every_case_once_and_the_first_is_short() -> None:
     chosen = [named(BARE), named(OURS)]
-    steps = list(plan.steps(plan.Effort(2, 1, 50, 5), chosen, ["hello"]))
+    effort = plan.Effort(2, 1, 50, 5)
+    steps = [step for number in range(3) for step in plan.steps(effort, chosen, number, ["hello"])]
     assert [(step.number, step.case.title, step.contender.name) for step in steps] == [
         (number, title, name)
         for number, titles in (
@@ -67,8 +79,51 @@ def test_a_round_meets_every_case_once_and_the_first_is_short() -> None:
 
 
 def test_who_has_no_api_for_spans_is_left_out_there() -> None:
-    steps = plan.steps(plan.QUICK, [named("lumigo")], ["spans"])
-    assert list(steps) == []
+    assert plan.steps(plan.QUICK, [named("lumigo")], 1, ["spans"]) == []
+
+
+def test_what_is_left_takes_as_long_as_it_took_and_as_the_mean_before() -> None:
+    bare, ours = plan.steps(plan.QUICK, [named(BARE), named(OURS)], 0, ["spans"])
+    pace = plan.Pace()
+    assert pace.expected_s([bare, ours]) == 0
+    pace.note(bare, 2.0)
+    assert pace.expected_s([bare, ours, ours]) == 6.0
+    pace.note(ours, 3.0)
+    pace.note(bare, 1.0)
+    assert pace.expected_s([bare, ours, ours]) == 7.0
+
+
+def test_a_part_of_a_file_is_replaced_and_nothing_else() -> None:
+    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb\n"
+    once = between.replaced(text, "x", "new\n")
+    assert once == "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"
+    assert between.replaced(once, "x", "new\n") == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<!-- x -->\n", "<!-- /x -->\n<!-- x -->\n", "<!-- x -->\n<!-- /x -->\n<!-- /x -->\n"],
+)
+def test_a_file_without_its_place_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="it needs the lines <!-- x --> and <!-- /x -->"):
+        between.replaced(text, "x", "new")
+
+
+def test_the_readmes_table_has_a_row_for_each_and_says_who_is_missing() -> None:
+    chosen = [named(BARE), named(OURS), named("sentry")]
+    figure = figures.summary([of(init_cpu_ms=8.0)], [of(init_cpu_ms=3.0)])
+    text = report.short(
+        {"hello": {BARE: figure, OURS: figure}},
+        chosen,
+        {OURS: 1_600_000},
+        {"sentry": "hello: no telemetry came"},
+        {"Python": "3.11.7", "awslambdaric": "4.2.2", "processor": "a processor"},
+    )
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(chosen)
+    assert rows[3].startswith("| **serverless-instrument** | +5.00 ± 0.00 | n/a | n/a | ")
+    assert rows[3].endswith("| 1.6 |")
+    assert text.endswith("- Sentry: hello: no telemetry came\n")
 
 
 def test_a_summary_is_over_bare() -> None:

@@ -34,7 +34,18 @@ _FORWARDED_CHARACTERS = 1024
 ROUTE_CHARACTERS = 4096  # no gateway's routes are as long: a made-up one must not cost time
 # RFC 3986, section 3.4, less the two delimiters of key=value pairs.
 _QUERY_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,;:@/?"
-_QUERY_ESCAPES = {byte: f"%{byte:02X}" for byte in range(256) if chr(byte) not in _QUERY_SAFE}
+
+
+class _Escapes(dict[int, str]):
+    """What each byte of a query becomes; made when it is met, not all in the first invocation."""
+
+    def __missing__(self, byte: int) -> str:
+        character = chr(byte)
+        self[byte] = escaped = character if character in _QUERY_SAFE else f"%{byte:02X}"
+        return escaped
+
+
+_QUERY_ESCAPES = _Escapes()
 
 
 def server_facts(
