@@ -144,6 +144,7 @@ class Intake:
         if self.endings is not None:
             self.endings.ended(request_id)
         if self.reader is not None:
+            self._look()
             self.reader.ends(session.peer_pid, wire.cpu_ns(payload))
         if self.enhanced is not None:
             facts, failed_items = wire.request_facts(payload), wire.failed_items(payload)
@@ -164,6 +165,7 @@ class Intake:
                 request_id, deadline_unix_ms, session.resource, scope, span
             )
         if self.reader is not None:
+            self._look()
             self.reader.begins(session.peer_pid, wire.cpu_ns(payload))
         if self.enhanced is not None:
             left_s = deadline_unix_ms / 1000 - time_unix_ns / 1e9 if deadline_unix_ms else 0.0
@@ -171,6 +173,11 @@ class Intake:
         if self.faas is not None:
             facts = wire.request_facts(payload)
             self.faas.started(session.resource, request_id, facts, time_unix_ns)
+
+    def _look(self) -> None:
+        """See what those that are over have used, before the reader turns to another process."""
+        if self.faas is not None:
+            self.faas.look()
 
     def closed(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""

@@ -19,7 +19,8 @@ PROC = "/proc"
 PAGE_BYTES = posix.sysconf("SC_PAGE_SIZE")
 # The cores come first in /proc/stat, and Lambda has six at most.
 _STAT_BYTES = 4096
-_NET_DEV_BYTES = 4096
+# Lambda has a few interfaces, a laptop with containers may have dozens.
+_NET_DEV_BYTES = 16384
 _PROCESS_BYTES = 1024
 # Children whose CPU time is read one by one.
 _MOST_CHILDREN = 16

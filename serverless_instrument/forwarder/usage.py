@@ -115,6 +115,8 @@ class Usage:
 
     def _parse(self) -> None:
         stat, net_dev, process = self._texts
+        # A line that the reading has cut off has other numbers than it says.
+        stat, net_dev = stat[: stat.rfind(b"\n") + 1], net_dev[: net_dev.rfind(b"\n") + 1]
         try:
             self.process = ProcessStat(process, self._page_bytes)
         except (ValueError, IndexError):

@@ -53,10 +53,16 @@ def test_texts_as_lambda_has_them() -> None:
 
 @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=200))
 def test_texts_of_any_shape_are_survived(stat: bytes, net_dev: bytes, process: bytes) -> None:
-    usage = Usage(b"cpu " + stat, b"\n\neth0: " + net_dev, b"1 (x) " + process)
+    usage = Usage(b"cpu " + stat + b"\n", b"\n\neth0: " + net_dev + b"\n", b"1 (x) " + process)
     assert usage.cores == len(usage.idle_s)
     assert usage.cpu_s >= 0 or not usage.has_cpu
     assert usage.process is None or usage.process.threads is not None
+
+
+def test_a_line_that_is_cut_off_does_not_count() -> None:
+    usage = Usage(STAT[: STAT.index(b"cpu1") + 12], NET_DEV[:-30])
+    assert (usage.cores, usage.idle_s) == (1, [44.2])
+    assert (usage.received_bytes, usage.sent_bytes) == (1000, 200)
 
 
 def test_what_cannot_be_read_is_not_there() -> None:

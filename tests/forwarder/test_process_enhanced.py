@@ -191,6 +191,24 @@ def test_an_end_that_never_comes_keeps_nobody_awake(tmp_path: Path) -> None:
         parts.shut_down()
 
 
+def test_invocations_beside_each_other_share_what_is_the_environments(tmp_path: Path) -> None:
+    # As in Managed Instances, where there is no INVOKE.
+    with world(tmp_path, environ=ON) as parts:
+        other = parts.forwarder.connect()
+        parts.runtime.send(request(wire.START, "r1"))
+        other.send(request(wire.START, "r2"))
+        before = switches(parts)
+        eventually(lambda: switches(parts) >= before + 2, "looks at what is held")
+        other.send(request(wire.END, "r2"))
+        parts.runtime.send(request(wire.END, "r1"))
+        eventually(lambda: switches(parts) >= before + 3, "END is heard of")
+        parts.shut_down()
+        found = metrics(parts.backend)
+    assert found["cpu.total_time"].histogram.data_points[0].count == 2
+    assert found["threads.used"].histogram.data_points[0].count == 2
+    assert not [name for name in found if name.startswith("network") or "utilization" in name]
+
+
 def test_counts(tmp_path: Path) -> None:
     with world(tmp_path, environ=ON) as parts:
         invoke(parts, "r1", request(wire.END, "r1", SQS, failed_items=3))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+# An endpoint that nothing is sent to: of a shutdown, metrics would tell.
+UNHEARD = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_METRICS_EXPORTER": "none"}
 NO_ENDPOINT = "serverless-instrument: no OTLP endpoint: telemetry is discarded; "
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
 
@@ -107,10 +109,6 @@ def occupied(directory: Path) -> None:
     (directory / "forwarder.sock").mkdir()
 
 
-# Nothing is lost there: the shutdown, else, would be counted.
-UNREACHABLE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h", "OTEL_METRICS_EXPORTER": "none"}
-
-
 @pytest.mark.parametrize(
     "prepare", [loose, pytest.param(somebody_elses, marks=as_root), a_file, a_link, occupied]
 )
@@ -121,7 +119,7 @@ def test_a_place_of_no_use_is_one_line_and_next_is_answered(
     prepare(tmp_path / "run")
     with (
         extensions_api.serving() as api,
-        Forwarder(tmp_path, api.address, UNREACHABLE) as forwarder,
+        Forwarder(tmp_path, api.address, UNHEARD) as forwarder,
     ):
         api.wait_for_next(1)
         for count in range(2, 5):
