@@ -75,9 +75,12 @@ class Reader(MetricReader):
         return b"".join(taken)
 
     def after_fork(self) -> None:
-        """In a child: what has been measured is the parent's to send."""
+        """In a child: what has been collected is the parent's to send.
+
+        Nothing is collected here: a thread of the parent's may have held one of the SDK's locks.
+        """
         self._taking = Lock()
-        self.take()
+        self._frames = []
 
     def _receive_metrics(
         self,
