@@ -278,9 +278,10 @@ class Instrumentation:
         stack = stack_of(self._handler_thread_id, _OWN_FILE)
         children = self._on_import.open_spans()
         now_unix_ns = time_ns()
-        # What has been measured so far is all that there may ever be.
-        metrics = self._metrics(now_unix_ns)
-        self._channel.send(invocation.unfinished(stack, children, now_unix_ns) + metrics)
+        self._channel.send(invocation.unfinished(stack, children, now_unix_ns))
+        # What has been measured so far may be all; a callback of the function's may hang as well.
+        if metrics := self._metrics(now_unix_ns):
+            self._channel.send(metrics)
 
     def start(
         self, event: object, context: object, attributes: Mapping[str, object] | None = None

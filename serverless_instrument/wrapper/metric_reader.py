@@ -43,8 +43,6 @@ _DELTAS: dict[str, tuple[type, ...]] = {
     "delta": (Counter, ObservableCounter, Histogram),
     "lowmemory": (Counter, Histogram),
 }
-# Longer than a collection takes.
-_PATIENCE_S = 0.5
 _KINDS = (Counter, ObservableCounter, Histogram, UpDownCounter, ObservableUpDownCounter)
 
 
@@ -63,8 +61,9 @@ class Reader(MetricReader):
 
     def take(self) -> bytes:
         """METRICS frames, b"" where nothing was measured."""
-        # A callback of the function's may ask for a flush itself.
-        if not self._taking.acquire(timeout=_PATIENCE_S):
+        # Nobody waits: who is at it, the deadline's thread or a callback's caller, sends what it
+        # finds, and may be held up by the function's own code.
+        if not self._taking.acquire(blocking=False):
             return b""
         try:
             if not self._ended:
@@ -75,9 +74,12 @@ class Reader(MetricReader):
         return b"".join(taken)
 
     def after_fork(self) -> None:
-        """In a child: what has been measured is the parent's to send."""
+        """In a child: what has been collected is the parent's to send.
+
+        Nothing is collected here: a thread of the parent's may have held one of the SDK's locks.
+        """
         self._taking = Lock()
-        self.take()
+        self._frames = []
 
     def _receive_metrics(
         self,

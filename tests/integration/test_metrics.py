@@ -29,6 +29,7 @@ class Outcome(NamedTuple):
     responses: list[Any]
     metrics: dict[str, list[Metric]]
     log: list[str]
+    stack: str
 
     def points(self, name: str) -> list[Any]:
         return [
@@ -60,7 +61,14 @@ async def _run(
         metrics: defaultdict[str, list[Metric]] = defaultdict(list)
         for item in receiver.metric_points():
             metrics[item[-1].name].append(item[-1])
-    return Outcome(responses, dict(metrics), log)
+        exceptions = [
+            attribute.value.string_value
+            for _, _, span in receiver.spans()
+            for event in span.events
+            for attribute in event.attributes
+            if attribute.key == "exception.stacktrace"
+        ]
+    return Outcome(responses, dict(metrics), log, "".join(exceptions))
 
 
 def run(
@@ -152,3 +160,9 @@ def test_a_crash_takes_what_its_invocation_has_measured_and_nothing_more() -> No
 def test_metrics_that_are_switched_off(handler: str, off: dict[str, str]) -> None:
     outcome = run(handler, *THREE, env=off)
     assert "orders" not in outcome.metrics
+
+
+def test_a_callback_that_hangs_holds_up_nothing_but_metrics() -> None:
+    outcome = run("hangs_in_callback", {}, timeout_s=2)
+    assert [point.as_int for point in outcome.points("faas.timeouts")] == [1]
+    assert "the handler's own stack" in outcome.stack

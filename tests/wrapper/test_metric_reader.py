@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.metrics import Observation
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
@@ -97,3 +98,12 @@ def test_a_metric_of_very_many_points_takes_several_frames() -> None:
     assert len(frames) > 1
     found = [metric for kind, payload in frames for metric in read(wire.frame(kind, payload))]
     assert sum(len(metric.histogram.data_points) for metric in found) == 4000
+
+
+def test_a_histogram_of_which_little_is_known() -> None:
+    point = metric_encoder.histogram_point(None, 1, 2, (0, 0.0, None, None), (), ())
+    (item,) = metric_encoder.metrics(("h", "", ""), metric_encoder.HISTOGRAM, [point])
+    (metric,) = ScopeMetrics.FromString(item).metrics
+    (found,) = metric.histogram.data_points
+    assert (found.count, found.HasField("sum"), found.HasField("min")) == (0, True, False)
+    assert (list(found.bucket_counts), list(found.explicit_bounds)) == ([], [])

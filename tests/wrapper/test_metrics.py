@@ -219,10 +219,12 @@ def test_a_reader_keeps_what_a_flush_or_the_end_of_its_provider_has_collected() 
     assert reader.take() == b""
 
 
-def test_a_readers_child_leaves_what_was_measured_to_the_parent() -> None:
+def test_a_readers_child_leaves_what_was_collected_to_the_parent() -> None:
     reader = make("delta")
-    counter = MeterProvider([reader], shutdown_on_exit=False).get_meter("s").create_counter("c")
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    counter = provider.get_meter("s").create_counter("c")
     counter.add(1)
+    provider.force_flush()
     reader.after_fork()
     counter.add(2)
     assert values(reader.take()) == [2]

@@ -64,3 +64,15 @@ def hangs(event, context):
 def leaves(event, context):
     serverless_instrument.metric(ORDERS, 3, kind="counter")
     sys.exit(3)
+
+
+def hangs_in_callback(event, context):
+    import time
+
+    from opentelemetry import metrics
+
+    def wait(options):
+        time.sleep(60)
+
+    metrics.get_meter("shop").create_observable_gauge("never", [wait])
+    time.sleep(60)  # the handler's own stack
