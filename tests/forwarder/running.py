@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +48,11 @@ class Runtime:
     def send(self, *frames: bytes) -> None:
         """Write frames, or anything else."""
         self.socket.sendall(b"".join(frames))
+
+    def heard(self) -> bool:
+        """Whether the forwarder has read everything; https://man7.org/linux/man-pages/man7/unix.7.html."""
+        unread = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
+        return not any(unread)
 
     def die(self) -> None:
         """What the kernel does with the connection of a process that ends."""

@@ -197,6 +197,7 @@ def test_invocations_beside_each_other_share_what_is_the_environments(tmp_path: 
         other = parts.forwarder.connect()
         parts.runtime.send(request(wire.START, "r1"))
         other.send(request(wire.START, "r2"))
+        eventually(lambda: parts.runtime.heard() and other.heard(), "both STARTs are heard of")
         before = switches(parts)
         eventually(lambda: switches(parts) >= before + 2, "looks at what is held")
         other.send(request(wire.END, "r2"))
