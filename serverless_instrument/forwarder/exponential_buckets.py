@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # The SDK specification's default for either range.
 MAX_BUCKETS = 160
 _LEAST_SCALE = -10
+# A sum of counts may not fit where each of them did.
+_UINT64_MAX = (1 << 64) - 1
 # One side of a defective message must not fill the memory.
 _MOST_READ = 100_000
 
@@ -53,7 +55,8 @@ def decode(data: bytes) -> Buckets:
 def encode(buckets: Buckets) -> bytes:
     """A ``Buckets`` message of at least one bucket."""
     first, last = min(buckets), max(buckets)
-    counts = b"".join([varint(buckets.get(index, 0)) for index in range(first, last + 1)])
+    places = range(first, last + 1)
+    counts = b"".join([varint(min(buckets.get(place, 0), _UINT64_MAX)) for place in places])
     return b"\x08" + varint(to_zigzag(first)) + field(b"\x12", counts)
 
 

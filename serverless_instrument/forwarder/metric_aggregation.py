@@ -60,7 +60,8 @@ class Aggregation:
     """Between two flushes.
 
     `sources` are asked before a flush takes what there is; `dropped` counts, by reason, what is
-    lost; `since_unix_ns` is where the next deltas of the forwarder's own begin.
+    lost, `collections` how often everything has been collected; `since_unix_ns` is where the next
+    deltas of the forwarder's own begin.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Aggregation:
         "_touched",
         "_waiting",
         "_waiting_bytes",
+        "collections",
         "dropped",
         "since_unix_ns",
         "sources",
@@ -91,6 +93,7 @@ class Aggregation:
         self._touched: list[Template] = []
         self.sources: list[Source] = []
         self.dropped: dict[str, int] = {}
+        self.collections = 0
         self.since_unix_ns = 0
 
     def __bool__(self) -> bool:
@@ -262,12 +265,15 @@ class Aggregation:
         for source in self.sources:
             source.tell()
         self._merge()
+        self.collections += 1
         entries, self._passing = self._passing, []
-        for (resource, scope), metrics in self._metrics.items():
+        for own in self._own.values():
+            self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
+        # First of all: what cannot be encoded must not come again, nor stand in the way of all.
+        collected = self._metrics
+        self._start_anew()
+        for (resource, scope), metrics in collected.items():
             for metric in metrics.values():
                 item = field(b"\x12", metric.encode())
                 entries.append((resource, scope, item, len(metric.points)))
-        for own in self._own.values():
-            self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
-        self._start_anew()
         return entries

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Of each point the latest are kept: they lead to traces that are still there.
 _MOST_EXEMPLARS = 10
-_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+_INT64_MIN, _INT64_MAX, _UINT64_MAX = -(1 << 63), (1 << 63) - 1, (1 << 64) - 1
 _FIXED64 = Struct("<Q").pack
 _DOUBLE = Struct("<d").pack
 _SFIXED64 = Struct("<q").pack
@@ -171,7 +171,7 @@ class _Distribution(Point):
         super().merge(other)
 
     def body(self) -> bytes:
-        parts = [b"\x21" + _FIXED64(self.count)]
+        parts = [b"\x21" + _count(self.count)]
         values = (self.total, self.least, self.most)
         for number, value in zip((5, *self.extremes), values, strict=True):
             if value is not None:
@@ -219,7 +219,7 @@ class Histogram(_Distribution):
 
     def encoded_buckets(self) -> tuple[bytes, bytes]:
         """Fields of counts and boundaries, b"" where there are none."""
-        counts = pack(f"<{len(self.counts)}Q", *self.counts)
+        counts = pack(f"<{len(self.counts)}Q", *[min(count, _UINT64_MAX) for count in self.counts])
         bounds = field(b"\x3a", self._bounds) if self._bounds else b""
         return (field(b"\x32", counts), bounds) if counts else (b"", b"")
 
@@ -299,7 +299,7 @@ class ExponentialHistogram(_Distribution):
 
     def body(self) -> bytes:
         parts = [super().body(), b"\x30", varint(exponential_buckets.to_zigzag(self.scale))]
-        parts.append(b"\x39" + _FIXED64(self.zero_count))
+        parts.append(b"\x39" + _count(self.zero_count))
         for tag, buckets in ((b"\x42", self.positive), (b"\x4a", self.negative)):
             if buckets:
                 parts.append(field(tag, exponential_buckets.encode(buckets)))
@@ -348,6 +348,11 @@ def _packed(bounds: tuple[float, ...]) -> bytes:
 
 def _tag(number: int) -> bytes:
     return bytes((number << 3 | protobuf.BYTES,))
+
+
+def _count(value: int) -> bytes:
+    # A sum of counts may not fit where each of them did.
+    return _FIXED64(min(value, _UINT64_MAX))
 
 
 def _double(data: bytes) -> float:

@@ -368,3 +368,19 @@ def test_exemplars_are_the_latest_ten() -> None:
     (metric,) = merged(rounds)
     kept = [exemplar.as_int for exemplar in metric.sum.data_points[0].exemplars]
     assert kept == list(range(5, 15))
+
+
+def test_counts_that_no_longer_fit_stay_at_the_most() -> None:
+    most = (1 << 64) - 1
+    metric = Metric(name="h")
+    metric.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    metric.histogram.data_points.add(count=most, bucket_counts=[most, 0], explicit_bounds=[1.0])
+    wide = Metric(name="e")
+    wide.exponential_histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    point = wide.exponential_histogram.data_points.add(count=most, zero_count=most)
+    point.positive.bucket_counts.append(most)
+    histogram_, exponential = merged([[metric, wide]] * 2)
+    assert list(histogram_.histogram.data_points[0].bucket_counts) == [most, 0]
+    (found,) = exponential.exponential_histogram.data_points
+    assert (found.count, found.zero_count) == (most, most)
+    assert list(found.positive.bucket_counts) == [most]
