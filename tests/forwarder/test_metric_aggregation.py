@@ -396,3 +396,19 @@ def test_counts_and_indices_that_no_function_reaches_do_not_stop_a_flush(scale: 
     buckets = found[1].exponential_histogram.data_points[0]
     assert buckets.zero_count == most
     assert len(buckets.positive.bucket_counts) <= 161
+
+
+def test_counts_that_no_longer_fit_stay_at_the_most() -> None:
+    most = (1 << 64) - 1
+    metric = Metric(name="h")
+    metric.histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    metric.histogram.data_points.add(count=most, bucket_counts=[most, 0], explicit_bounds=[1.0])
+    wide = Metric(name="e")
+    wide.exponential_histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
+    point = wide.exponential_histogram.data_points.add(count=most, zero_count=most)
+    point.positive.bucket_counts.append(most)
+    histogram_, exponential = merged([[metric, wide]] * 2)
+    assert list(histogram_.histogram.data_points[0].bucket_counts) == [most, 0]
+    (found,) = exponential.exponential_histogram.data_points
+    assert (found.count, found.zero_count) == (most, most)
+    assert list(found.positive.bucket_counts) == [most]
