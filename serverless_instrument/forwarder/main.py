@@ -26,7 +26,7 @@ from serverless_instrument.forwarder.telemetry import Telemetry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
     from serverless_instrument.forwarder.faas_metrics import FaasMetrics
@@ -90,16 +90,22 @@ def run(
         forwarder.serve_statsd(statsd_socket)
     forwarder.start()
     while not forwarder.finished:
-        try:
-            forwarder.turn()
-        except Exception as error:  # whatever it is, the next /next must still be asked for
-            kind = type(error).__name__
-            forwarder.report(kind, f"internal error, going on: {kind}: {error}")
+        if not _survived(forwarder, forwarder.turn):
             sleep(_RETRY_S)
-            forwarder.recover()
+            _survived(forwarder, forwarder.recover)
     # Threads may wait for a backend that never answers: leave without them.
     sys.stderr.flush()
     posix._exit(0)
+
+
+def _survived(forwarder: Forwarder, act: Callable[[], None]) -> bool:
+    try:
+        act()
+    except Exception as error:  # whatever it is, the next /next must still be asked for
+        kind = type(error).__name__
+        forwarder.report(kind, f"internal error, going on: {kind}: {error}")
+        return False
+    return True
 
 
 class Forwarder:
@@ -262,10 +268,12 @@ class Forwarder:
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""
-        self._delivery.give_up_batch()
-        self._do(self._lifecycle.flushed())
-        if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
-            self._retry_at_s = monotonic() + _RETRY_S
+        try:
+            self._delivery.give_up_batch()
+        finally:
+            self._do(self._lifecycle.flushed())
+            if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
+                self._retry_at_s = monotonic() + _RETRY_S
 
     def turn(self) -> None:
         """Wait for something to happen and carry out what follows from it."""

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serverless_instrument import wire
-from tests.forwarder import encoded
+from tests.forwarder import encoded, running
 from tests.forwarder.extensions_api import answer
 from tests.forwarder.otlp_backend import Gate
 from tests.forwarder.running import World, world
@@ -347,3 +347,31 @@ def test_what_a_backend_does_not_take_is_bounded_in_memory_and_counted(tmp_path:
         assert line.startswith("serverless-instrument: 201 items were not delivered: ")
         assert " logs (no room)" in line
         assert " logs (kept in /tmp in case of a restart)" in line
+
+
+BROKEN = """\
+import sys
+sys.path.insert(0, {root!r})
+from serverless_instrument.forwarder import __main__, delivery
+
+def broken(*_):
+    raise RuntimeError("on purpose")
+
+delivery.Delivery.submit = delivery.Delivery.give_up_batch = broken
+__main__._main()
+"""
+
+
+def test_an_internal_error_whose_recovery_fails_too_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "broken.py"
+    program.write_text(BROKEN.format(root=str(running.MAIN.parents[2])))
+    monkeypatch.setattr(running, "MAIN", program)
+    with world(tmp_path) as parts:
+        for _ in range(2):
+            parts.invoke("span")
+        parts.shut_down()
+        assert parts.forwarder.lines() == [
+            "serverless-instrument: internal error, going on: RuntimeError: on purpose"
+        ]
