@@ -400,9 +400,12 @@ TABLE: dict[str, Row] = {
         "forwarder.connections forwarder.delivery forwarder.flush_settings",
         "forwarder.flush_strategy forwarder.freeze_clock forwarder.lifecycle",
         "forwarder.runtime_api forwarder.settings forwarder.telemetry",
-        inside="forwarder.cost forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics "
-        "forwarder.faas_metrics forwarder.otlp_receiver forwarder.proc_sampler "
-        "forwarder.proc_stats forwarder.statsd_listener forwarder.statsd_metrics",
+        inside="forwarder.endings forwarder.metrics forwarder.otlp_receiver",
+    ),
+    "forwarder/metrics.py": row(
+        inside="forwarder.cost forwarder.emf_metrics forwarder.enhanced_metrics "
+        "forwarder.faas_metrics forwarder.proc_sampler forwarder.proc_stats "
+        "forwarder.statsd_listener forwarder.statsd_metrics",
     ),
     "forwarder/metric_aggregation.py": row(
         "wire forwarder.metric_points forwarder.metric_series forwarder.metric_templates",
@@ -874,7 +877,8 @@ def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
 RUNTIME_AT_NEXT = words(
     ". wire wrapper wrapper.bootstrap wrapper.channel wrapper.encoder wrapper.hooks",
     "wrapper.hooks.table wrapper.import_hooks wrapper.invocation wrapper.on_import",
-    "wrapper.current_span wrapper.log_frames wrapper.log_hook wrapper.logs wrapper.output_tee",
+    "wrapper.current_span wrapper.deadline wrapper.late_context wrapper.log_frames",
+    "wrapper.log_hook wrapper.logs wrapper.output_tee",
     "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
     "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
 )
@@ -903,7 +907,7 @@ FORWARDER_WHILE_IT_WAITS = words(
     "forwarder.function_lines forwarder.http1_server forwarder.init_span",
     "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
     "forwarder.metric_aggregation forwarder.metric_points forwarder.metric_series",
-    "forwarder.metric_templates forwarder.never_began",
+    "forwarder.metrics forwarder.metric_templates forwarder.never_began",
     "forwarder.patience forwarder.platform_events forwarder.platform_lines",
     "forwarder.poster forwarder.proc_stats forwarder.protobuf forwarder.resource forwarder.spans",
     "forwarder.unfinished",

@@ -66,14 +66,14 @@ class Connections:
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
 
-    def tell(self, logs: LogIntake, endings: Endings, faas: FaasMetrics | None) -> None:
+    def tell(self, logs: LogIntake, endings: Endings) -> None:
         """Let these know what frames say of lines and requests."""
         self._intake.logs = logs
         self._intake.endings = endings
-        self._intake.faas = faas
 
-    def measure(self, reader: Reader, enhanced: EnhancedMetrics | None) -> None:
+    def measure(self, faas: FaasMetrics, reader: Reader, enhanced: EnhancedMetrics | None) -> None:
         """Let these know whose invocations begin and end."""
+        self._intake.faas = faas
         self._intake.reader = reader
         self._intake.enhanced = enhanced
 

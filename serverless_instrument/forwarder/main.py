@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Mapping
 
-    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
+    from serverless_instrument.forwarder.metrics import Metrics
     from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
-    from serverless_instrument.forwarder.statsd_listener import StatsdListener
 
 # Billed time that one flush may cost; what takes longer goes on after the next thaw.
 _FLUSH_BUDGET_S = 1.0
@@ -127,9 +125,9 @@ class Forwarder:
         self._reported: set[str] = set()
         self._wake_read, self._wake_write = posix.pipe2(posix.O_NONBLOCK | posix.O_CLOEXEC)
         self._freeze_clock = FreezeClock(monotonic(), time())
-        self._counts_invocations = METRICS in settings.destinations
-        self._statsd: StatsdListener | None = None
+        self._takes_metrics = METRICS in settings.destinations
         self._exponential = settings.exponential_histograms
+        self._measuring: Metrics | None = None
         self._delivery = Delivery(
             settings.destinations, flush, self._clock, self._wake, self.report
         )
@@ -144,7 +142,7 @@ class Forwarder:
             self._poller,
             self.report,
             has_destination=LOGS in settings.destinations,
-            takes_metrics=self._counts_invocations,
+            takes_metrics=self._takes_metrics,
         )
         self.warnings = [*settings.warnings, *flush.warnings, *self._telemetry.warnings]
         self._strategy = FlushStrategy(flush.kind, flush.interval_ms, 0.0, frozen=flush.frozen)
@@ -152,8 +150,6 @@ class Forwarder:
             self._strategy = FlushStrategy(END, _DEV_FLUSH_INTERVAL_MS, 0.0)
         self._invoked_unix_ns = 0
         self._otlp: OtlpReceiver | None = None
-        self._faas: FaasMetrics | None = None
-        self._enhanced: EnhancedMetrics | None = None
         self._internal = registration.runtime_descriptor >= 0
         if self._internal:
             self._connections.adopt_parent(registration.runtime_descriptor)
@@ -173,17 +169,15 @@ class Forwarder:
 
     def serve_statsd(self, bound: socket) -> None:
         """Take StatsD of the function from `bound`, if metrics go anywhere."""
-        if self._counts_invocations:
-            from serverless_instrument.forwarder.statsd_listener import StatsdListener
-            from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
+        if self._takes_metrics:
+            self._metrics().serve_statsd(bound, self._poller)
 
-            metrics = StatsdMetrics(
-                self._delivery.batch,
-                self._delivery.tally,
-                self.report,
-                exponential=self._exponential,
-            )
-            self._statsd = StatsdListener(bound, self._poller, metrics)
+    def _metrics(self) -> Metrics:
+        if self._measuring is None:
+            from serverless_instrument.forwarder.metrics import Metrics
+
+            self._measuring = Metrics(self._delivery, self.report, exponential=self._exponential)
+        return self._measuring
 
     def _clock(self) -> float:
         return self._freeze_clock.at(monotonic(), time())
@@ -217,54 +211,16 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._telemetry.load()
-        if self._telemetry.takes_emf:
-            from serverless_instrument.forwarder.emf_metrics import EmfMetrics
-
-            emf = EmfMetrics(
-                self._delivery.batch,
-                self._delivery.tally,
-                self.report,
-                exponential=self._exponential,
-            )
-            self._telemetry.logs.emf = emf.line
         from serverless_instrument.forwarder.endings import Endings
 
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
         self._endings.connect(self._telemetry.events)
-        if self._counts_invocations:
-            self._faas = self._faas_metrics()
-        self._endings.faas, self._endings.enhanced = self._faas, self._enhanced
-        self._connections.tell(self._telemetry.logs, self._endings, self._faas)
+        self._connections.tell(self._telemetry.logs, self._endings)
+        if self._takes_metrics:
+            metrics = self._metrics()
+            metrics.load(self._environ, self._registered_unix_ns)
+            metrics.connect(self._telemetry, self._endings, self._connections)
         self._delivery.warm_up()
-
-    def _faas_metrics(self) -> FaasMetrics:
-        """What counts invocations; it looks at the platform's events, too."""
-        from serverless_instrument.forwarder import enhanced_metrics
-        from serverless_instrument.forwarder.faas_metrics import FaasMetrics
-        from serverless_instrument.forwarder.proc_stats import Reader
-
-        self._delivery.batch.metrics.since_unix_ns = self._registered_unix_ns
-        enhanced = enhanced_metrics.wanted(self._environ)
-        if problem := enhanced_metrics.problem(self._environ):
-            say(problem)
-        reader = Reader(enhanced=enhanced)
-        faas = FaasMetrics(self._delivery.batch, reader.usage)
-        faas.connect(self._telemetry.events)
-        if enhanced:
-            self._enhanced = faas.enhanced = self._enhanced_metrics(faas)
-        self._connections.measure(reader, self._enhanced)
-        return faas
-
-    def _enhanced_metrics(self, faas: FaasMetrics) -> EnhancedMetrics:
-        from serverless_instrument.forwarder import cost, enhanced_metrics, proc_sampler
-
-        prices = cost.Prices(self._environ, posix.uname().machine)
-        if prices.warning:
-            say(prices.warning)
-        sample, limits = proc_sampler.sample, proc_sampler.limits
-        enhanced = enhanced_metrics.EnhancedMetrics(faas, prices, sample, limits, monotonic)
-        enhanced.connect(self._telemetry.events)
-        return enhanced
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""
@@ -309,12 +265,12 @@ class Forwarder:
             self._interrupted = False
             self._shutdown(_FLUSH_BUDGET_S)
         self._look_at_the_clock()
-        if self._faas is not None:
-            self._faas.look()
+        if self._measuring is not None:
+            self._measuring.over()
 
     def _receive_statsd(self, *, whole: bool) -> None:
-        if self._statsd is not None:
-            self._statsd.receive(self._telemetry.logs.resource, time_ns(), whole=whole)
+        if self._measuring is not None:
+            self._measuring.receive(self._telemetry.logs.resource, whole=whole)
 
     def _hear(self, ready: set[int]) -> None:
         """What the platform says: lines, and ends of invocations."""
@@ -352,8 +308,7 @@ class Forwarder:
             self._next_failed(ValueError(f"unknown event {event.kind[:40]!r}"))
 
     def _look_at_s(self) -> float:
-        """When to see what a running invocation holds; never where nothing runs."""
-        return self._enhanced.peaks.at_s if self._enhanced is not None else _NEVER
+        return self._measuring.look_at_s if self._measuring is not None else _NEVER
 
     def _forget_next(self, *, keep: bool = False) -> None:
         if self._next_descriptor >= 0:
@@ -443,8 +398,8 @@ class Forwarder:
     def _ask_next(self) -> None:
         if not self._registration.identifier:
             return
-        if self._enhanced is not None:
-            self._enhanced.peaks.stop()
+        if self._measuring is not None:
+            self._measuring.idle()
         try:
             self._next_descriptor = self._next.begin()
         except (OSError, ValueError, OverflowError) as error:
@@ -463,8 +418,8 @@ class Forwarder:
             self._delivery.submit()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
-        if self._enhanced is not None and now_s >= self._look_at_s():
-            self._enhanced.look()
+        if self._measuring is not None:
+            self._measuring.look(now_s)
         if self._flush_in_s() <= 0:
             self._send()
         if self._delivery.retry_in_s() <= 0:
