@@ -301,7 +301,7 @@ TABLE: dict[str, Row] = {
     "forwarder/aws_credentials.py": row(),
     "forwarder/aws_endpoint.py": row(),
     "forwarder/backend.py": row(
-        "forwarder.otlp_http",
+        "forwarder.otlp_http forwarder.settings",
         inside="forwarder.poster",
     ),
     "forwarder/batch.py": row(

@@ -6,6 +6,7 @@ import _thread
 from _queue import SimpleQueue
 
 from serverless_instrument.forwarder import otlp_http
+from serverless_instrument.forwarder.settings import METRICS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class Backend:
     """Lanes of exports and a queue of results.
 
-    A lane is one host's, a thread with one connection: a host that hangs holds up no other.
+    A lane is one host's, a thread with one connection: a host that hangs holds up no other. Metrics
+    have one of their own, so that the end of an invocation waits for one round trip more at most.
     `in_flight` exports have been submitted and are not among the results yet; one that goes to two
     destinations counts twice.
 
@@ -80,6 +82,7 @@ class Backend:
             destination.certificate,
             destination.client_certificate,
             destination.client_key,
+            destination.signal == METRICS,
         )
         lane = self._lanes.get(key)
         if lane is None:

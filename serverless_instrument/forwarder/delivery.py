@@ -55,9 +55,7 @@ class Delivery:
         }
         self._clock = clock
         self._report = report
-        self._queue = RetryQueue(
-            settings.queue_bytes, waits_for_metrics=not settings.told_of_shutdown
-        )
+        self._queue = RetryQueue(settings.queue_bytes)
         self._overflow = Overflow(settings, self._destinations, self.tally, report)
         self._backend = Backend(destinations, wake)
         # What is on its way, one to each destination.

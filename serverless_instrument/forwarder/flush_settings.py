@@ -45,13 +45,11 @@ class FlushSettings:
         "queue_bytes",
         "spool_bytes",
         "spool_directory",
-        "told_of_shutdown",
         "warnings",
     )
 
     def __init__(self, environ: Mapping[str, str], *, told_of_shutdown: bool = True) -> None:
         self.warnings: list[str] = []
-        self.told_of_shutdown = told_of_shutdown
         self.frozen = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != _MANAGED_INSTANCES
         self._flush(environ.get(_FLUSH, "").strip().lower())
         if not told_of_shutdown and self.frozen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import _thread
 from time import monotonic, time
 
 from serverless_instrument.forwarder.http1 import BadResponseError, ResponseParser
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # time, as it goes on over a freeze.
 _REUSE_WITHIN_S = 30.0
 _READ_BYTES = 65536
+# By certificates and key: a set of roots takes 20 ms and a megabyte.
+_contexts: dict[tuple[str, str, str], ssl.SSLContext] = {}
+_making_context = _thread.allocate_lock()
 
 
 class _StaleError(Exception):
@@ -184,19 +188,16 @@ class Link:
     def _trust(self) -> ssl.SSLContext:
         """The TLS context: roots, and the client's certificate if there is one."""
         if self._context is None:
-            import ssl
-
             destination = self._destination
-            file = destination.certificate
-            try:
-                context = ssl.create_default_context(cafile=file or None)
-                if destination.client_certificate:
-                    file = destination.client_certificate
-                    context.load_cert_chain(file, destination.client_key or None)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise OSError(f'certificate file "{file}" cannot be used: {reason}') from None
-            self._context = context
+            files = (
+                destination.certificate,
+                destination.client_certificate,
+                destination.client_key,
+            )
+            with _making_context:
+                self._context = _contexts.get(files)
+                if self._context is None:
+                    self._context = _contexts[files] = _context(*files)
         return self._context
 
     def close(self) -> None:
@@ -216,3 +217,18 @@ def _left_s(give_up_at_s: float) -> float:
     if left_s <= 0:
         raise TimeoutError("no answer in time")
     return left_s
+
+
+def _context(certificate: str, client_certificate: str, client_key: str) -> ssl.SSLContext:
+    import ssl
+
+    file = certificate
+    try:
+        context = ssl.create_default_context(cafile=file or None)
+        if client_certificate:
+            file = client_certificate
+            context.load_cert_chain(file, client_key or None)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f'certificate file "{file}" cannot be used: {reason}') from None
+    return context

@@ -78,14 +78,10 @@ class RetryQueue:
         "_draining",
         "_lanes",
         "_limit_bytes",
-        "_waits_for_metrics",
         "spilled",
     )
 
-    def __init__(
-        self, limit_bytes: int = DEFAULT_LIMIT_BYTES, *, waits_for_metrics: bool = True
-    ) -> None:
-        self._waits_for_metrics = waits_for_metrics
+    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._lanes: dict[str, Lane] = {}
         self._arrivals = 0
@@ -108,14 +104,9 @@ class RetryQueue:
     def holds_next(self) -> bool:
         """Whether something is on its way that an invocation's end should wait for.
 
-        Metrics are sums, whose next flush is as good: they leave with the rest, and are waited for
-        only where nobody says when the environment ends.
+        Frozen with its answer outstanding, a request would be sent again, and sums be doubled.
         """
-        return any(
-            lane.breaker.holds_next()
-            for lane in self._lanes.values()
-            if self._waits_for_metrics or lane.signal != METRICS
-        )
+        return any(lane.breaker.holds_next() for lane in self._lanes.values())
 
     def healthy(self, signal: str) -> bool:
         """Whether no destination of `signal` has known trouble."""
@@ -166,15 +157,9 @@ class RetryQueue:
         return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
 
     def take(self, now_s: float) -> list[Export]:
-        """One request for each destination that may be tried now, the more valuable first.
-
-        What `holds_next` leaves out is last, for one host's requests go one after the other.
-        """
-        lanes = sorted(self._lanes.values(), key=_value)
-        if not (self._waits_for_metrics or self._draining):
-            lanes.sort(key=_is_of_metrics)
+        """One request for each destination that may be tried now, the more valuable first."""
         taken = []
-        for lane in lanes:
+        for lane in sorted(self._lanes.values(), key=_value):
             if lane.waiting and lane.breaker.may_send(now_s):
                 request = lane.request(newest=self._draining)
                 lane.out_bytes = len(request.body)
@@ -233,10 +218,6 @@ def _pressure(lane: Lane) -> float:
 
 def _value(lane: Lane) -> int:
     return -SHARES[lane.signal]
-
-
-def _is_of_metrics(lane: Lane) -> bool:
-    return lane.signal == METRICS
 
 
 def joined(exports: list[Export]) -> Export:

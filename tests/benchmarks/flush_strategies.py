@@ -73,7 +73,7 @@ def simulated_ms(kind: str, rate_per_minute: float) -> tuple[float, float]:
 def measured_ms(kind: str, rate_per_s: float, count: int) -> list[float]:
     """Milliseconds from END to /next of `count` invocations after the first 20."""
     took_ms = []
-    environ = {"SERVERLESS_INSTRUMENT_FLUSH": kind, "OTEL_METRICS_EXPORTER": "none"}
+    environ = {"SERVERLESS_INSTRUMENT_FLUSH": kind, "OTEL_METRICS_EXPORTER": "otlp"}
     with tempfile.TemporaryDirectory() as directory, world(Path(directory), None, environ) as parts:
         for number in range(20 + count):
             took_s = invoked_s(parts, f"span {number}")

@@ -18,8 +18,8 @@ from serverless_instrument import wire
 from serverless_instrument.forwarder.self_report import scope as own_scope
 from tests.forwarder import encoded
 from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import OK, Export, Gate
-from tests.forwarder.running import World, eventually, world
+from tests.forwarder.otlp_backend import OK, Export
+from tests.forwarder.running import World, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,21 +211,22 @@ def test_what_the_platform_reports(tmp_path: Path, enhanced: str) -> None:
         assert [point.sum for point in billed] == ([] if enhanced else [0.031])
 
 
-def test_next_does_not_wait_for_metrics(tmp_path: Path) -> None:
+def test_metrics_are_waited_for_beside_the_rest_and_not_after_it(tmp_path: Path) -> None:
+    """Frozen with its answer outstanding, a request would be sent again, and its sums doubled."""
     with world(tmp_path, environ=AT_END) as parts:
-        gate = Gate()
+        invoke = Invocations(parts)
+        invoke()
 
-        def respond(export: Export) -> bytes:
-            if export.signal == "metrics":
-                gate.wait()
+        def respond(_: Export) -> bytes:
+            time.sleep(0.4)
             return OK
 
         parts.backend.respond = respond
-        assert Invocations(parts)() < 0.9  # a flush may have a second
-        eventually(lambda: bool(points(parts.backend)), "metrics")
-        gate.open()
+        took_s = invoke()
+        assert {export.signal for export in parts.backend.exports[2:]} == {"logs", "metrics"}
+        assert 0.4 <= took_s < 0.75
         parts.shut_down()
-        assert totals(parts.backend)["faas.invocations {invocation}"] == 1
+        assert totals(parts.backend)["faas.invocations {invocation}"] == 2
 
 
 def test_none_are_counted_where_none_are_wanted(tmp_path: Path) -> None:

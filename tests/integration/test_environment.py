@@ -88,7 +88,8 @@ def test_only_modules_of_ours_come_on_top(views: tuple[dict[str, Any], dict[str,
     others = {
         name for name in instrumented - bare if name.partition(".")[0] != "serverless_instrument"
     }
-    assert others <= {"_socket", "_struct", "struct"}
+    # Modules of the interpreter's in C; the last two spare the first call their loading.
+    assert others <= {"_socket", "_struct", "struct", "_contextvars", "select"}
 
 
 def test_package_comes_from_the_read_only_layer(emulators: Emulators) -> None:

@@ -70,9 +70,12 @@ def test_errors_are_the_functions_own(emulators: Emulators, image: Image, handle
     if handler.endswith("raises"):
         assert found == [("test_function", Status.STATUS_CODE_ERROR)]
     else:  # no invocation began: what failed is the init
-        assert found == [
+        # The forwarder, started by the runtime, may be there only after the import has failed; then
+        # it cannot tell the runtime's part.
+        runtime = ("init runtime", Status.STATUS_CODE_UNSET)
+        assert [part for part in found if part != runtime] == [
             ("init", Status.STATUS_CODE_ERROR),
-            ("init runtime", Status.STATUS_CODE_UNSET),
+            ("init function", Status.STATUS_CODE_ERROR),
         ]
 
 
