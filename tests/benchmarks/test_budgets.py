@@ -81,7 +81,7 @@ def test_a_start_loads_the_modules_that_are_recorded(
 @pytest.mark.parametrize(
     ("file", "name", "module"),
     [
-        ("wrapper/bootstrap.py", counts.INIT_HELLO, "colorsys"),
+        ("wrapper/bootstrap.py", counts.INIT_HELLO, "shlex"),
         ("forwarder/runtime_api.py", counts.REGISTERING, "_collections_abc"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from serverless_instrument.local.otlp_receiver import Answer, OtlpReceiver
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _RELAY_READ_BYTES = 65536
 _POLL_S = 0.01
+_IDLE_S = 0.2
 
 
 class Backend:
@@ -29,6 +31,7 @@ class Backend:
         self.url = ""
         self._receiver = receiver
         self._writers: set[asyncio.StreamWriter] = set()
+        self._carried_at_s = 0.0
 
     def exports(self) -> tuple[Export, ...]:
         """Every request so far, the ones answered with a failure among them."""
@@ -51,25 +54,33 @@ class Backend:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    async def cut_idle_connections(self) -> None:
+        """The same once nothing is on its way: a flush may go on after the answer."""
+        while time.monotonic() - self._carried_at_s < _IDLE_S:
+            await asyncio.sleep(_POLL_S)
+        self.cut_connections()
+
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to the receiver and back."""
         host, port = self._receiver.url.removeprefix("http://").split(":")
         onward_reader, onward_writer = await asyncio.open_connection(host, int(port))
         self._writers |= {writer, onward_writer}
         try:
-            await asyncio.gather(_copy(reader, onward_writer), _copy(onward_reader, writer))
+            await asyncio.gather(
+                self._copy(reader, onward_writer), self._copy(onward_reader, writer)
+            )
         finally:
             self._writers -= {writer, onward_writer}
             writer.close()
             onward_writer.close()
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(_RELAY_READ_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_RELAY_READ_BYTES):
+                self._carried_at_s = time.monotonic()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
 async def _unavailable(_path: str) -> Answer:

@@ -114,7 +114,7 @@ class Emulator:
         if step.action == scenario.INVOKE:
             await self._invoke(step)
         elif step.action == scenario.CUT_CONNECTIONS:
-            self._backend.cut_connections()
+            await self._backend.cut_idle_connections()
         elif step.action == scenario.AWAIT_SPANS:
             with contextlib.suppress(asyncio.TimeoutError):
                 arrived = self._backend.received(step.count, step.payload)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # What a Step does.
 INVOKE = "invoke"  # POST `payload` to the emulator, `count` times
 SIGNAL_FORWARDER = "signal forwarder"  # send it `signal`
-CUT_CONNECTIONS = "cut connections"  # the backend closes all of its connections, unannounced
+CUT_CONNECTIONS = "cut connections"  # the backend closes its idle connections, unannounced
 AWAIT_SPANS = "await spans"  # until the backend has had `count`, of name `payload`; or long enough
 
 # How the backend treats the forwarder.

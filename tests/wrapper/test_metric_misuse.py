@@ -259,9 +259,7 @@ def test_a_loop_of_a_hundred_thousand_calls_costs_the_function_little() -> None:
         assert isinstance(cpu_s, float)
         assert cpu_s < 100_000 * 20e-6
     assert [line for line in outcome.log if "Traceback" in line] == []
-    for told in of(outcome, "calls"):
-        assert 20_000 <= told <= 100_000
-    assert len(of(outcome, "calls")) == 2
+    assert sum(of(outcome, "calls")) == 200_000
 
 
 def test_outside_lambda_it_does_nothing_but_say_what_is_wrong() -> None:
