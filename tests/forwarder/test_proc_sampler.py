@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -26,54 +26,62 @@ if len(sys.argv) > 1:
 """
 
 
+# In a process of its own: this one has threads and children of other tests.
+_SAMPLED = """
+import json, os, subprocess, sys
+from serverless_instrument.forwarder import proc_sampler
+
+def told():
+    sample = proc_sampler.sample(os.getpid())
+    return [sample.threads, sample.descriptors, sample.resident_bytes, sample.tmp is not None]
+
+alone = told()
+nested = [sys.executable, "-c", sys.argv[1], "nested"]
+child = subprocess.Popen(nested, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+together = told()
+child.communicate(b"\\n")
+print(json.dumps([alone, together]))
+"""
+
+
 def test_descendants_count() -> None:
-    alone = proc_sampler.sample(os.getpid())
-    # Those that no `threading.Thread` stands for, of other tests, count as well.
-    running = len(os.listdir("/proc/self/task"))
-    child = subprocess.Popen(
-        [sys.executable, "-c", _NESTED, "nested"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    result = subprocess.run(
+        [sys.executable, "-c", _SAMPLED, _NESTED], capture_output=True, text=True, check=True
     )
-    assert child.stdout is not None
-    child.stdout.readline()
-    together = proc_sampler.sample(os.getpid())
-    child.communicate(b"\n")
-    assert alone is not None
-    assert together is not None
-    assert alone.threads == running
-    assert together.threads is not None
-    assert together.threads == alone.threads + 2
-    assert alone.descriptors is not None
-    assert together.descriptors is not None
-    assert together.descriptors >= alone.descriptors + 8
-    assert alone.resident_bytes is not None
-    assert together.resident_bytes is not None
-    assert together.resident_bytes > alone.resident_bytes + 2_000_000
-    assert together.tmp is not None
+    alone, together = json.loads(result.stdout)
+    assert (alone[0], together[0]) == (1, 3)
+    assert together[1] >= alone[1] + 8
+    assert together[2] > alone[2] + 2_000_000
+    assert alone[3]
+
+
+_THREADS = """
+import os, subprocess, sys, threading
+from serverless_instrument.forwarder import proc_sampler
+
+release, started = threading.Event(), threading.Barrier(4)
+
+def wait():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started.wait()
+    release.wait()
+    child.communicate(b"\\n")
+
+threads = [threading.Thread(target=wait) for _ in range(3)]
+for thread in threads:
+    thread.start()
+started.wait()
+print(proc_sampler.sample(os.getpid()).threads)
+release.set()
+"""
 
 
 def test_threads_that_run_are_seen_with_what_they_start() -> None:
-    release = threading.Event()
-    started = threading.Barrier(4)
-
-    def wait() -> None:
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        started.wait()
-        release.wait()
-        child.communicate(b"\n")
-
-    before = proc_sampler.sample(os.getpid())
-    threads = [threading.Thread(target=wait) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    started.wait()
-    during = proc_sampler.sample(os.getpid())
-    release.set()
-    for thread in threads:
-        thread.join()
-    assert before is not None
-    assert during is not None
-    assert before.threads is not None
-    assert during.threads == before.threads + 6
+    result = subprocess.run(
+        [sys.executable, "-c", _THREADS], capture_output=True, text=True, check=True
+    )
+    assert int(result.stdout) == 7
 
 
 def test_a_process_that_is_gone() -> None:
