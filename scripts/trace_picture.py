@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from serverless_instrument.local.trace_view import waterfall
+from serverless_instrument.local.view.trace_view import waterfall
 
 _COLUMNS = 132
 _COMMAND = "$ serverless-instrument run app.handler --event event.json"

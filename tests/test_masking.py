@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.masking import masked
-from serverless_instrument.wrapper import encoder
+from serverless_instrument.wrapper.records import encoder
 from tests.wrapper import decoded
 
 SECRET = "s3cret"

@@ -18,7 +18,8 @@ def _main() -> None:
     if root not in sys.path:
         sys.path.insert(0, root)
     from serverless_instrument import wire
-    from serverless_instrument.forwarder import receiver, runtime_api
+    from serverless_instrument.forwarder import extensions_api as runtime_api
+    from serverless_instrument.forwarder import runtime_socket as receiver
 
     # As os.environ decodes it; os itself would be a fifth of all instructions up to register.
     environ = {
@@ -36,7 +37,7 @@ def _main() -> None:
     otlp, statsd, get = None, None, environ.get
     said: list[str] = []
     if get("SERVERLESS_INSTRUMENT_RECEIVER") or get("SERVERLESS_INSTRUMENT_STATSD"):
-        from serverless_instrument.forwarder import extra_listeners
+        from serverless_instrument.forwarder.inputs import extra_listeners
 
         otlp, statsd, said = extra_listeners.listen(environ)
     registration = runtime_api.handed_over(api, environ)

@@ -7,7 +7,7 @@ from time import monotonic, time_ns
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.receiver import Connection, accept, adopted, peer_pid
+from serverless_instrument.forwarder.runtime_socket import Connection, accept, adopted, peer_pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from select import poll
 
-    from serverless_instrument.forwarder.delivery import Delivery
-    from serverless_instrument.forwarder.endings import Endings
-    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
-    from serverless_instrument.forwarder.log_intake import LogIntake
-    from serverless_instrument.forwarder.proc_stats import Reader
+    from serverless_instrument.forwarder.delivery.delivery import Delivery
+    from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
+    from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
+    from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
+    from serverless_instrument.forwarder.outcomes.outcomes import Endings
+    from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 
 # Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
 RUNTIME_GONE = "(runtime gone)"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import settings
+from serverless_instrument.forwarder.destinations import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_instrument.forwarder.batch import Batch
-    from serverless_instrument.forwarder.endings import Endings
-    from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics import FaasMetrics
-    from serverless_instrument.forwarder.log_intake import LogIntake
-    from serverless_instrument.forwarder.proc_stats import Reader
-    from serverless_instrument.forwarder.unfinished import Left
+    from serverless_instrument.forwarder.delivery.batch import Batch
+    from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
+    from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
+    from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
+    from serverless_instrument.forwarder.outcomes.outcomes import Endings
+    from serverless_instrument.forwarder.outcomes.unfinished_invocations import Left
+    from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 
 
 class Session:

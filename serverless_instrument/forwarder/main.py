@@ -15,22 +15,22 @@ from time import monotonic, sleep, time, time_ns
 
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
-from serverless_instrument.forwarder.delivery import Delivery
-from serverless_instrument.forwarder.flush_settings import FlushSettings
-from serverless_instrument.forwarder.flush_strategy import END, GO, SEND, FlushStrategy
-from serverless_instrument.forwarder.freeze_clock import FreezeClock
-from serverless_instrument.forwarder.runtime_api import NextPoll
-from serverless_instrument.forwarder.settings import LOGS, METRICS, Settings
-from serverless_instrument.forwarder.telemetry import Telemetry
+from serverless_instrument.forwarder.delivery.delivery import Delivery
+from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
+from serverless_instrument.forwarder.delivery.flush_strategy import END, GO, SEND, FlushStrategy
+from serverless_instrument.forwarder.delivery.freeze_clock import FreezeClock
+from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS, Settings
+from serverless_instrument.forwarder.extensions_api import NextPoll
+from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Mapping
 
-    from serverless_instrument.forwarder.metrics import Metrics
-    from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
-    from serverless_instrument.forwarder.runtime_api import NextEvent, Registration
+    from serverless_instrument.forwarder.extensions_api import NextEvent, Registration
+    from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
+    from serverless_instrument.forwarder.measuring import Metrics
 
 # Billed time that one flush may cost; what takes longer goes on after the next thaw.
 _FLUSH_BUDGET_S = 1.0
@@ -163,7 +163,7 @@ class Forwarder:
 
     def serve_otlp(self, listener: socket) -> None:
         """Take OTLP/HTTP of other processes from `listener`."""
-        from serverless_instrument.forwarder.otlp_receiver import OtlpReceiver
+        from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
 
         self._otlp = OtlpReceiver(listener, self._poller, self._delivery.take_request)
 
@@ -174,7 +174,7 @@ class Forwarder:
 
     def _metrics(self) -> Metrics:
         if self._measuring is None:
-            from serverless_instrument.forwarder.metrics import Metrics
+            from serverless_instrument.forwarder.measuring import Metrics
 
             self._measuring = Metrics(self._delivery, self.report, exponential=self._exponential)
         return self._measuring
@@ -211,7 +211,7 @@ class Forwarder:
         self._do(self._lifecycle.ready())
         self._next.prepare()
         self._telemetry.load()
-        from serverless_instrument.forwarder.endings import Endings
+        from serverless_instrument.forwarder.outcomes.outcomes import Endings
 
         self._endings = Endings(self._environ, self._delivery.batch, self._registered_unix_ns)
         self._endings.connect(self._telemetry.events)

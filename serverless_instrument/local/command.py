@@ -81,7 +81,7 @@ def run(
     body = _read_event(event)
 
     from serverless_instrument.local.config import LocalConfig
-    from serverless_instrument.local.interpreter import has_awslambdaric
+    from serverless_instrument.local.environment.interpreter import has_awslambdaric
     from serverless_instrument.local.layer import LayerError
     from serverless_instrument.local.run import OutputError, Run, execute
 
@@ -126,8 +126,8 @@ def tail(
     severity = _parse_level(level)
     prefix = _parse_trace(trace)
 
-    from serverless_instrument.local.live import Filter
     from serverless_instrument.local.tail import OutputError, PortError, Tail, execute
+    from serverless_instrument.local.view.live import Filter
 
     wanted = Filter(function, severity, text, prefix)
     try:
@@ -145,7 +145,7 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_level(text: str) -> int:
-    from serverless_instrument.local.levels import LEVELS
+    from serverless_instrument.local.view.levels import LEVELS
 
     if text.lower() not in LEVELS:
         raise InputError(f"--level {text!r}: not a level; give one of {', '.join(LEVELS)}")

@@ -27,7 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from serverless_instrument.local import otlp_data
+from serverless_instrument.local.view import otlp_data
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

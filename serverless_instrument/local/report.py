@@ -21,8 +21,8 @@ from serverless_instrument.local.config import LocalConfig, function_arn, functi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_instrument.local.invocation import InvocationResult
-    from serverless_instrument.local.otlp_data import Data
+    from serverless_instrument.local.environment.invocation import InvocationResult
+    from serverless_instrument.local.view.otlp_data import Data
 
 
 def function(config: LocalConfig) -> Data:

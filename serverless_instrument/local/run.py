@@ -10,16 +10,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serverless_instrument.local import otlp_data, report
+from serverless_instrument.local import report
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
 from serverless_instrument.local.sandbox import LocalLambda
-from serverless_instrument.local.terminal import OutputError, Terminal
+from serverless_instrument.local.view import otlp_data
+from serverless_instrument.local.view.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serverless_instrument.local.config import LocalConfig
-    from serverless_instrument.local.invocation import InvocationResult
+    from serverless_instrument.local.environment.invocation import InvocationResult
 
 __all__ = ["ENDPOINT", "OutputError", "Run", "execute", "without_other_endpoints"]
 

@@ -11,12 +11,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_instrument.local import (
-    extensions_api,
-    layer,
-    runtime_api,
-)
-from serverless_instrument.local.api_server import ApiServer
+from serverless_instrument.local import layer
+from serverless_instrument.local.apis import extensions_api, runtime_api
+from serverless_instrument.local.apis.api_server import ApiServer
+from serverless_instrument.local.apis.telemetry import Telemetry
 from serverless_instrument.local.changes import Changes
 from serverless_instrument.local.config import (
     ACCOUNT_ID,
@@ -26,20 +24,23 @@ from serverless_instrument.local.config import (
     function_arn,
     function_name,
 )
-from serverless_instrument.local.environment import ExecutionEnvironment
-from serverless_instrument.local.invocation import Invocation, InvocationResult, new_trace_id
-from serverless_instrument.local.invoke_phase import InvokePhase
-from serverless_instrument.local.launch_plan import make_plan
-from serverless_instrument.local.lifecycle import Lifecycle
-from serverless_instrument.local.sandbox_state import RefusedError
-from serverless_instrument.local.telemetry import Telemetry
+from serverless_instrument.local.environment.environment import ExecutionEnvironment
+from serverless_instrument.local.environment.invocation import (
+    Invocation,
+    InvocationResult,
+    new_trace_id,
+)
+from serverless_instrument.local.environment.invoke_phase import InvokePhase
+from serverless_instrument.local.environment.launch_plan import make_plan
+from serverless_instrument.local.environment.lifecycle import Lifecycle
+from serverless_instrument.local.environment.sandbox_state import RefusedError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from serverless_instrument.local.log_stream import LogRecord
-    from serverless_instrument.local.platform_events import Event
-    from serverless_instrument.local.processes import ChildProcess
+    from serverless_instrument.local.environment.log_stream import LogRecord
+    from serverless_instrument.local.environment.platform_events import Event
+    from serverless_instrument.local.environment.processes import ChildProcess
 
 __all__ = ["InvocationResult", "LocalConfig", "LocalLambda"]
 

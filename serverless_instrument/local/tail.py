@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from serverless_instrument.local import otlp_data
-from serverless_instrument.local.live import OpenTraces
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
-from serverless_instrument.local.terminal import OutputError, Terminal
+from serverless_instrument.local.view import otlp_data
+from serverless_instrument.local.view.live import OpenTraces
+from serverless_instrument.local.view.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from serverless_instrument.local.live import Filter
+    from serverless_instrument.local.view.live import Filter
 
 
 __all__ = ["OutputError", "PortError", "Tail", "execute"]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.invocation import Invocation
-    from serverless_instrument.wrapper.logs import Logs
-    from serverless_instrument.wrapper.measurements import Measurements
+    from serverless_instrument.wrapper.logs.logs import Logs
+    from serverless_instrument.wrapper.metrics.measurements import Measurements
     from serverless_instrument.wrapper.payload import Capture
-    from serverless_instrument.wrapper.propagation import SpanContext
-    from serverless_instrument.wrapper.records import Span
+    from serverless_instrument.wrapper.records.propagation import SpanContext
+    from serverless_instrument.wrapper.records.records import Span
 
     Handler = Callable[[object, object], object]
 
@@ -155,9 +155,10 @@ class Instrumentation:
 
     def __init__(self) -> None:
         from serverless_instrument import wire
-        from serverless_instrument.wrapper import encoder, invocation, resource
+        from serverless_instrument.wrapper import invocation, resource
         from serverless_instrument.wrapper.channel import Channel
         from serverless_instrument.wrapper.on_import import OnImport
+        from serverless_instrument.wrapper.records import encoder
         from serverless_instrument.wrapper.settings import Settings
 
         self.settings = Settings(os.environ)
@@ -200,7 +201,7 @@ class Instrumentation:
         _load_what_the_first_invocation_needs()
 
     def _watch_logs(self) -> Logs:
-        from serverless_instrument.wrapper.logs import Logs
+        from serverless_instrument.wrapper.logs.logs import Logs
 
         logs = Logs(self.settings, self._channel.send, warn)
         logs.install()
@@ -354,7 +355,7 @@ class Instrumentation:
         try:
             now_unix_ns = time_ns()
             self._note_cpu(invocation)
-            from serverless_instrument.wrapper.errors import stacktrace
+            from serverless_instrument.wrapper.records.errors import stacktrace
 
             trace = stacktrace(error, _user_frames(error))
             if self._logs is not None:
@@ -367,8 +368,8 @@ class Instrumentation:
     def init_failed(self, error: BaseException) -> None:
         """Send INIT_ERROR: the handler's module could not be loaded."""
         try:
-            from serverless_instrument.wrapper.errors import stacktrace
             from serverless_instrument.wrapper.invocation import init_error_frame
+            from serverless_instrument.wrapper.records.errors import stacktrace
 
             trace = stacktrace(error, _below_own_frames(error))
             now_unix_ns = time_ns()
@@ -397,7 +398,7 @@ class Instrumentation:
             return
         measurements = self._measurements
         if measurements is None:
-            from serverless_instrument.wrapper.measurements import Measurements
+            from serverless_instrument.wrapper.metrics.measurements import Measurements
 
             # Two threads may record their first values at once.
             measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
@@ -433,7 +434,8 @@ def _load_what_the_first_invocation_needs() -> None:
     """
     import select  # noqa: F401 - as above
 
-    from serverless_instrument.wrapper import deadline, late_context  # noqa: F401 - as above
+    from serverless_instrument.wrapper import deadline  # noqa: F401 - as above
+    from serverless_instrument.wrapper.import_hooks import context_in_threads as late_context  # noqa: F401 - as above
 
 
 def instrument(

@@ -6,16 +6,16 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-rec
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper import records
-from serverless_instrument.wrapper.propagation import parse_xray
-from serverless_instrument.wrapper.triggers.base import ALL_MESSAGES
+from serverless_instrument.wrapper.events.base import ALL_MESSAGES
+from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records.propagation import parse_xray
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from serverless_instrument.wrapper.propagation import SpanContext
-    from serverless_instrument.wrapper.triggers.base import Consumer
+    from serverless_instrument.wrapper.events.base import Consumer
+    from serverless_instrument.wrapper.records.propagation import SpanContext
 
     Find = Callable[[Mapping[str, str]], SpanContext | None]
 

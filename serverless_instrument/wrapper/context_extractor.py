@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from serverless_instrument.wrapper.propagation import SpanContext
+from serverless_instrument.wrapper.records.propagation import SpanContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ https://opentelemetry.io/docs/specs/semconv/general/recording-errors/.
 from __future__ import annotations
 
 from serverless_instrument import __version__, wire
-from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.propagation import SpanContext, extract
+from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records.propagation import SpanContext, extract
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
-from serverless_instrument.wrapper.triggers import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Protocol
 
-    from serverless_instrument.wrapper.records import Attributes
+    from serverless_instrument.wrapper.events.base import Consumer, Facts, Trigger
+    from serverless_instrument.wrapper.records.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
-    from serverless_instrument.wrapper.triggers.base import Consumer, Facts, Trigger
 
     class Live(Protocol):
         """The span as OpenTelemetry code in the function sees it."""
@@ -270,7 +270,7 @@ class Invocation:
         return self._end(now_unix_ns)
 
     def _give_back(self, failed_messages: int) -> None:
-        from serverless_instrument.wrapper.triggers.base import ALL_MESSAGES
+        from serverless_instrument.wrapper.events.base import ALL_MESSAGES
 
         everything = failed_messages == ALL_MESSAGES
         self._failed_items = self._batch_items if everything else failed_messages
@@ -283,7 +283,7 @@ class Invocation:
         settings, attributes = self._settings, self.span.attributes
         if settings.response_headers is None or attributes.get("faas.trigger") != "http":
             return
-        from serverless_instrument.wrapper.triggers import captured_headers
+        from serverless_instrument.wrapper.events import captured_headers
 
         captured, sanitized = settings.response_headers, settings.sanitized_headers
         try:
@@ -293,7 +293,7 @@ class Invocation:
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
         """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
-        from serverless_instrument.wrapper import errors
+        from serverless_instrument.wrapper.records import errors
 
         self._advance("fail")
         details = errors.details(error, stacktrace)
@@ -401,7 +401,7 @@ def init_error_frame(
     error: BaseException, stacktrace: str, now_unix_ns: int, limits: encoder.Limits
 ) -> bytes:
     """INIT_ERROR of the exception that ended init, with its ``exception`` event."""
-    from serverless_instrument.wrapper import errors
+    from serverless_instrument.wrapper.records import errors
 
     details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
     event = encoder.event(records.Event("exception", now_unix_ns, details), limits)
@@ -462,7 +462,7 @@ def _callers(context: object) -> dict[str, str]:
     try:
         if getattr(context, "client_context", None) is None:
             return {}
-        from serverless_instrument.wrapper.triggers import client_context
+        from serverless_instrument.wrapper.events import client_context
 
         return client_context.carrier(context)
     except Exception:  # a context of the user's own making may do anything
@@ -472,7 +472,7 @@ def _callers(context: object) -> dict[str, str]:
 def _request_headers(
     event: object, carrier: Mapping[str, str], settings: Settings
 ) -> dict[str, list[str]]:
-    from serverless_instrument.wrapper.triggers import captured_headers
+    from serverless_instrument.wrapper.events import captured_headers
 
     if settings.request_headers is None:
         return {}
@@ -485,7 +485,7 @@ def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) ->
     # A sampler that only a package knows is asked once the SDK is loaded.
     if settings.sampler == DEFAULT_SAMPLER or settings.sampler not in STANDARD_SAMPLERS:
         return parent is None or parent.sampled
-    from serverless_instrument.wrapper import sampling
+    from serverless_instrument.wrapper.records import sampling
 
     return sampling.sampled(settings.sampler, settings.sampler_ratio, trace_id, parent)
 

@@ -12,14 +12,16 @@ from functools import wraps
 from time import time_ns
 
 from serverless_instrument import __version__
-from serverless_instrument.wrapper import bootstrap, errors, metric_arguments, records
+from serverless_instrument.wrapper import bootstrap
+from serverless_instrument.wrapper.metrics import metric_arguments
+from serverless_instrument.wrapper.records import errors, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from serverless_instrument.wrapper.encoder import Limits
+    from serverless_instrument.wrapper.records.encoder import Limits
 
 _SCOPE_NAME = "serverless_instrument"
 _current: ContextVar[RecordSpan | None] = ContextVar("serverless_instrument_span", default=None)
@@ -108,8 +110,8 @@ def otel_imported(limits: Limits) -> None:
     """Make the innermost span that is open here OpenTelemetry's current one, too."""
     span = _current.get()
     if span is not None and span.record is not None and span.is_recording():
-        from serverless_instrument.wrapper import tracer
-        from serverless_instrument.wrapper.live_span import LiveSpan
+        from serverless_instrument.wrapper.otel import tracer
+        from serverless_instrument.wrapper.otel.live_span import LiveSpan
 
         live = LiveSpan(span.record, limits, None)
         span.token = tracer.attach(tracer.context_of(live, {}))
@@ -190,7 +192,7 @@ class _RecordScope:
         except ValueError:  # left in another context than it was entered in
             _current.set(None)
         if self._span.token is not None:
-            from serverless_instrument.wrapper import tracer
+            from serverless_instrument.wrapper.otel import tracer
 
             tracer.detach(self._span.token)
         record = self._span.record

@@ -7,20 +7,20 @@ import sys
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
-from serverless_instrument.wrapper.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
+    from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
     from serverless_instrument.wrapper.invocation import Invocation
-    from serverless_instrument.wrapper.late_context import LateContext
-    from serverless_instrument.wrapper.logs import Logs
-    from serverless_instrument.wrapper.propagation import SpanContext
-    from serverless_instrument.wrapper.records import Span
-    from serverless_instrument.wrapper.sdk import Bridge
-    from serverless_instrument.wrapper.sdk_metrics import MetricsBridge
+    from serverless_instrument.wrapper.logs.logs import Logs
+    from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
+    from serverless_instrument.wrapper.otel.sdk import Bridge
+    from serverless_instrument.wrapper.records.propagation import SpanContext
+    from serverless_instrument.wrapper.records.records import Span
     from serverless_instrument.wrapper.settings import Settings
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
@@ -100,7 +100,7 @@ class OnImport:
         self._hooks.watch("logging", logs.watch_logging)
 
         def otel_imported(module: ModuleType) -> None:
-            from serverless_instrument.wrapper.otel_logs import set_up
+            from serverless_instrument.wrapper.logs.otel_logs import set_up
 
             set_up(module, logs.send_record)
 
@@ -121,7 +121,7 @@ class OnImport:
             self._usable = False
             self._warn(f"OpenTelemetry in the function is not used: {text}")
         else:
-            from serverless_instrument.wrapper.own_packages import remedy
+            from serverless_instrument.wrapper.import_hooks.package_conflicts import remedy
 
             reason = f"{type(error).__name__}: {text}{remedy(error)}"
             # What defeats one instrumentation often defeats the next: once is enough.
@@ -152,7 +152,7 @@ class OnImport:
         return hook
 
     def _api_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.sdk import Bridge
+        from serverless_instrument.wrapper.otel.sdk import Bridge
 
         bridge = Bridge(
             self._settings,
@@ -177,7 +177,7 @@ class OnImport:
             self._bridge.sdk_imported()
 
     def _metrics_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.sdk_metrics import MetricsBridge
+        from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
 
         bridge = MetricsBridge(self._resource, self._send, self._warn)
         bridge.api_imported(module)
@@ -204,7 +204,7 @@ class OnImport:
         return restore
 
     def _propagate_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.propagators import composite
+        from serverless_instrument.wrapper.otel.propagators import composite
 
         module.set_global_textmap(composite(self._settings.propagators, self._warn))
 
@@ -217,7 +217,7 @@ class OnImport:
         if self._bridge is not None:
             self._bridge.begin(invocation, self._baggage(invocation))
             return
-        from serverless_instrument.wrapper.late_context import LateContext
+        from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
 
         self._late = LateContext()
 
@@ -225,14 +225,14 @@ class OnImport:
         header = invocation.carrier.get("baggage")
         if not header or "baggage" not in self._settings.propagators:
             return {}
-        from serverless_instrument.wrapper.propagation import parse_baggage
+        from serverless_instrument.wrapper.records.propagation import parse_baggage
 
         return parse_baggage(header)
 
     def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
         """The remote parent that a propagator which is not ours finds."""
         try:
-            from serverless_instrument.wrapper.propagators import extract
+            from serverless_instrument.wrapper.otel.propagators import extract
 
             return extract(headers)
         except Exception:  # a package's propagator, or no OpenTelemetry at all: said at its import
@@ -244,12 +244,12 @@ def _nothing(module: ModuleType) -> None:  # noqa: ARG001 - as every hook
 
 
 def _lean_typing() -> Callable[[], None] | None:
-    from serverless_instrument.wrapper.deprecation import without_typing_extensions
+    from serverless_instrument.wrapper.import_hooks.deprecation import without_typing_extensions
 
     return without_typing_extensions()
 
 
 def _refuse_mixture() -> None:
-    from serverless_instrument.wrapper.own_packages import refuse_mixture
+    from serverless_instrument.wrapper.import_hooks.package_conflicts import refuse_mixture
 
     refuse_mixture()

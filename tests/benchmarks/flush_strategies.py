@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.flush_strategy import (
+from serverless_instrument.forwarder.delivery.flush_strategy import (
     DEFAULT_INTERVAL_MS,
     KINDS,
     SEND,

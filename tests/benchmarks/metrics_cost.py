@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from serverless_instrument.wrapper import metric_reader
-from serverless_instrument.wrapper.measurements import Measurements
-from serverless_instrument.wrapper.meter import Provider
+from serverless_instrument.wrapper.metrics import metric_reader
+from serverless_instrument.wrapper.metrics.measurements import Measurements
+from serverless_instrument.wrapper.metrics.meter import Provider
 from tests.benchmarks.flush_strategies import floor_ms, invoked_s
 from tests.forwarder.running import world
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-    from serverless_instrument.forwarder.batch import Batch
+    from serverless_instrument.forwarder.delivery.batch import Batch
 
 
 class Series(NamedTuple):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.batch import MAX_REQUEST_BYTES, Batch
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Batch
 from tests.forwarder import encoded
 from tests.forwarder.encoded import Item
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.batch import Export
+    from serverless_instrument.forwarder.delivery.batch import Export
 
 # signal, service, scope, schema URL, names
 ENTRIES = st.lists(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.breaker import BUSY, CLOSED, OPEN, PROBING, Breaker
+from serverless_instrument.forwarder.delivery.breaker import BUSY, CLOSED, OPEN, PROBING, Breaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.forwarder.cost import SETTING, Prices
+from serverless_instrument.forwarder.faas_metrics.cost import SETTING, Prices
 
 PROVISIONED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency"}
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import headers_secret
-from serverless_instrument.forwarder.headers_secret import SecretError
-from serverless_instrument.forwarder.settings import Settings, receiver_port
+from serverless_instrument.forwarder.destinations import headers_secret
+from serverless_instrument.forwarder.destinations.headers_secret import SecretError
+from serverless_instrument.forwarder.destinations.settings import Settings, receiver_port
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"

@@ -18,8 +18,8 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint as Sd
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 
-from serverless_instrument.forwarder.distribution import histogram, is_value
-from serverless_instrument.forwarder.metric_points import ExponentialHistogram
+from serverless_instrument.forwarder.metrics.distribution import histogram, is_value
+from serverless_instrument.forwarder.metrics.metric_points import ExponentialHistogram
 
 # Sums of these are exact in every order.
 EIGHTHS = st.integers(-(1 << 20), 1 << 20).map(lambda number: number / 8)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.emf import parse, ucum
+from serverless_instrument.forwarder.inputs.emf import parse, ucum
 
 NOW_MS = 1_700_000_000_000
 NOW_NS = NOW_MS * 1_000_000

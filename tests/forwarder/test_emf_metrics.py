@@ -9,13 +9,13 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import tally
-from serverless_instrument.forwarder.batch import Batch
-from serverless_instrument.forwarder.emf_metrics import EmfMetrics
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.log_intake import LogIntake
-from serverless_instrument.forwarder.log_settings import EMF, LogSettings
-from serverless_instrument.forwarder.platform_events import Event
+from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
+from serverless_instrument.forwarder.telemetry_api.log_settings import EMF, LogSettings
+from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 from tests.forwarder import encoded, measured
 from tests.forwarder.test_emf import NOW_MS, NOW_NS, line
 

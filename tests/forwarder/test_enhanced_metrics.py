@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import enhanced_metrics
-from serverless_instrument.forwarder.cost import Prices
-from serverless_instrument.forwarder.enhanced_metrics import EnhancedMetrics
-from serverless_instrument.forwarder.platform_events import Dispatch, Event
-from serverless_instrument.forwarder.proc_sampler import Sample
-from serverless_instrument.forwarder.usage import Usage
+from serverless_instrument.forwarder.faas_metrics import enhanced_metrics
+from serverless_instrument.forwarder.faas_metrics.cost import Prices
+from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
+from serverless_instrument.forwarder.faas_metrics.proc_sampler import Sample
+from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
+from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
 from tests.forwarder.recorded import Recorded
 
 if TYPE_CHECKING:

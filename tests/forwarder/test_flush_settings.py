@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.flush_settings import FlushSettings
+from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
 
 FLUSH = "SERVERLESS_INSTRUMENT_FLUSH"
 QUEUE = "SERVERLESS_INSTRUMENT_QUEUE_BYTES"

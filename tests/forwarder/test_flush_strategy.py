@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.flush_strategy import (
+from serverless_instrument.forwarder.delivery.flush_strategy import (
     ADAPTIVE,
     ASIDE,
     AT_END,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.freeze_clock import FreezeClock
+from serverless_instrument.forwarder.delivery.freeze_clock import FreezeClock
 
 STEPS = st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e6)))
 

@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.function_lines import HOLD_S, Context, FunctionLines
-from serverless_instrument.forwarder.platform_events import EXTENSION, FUNCTION, Event
+from serverless_instrument.forwarder.telemetry_api.function_lines import (
+    HOLD_S,
+    Context,
+    FunctionLines,
+)
+from serverless_instrument.forwarder.telemetry_api.platform_events import EXTENSION, FUNCTION, Event
 
 
 def digests(*texts: str) -> bytes:

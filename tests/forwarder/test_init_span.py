@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.forwarder.init_span import InitSpan
-from serverless_instrument.forwarder.platform_events import Event
+from serverless_instrument.forwarder.outcomes.init_span import InitSpan
+from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.spans import Made
+    from serverless_instrument.forwarder.codec.spans import Made
 
 TRACE, ROOT = b"t" * 16, b"r" * 8
 

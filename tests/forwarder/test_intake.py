@@ -11,9 +11,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.batch import Batch
-from serverless_instrument.forwarder.endings import Endings
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.outcomes.outcomes import Endings
 from tests.forwarder import encoded
 
 NOW_NS = 1_700_000_100_000_000_000

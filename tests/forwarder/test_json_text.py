@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import json_text
+from serverless_instrument.forwarder.codec import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def test_it_is_a_value_error_where_the_json_package_is_not_loaded_too() -> None:
     root = Path(json_text.__file__).parents[2]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
-        "from serverless_instrument.forwarder.json_text import loads\n"
+        "from serverless_instrument.forwarder.codec.json_text import loads\n"
         "assert 'json' not in sys.modules\n"
         "assert loads('[1, \"a\"]') == [1, 'a']\n"
         "for text in ('{', '[1', '\"', '{\"a\":}', '[1,]', '\"\\\\x\"', 'x', ''):\n"

@@ -8,12 +8,12 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import platform_events
-from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.log_intake import LogIntake
-from serverless_instrument.forwarder.log_settings import LogSettings
-from serverless_instrument.forwarder.platform_events import Event
+from serverless_instrument.forwarder.telemetry_api import platform_events
+from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
+from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
+from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:

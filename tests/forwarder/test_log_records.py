@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
-from serverless_instrument.forwarder import log_records
-from serverless_instrument.forwarder.function_lines import Context
-from serverless_instrument.forwarder.log_records import Record
+from serverless_instrument.forwarder.telemetry_api import log_records
+from serverless_instrument.forwarder.telemetry_api.function_lines import Context
+from serverless_instrument.forwarder.telemetry_api.log_records import Record
 from tests.wrapper.decoded import attributes, value
 
 NOW_NS = 1_787_227_200_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from serverless_instrument.forwarder import resource
-from serverless_instrument.forwarder.log_settings import LogSettings
+from serverless_instrument.forwarder.codec import resource
+from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 
 
 @pytest.mark.parametrize(

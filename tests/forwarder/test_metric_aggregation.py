@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 
-from serverless_instrument.forwarder.metric_aggregation import Aggregation
+from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:

@@ -10,12 +10,15 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import protobuf
-from serverless_instrument.forwarder.metric_aggregation import CARDINALITY_LIMIT, Aggregation
-from serverless_instrument.forwarder.metric_points import UnmergeableError
-from serverless_instrument.forwarder.metric_series import read_metric
-from serverless_instrument.forwarder.metric_templates import Templates
-from serverless_instrument.wrapper.meter import Provider
+from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.forwarder.metrics.metric_aggregation import (
+    CARDINALITY_LIMIT,
+    Aggregation,
+)
+from serverless_instrument.forwarder.metrics.metric_points import UnmergeableError
+from serverless_instrument.forwarder.metrics.metric_series import read_metric
+from serverless_instrument.forwarder.metrics.metric_templates import Templates
+from serverless_instrument.wrapper.metrics.meter import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.forwarder.never_began import Invoked, NeverBegan
-from serverless_instrument.forwarder.platform_events import Event
-from serverless_instrument.forwarder.spans import SERVER
+from serverless_instrument.forwarder.codec.spans import SERVER
+from serverless_instrument.forwarder.outcomes.init_failures import Invoked, NeverBegan
+from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:shop"
 TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from serverless_instrument.forwarder.otlp_answer import partial_success
+from serverless_instrument.forwarder.exporter.otlp_answer import partial_success
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

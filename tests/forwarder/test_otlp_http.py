@@ -18,8 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from serverless_instrument import __version__
-from serverless_instrument.forwarder.batch import Batch, Export
-from serverless_instrument.forwarder.otlp_http import (
+from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.destinations.settings import Settings
+from serverless_instrument.forwarder.exporter.otlp_http import (
     DELIVERED,
     REJECTED,
     RETRY,
@@ -27,11 +28,10 @@ from serverless_instrument.forwarder.otlp_http import (
     request,
     verdict,
 )
-from serverless_instrument.forwarder.settings import Settings
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.destination import Destination
+    from serverless_instrument.forwarder.destinations.destination import Destination
 
 
 class Parsed(BaseHTTPRequestHandler):

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.otlp_json import convert
+from serverless_instrument.forwarder.codec.otlp_json import convert
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from serverless_instrument.forwarder import otlp_request
-from serverless_instrument.forwarder.batch import Batch
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.http1 import BadMessageError
 from serverless_instrument.forwarder.http1_server import RequestParser, TooLongError
-from serverless_instrument.forwarder.otlp_request import BadRequestError
+from serverless_instrument.forwarder.inputs import otlp_request
+from serverless_instrument.forwarder.inputs.otlp_request import BadRequestError
 from tests.forwarder import encoded
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.forwarder.patience import Patience
+from serverless_instrument.forwarder.exporter.freeze_aware_timeout import Patience
 
 
 def test_time_awake_runs_out() -> None:

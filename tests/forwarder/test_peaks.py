@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.peaks import Peaks
-from serverless_instrument.forwarder.proc_sampler import Sample
+from serverless_instrument.forwarder.faas_metrics.peak_sampling import Peaks
+from serverless_instrument.forwarder.faas_metrics.proc_sampler import Sample
 
 NEVER = float("inf")
 MIB = 1024 * 1024

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.platform_events import (
+from serverless_instrument.forwarder.telemetry_api.platform_events import (
     ANY,
     START,
     Dispatch,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.forwarder.batch import Export
-from serverless_instrument.forwarder.otlp_http import DELIVERED, REJECTED, RETRY
-from serverless_instrument.forwarder.poster import Poster
-from serverless_instrument.forwarder.settings import Settings
+from serverless_instrument.forwarder.delivery.batch import Export
+from serverless_instrument.forwarder.destinations.settings import Settings
+from serverless_instrument.forwarder.exporter.otlp_exporter import Poster
+from serverless_instrument.forwarder.exporter.otlp_http import DELIVERED, REJECTED, RETRY
 from tests.forwarder import otlp_backend
 from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
 from tests.forwarder.test_otlp_request import whole
@@ -18,7 +18,7 @@ from tests.forwarder.test_otlp_request import whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_instrument.forwarder.otlp_http import Verdict
+    from serverless_instrument.forwarder.exporter.otlp_http import Verdict
     from tests.forwarder.otlp_backend import OtlpBackend
 
 

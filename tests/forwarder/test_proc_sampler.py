@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from serverless_instrument.forwarder import proc_sampler
+from serverless_instrument.forwarder.faas_metrics import proc_sampler
 
 # A child with a child of its own; each says that it is there, and waits.
 _NESTED = """

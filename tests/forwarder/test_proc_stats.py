@@ -12,10 +12,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import proc_stats
-from serverless_instrument.forwarder.proc_stats import Reader
-from serverless_instrument.forwarder.usage import Usage
-from serverless_instrument.forwarder.usage_metrics import Used
+from serverless_instrument.forwarder.faas_metrics import proc_stats
+from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
+from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
+from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
 
 STAT = b"""\
 cpu  400 100 50 9000 40 0 6 7 0 0

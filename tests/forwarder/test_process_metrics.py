@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, Metric
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.self_report import scope as own_scope
+from serverless_instrument.forwarder.delivery.self_report import scope as own_scope
 from tests.forwarder import encoded
 from tests.forwarder.extensions_api import answer
 from tests.forwarder.otlp_backend import OK, Export

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.forwarder import protobuf
+from serverless_instrument.forwarder.codec import protobuf
 from tests.forwarder.running import eventually, world
 from tests.forwarder.test_otlp_request import post, whole
 

@@ -13,7 +13,7 @@ import pytest
 from datadog.dogstatsd.base import DogStatsd
 from statsd import StatsClient
 
-from serverless_instrument.forwarder.statsd_listener import listen
+from serverless_instrument.forwarder.inputs.statsd_listener import listen
 from tests.forwarder import encoded, measured
 from tests.forwarder.running import eventually, world
 

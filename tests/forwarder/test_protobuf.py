@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import protobuf
+from serverless_instrument.forwarder.codec import protobuf
 from tests.wrapper.decoded import attributes, plain
 
 U64 = (1 << 64) - 1

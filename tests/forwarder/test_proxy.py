@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import proxy
-from serverless_instrument.forwarder.settings import Settings
+from serverless_instrument.forwarder.destinations import proxy
+from serverless_instrument.forwarder.destinations.settings import Settings
 
 P = "http://proxy.test:3128"
 

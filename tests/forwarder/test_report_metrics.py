@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.cost import Prices
-from serverless_instrument.forwarder.enhanced_record import EnhancedRecord
-from serverless_instrument.forwarder.platform_events import Dispatch, Event
-from serverless_instrument.forwarder.report_metrics import ReportMetrics
+from serverless_instrument.forwarder.faas_metrics.cost import Prices
+from serverless_instrument.forwarder.faas_metrics.enhanced_record import EnhancedRecord
+from serverless_instrument.forwarder.faas_metrics.report_metrics import ReportMetrics
+from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
 from tests.forwarder.recorded import Recorded
 
 DONE: dict[str, object] = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.runtime_api import events_for, parse_event, register
+from serverless_instrument.forwarder.extensions_api import events_for, parse_event, register
 
 # 2020-01-01/extension/event/next, as documented and as the emulator answers
 INVOKE = {

@@ -10,8 +10,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from serverless_instrument import __version__
-from serverless_instrument.forwarder import self_report, tally
-from serverless_instrument.forwarder.tally import Tally
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import self_report
+from serverless_instrument.forwarder.delivery.delivery_counts import Tally
 
 
 def counted() -> Tally:

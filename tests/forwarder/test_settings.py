@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.settings import (
+from serverless_instrument.forwarder.destinations.settings import (
     SIGNALS,
     Settings,
     receiver_port,
@@ -17,7 +17,7 @@ from serverless_instrument.forwarder.settings import (
 )
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.destination import Destination
+    from serverless_instrument.forwarder.destinations.destination import Destination
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 BASE = {ENDPOINT: "http://host:4318"}

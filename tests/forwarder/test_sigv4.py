@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import aws_credentials
-from serverless_instrument.forwarder.aws_credentials import Credentials
-from serverless_instrument.forwarder.aws_endpoint import signed_for
-from serverless_instrument.forwarder.signed import clock_skew
-from serverless_instrument.forwarder.sigv4 import signature
+from serverless_instrument.forwarder.destinations import aws_credentials
+from serverless_instrument.forwarder.destinations.aws_credentials import Credentials
+from serverless_instrument.forwarder.destinations.aws_endpoint import signed_for
+from serverless_instrument.forwarder.exporter.signed_request import clock_skew
+from serverless_instrument.forwarder.exporter.sigv4 import signature
 
 KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 TOKEN = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
-from serverless_instrument.forwarder import spans
+from serverless_instrument.forwarder.codec import spans
 from tests.forwarder import encoded
 
 TRACE, ID, PARENT = b"t" * 16, b"s" * 8, b"p" * 8

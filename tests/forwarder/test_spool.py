@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import spool_format
-from serverless_instrument.forwarder.batch import Export
-from serverless_instrument.forwarder.spool import Spool
+from serverless_instrument.forwarder.delivery import spool_format
+from serverless_instrument.forwarder.delivery.batch import Export
+from serverless_instrument.forwarder.delivery.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import statsd
-from serverless_instrument.forwarder.statsd import parse
+from serverless_instrument.forwarder.inputs import statsd
+from serverless_instrument.forwarder.inputs.statsd import parse
 
 
 def told(datagram: bytes) -> list[tuple[Any, ...]]:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import tally
-from serverless_instrument.forwarder.batch import Batch
-from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 from tests.forwarder import encoded, measured
 
 NOW_NS = 1_700_000_000_000_000_000

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from serverless_instrument.forwarder.platform_events import Event
-from serverless_instrument.forwarder.unfinished import HOLD_NS, Left, Unfinished, verdict_of
+from serverless_instrument.forwarder.outcomes.unfinished_invocations import (
+    HOLD_NS,
+    Left,
+    Unfinished,
+    verdict_of,
+)
+from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 
 NOW_NS = 1_700_000_000_000_000_000
 NOW_MS = NOW_NS // 1_000_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder import url
+from serverless_instrument.forwarder.destinations import url
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.peaks import Peak
-from serverless_instrument.forwarder.usage import Usage
-from serverless_instrument.forwarder.usage_metrics import Used, measurements
+from serverless_instrument.forwarder.faas_metrics.peak_sampling import Peak
+from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
+from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used, measurements
 
 MIB = 1024 * 1024
 PAGE_BYTES = 4096

@@ -9,16 +9,18 @@ import json
 from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder import otlp_http, platform_events, tally
-from serverless_instrument.forwarder.batch import Batch
-from serverless_instrument.forwarder.emf_metrics import EmfMetrics
-from serverless_instrument.forwarder.endings import Endings
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.exporter import otlp_http
 from serverless_instrument.forwarder.http1 import BadMessageError, ResponseParser
 from serverless_instrument.forwarder.http1_server import RequestParser
+from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
+from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.log_intake import LogIntake
-from serverless_instrument.forwarder.log_settings import LogSettings
-from serverless_instrument.forwarder.statsd_metrics import StatsdMetrics
+from serverless_instrument.forwarder.outcomes.outcomes import Endings
+from serverless_instrument.forwarder.telemetry_api import platform_events
+from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
+from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 from tests.forwarder import encoded, measured
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from serverless_instrument.local.invocation import InvocationResult
+    from serverless_instrument.local.environment.invocation import InvocationResult
     from tests.integration.backend import Backend
 
 FUNCTION_TIMEOUT_S = 4

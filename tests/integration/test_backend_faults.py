@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from serverless_instrument.local.invocation import InvocationResult
+    from serverless_instrument.local.environment.invocation import InvocationResult
     from tests.forwarder.otlp_backend import Export
 
     Respond = Callable[[Export], bytes | None]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serverless_instrument.local import metric_series
+from serverless_instrument.local.view import metric_series
 from tests.local.command_line import ROOT, serverless_instrument
 
 pytestmark = pytest.mark.integration

@@ -156,7 +156,7 @@ def test_output_without_end_does_not_hold_up_the_timeout() -> None:
 def test_init_that_takes_too_long_goes_on_in_the_invocation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serverless_instrument.local.invoke_phase.INIT_LIMIT_S", 1.5)
+    monkeypatch.setattr("serverless_instrument.local.environment.invoke_phase.INIT_LIMIT_S", 1.5)
     config = bare("slow_import.handler", env={"MARKER": str(tmp_path / "marker")})
 
     async def scenario() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from serverless_instrument.local import levels
-from serverless_instrument.local.live import Filter, OpenTraces
+from serverless_instrument.local.view import levels
+from serverless_instrument.local.view.live import Filter, OpenTraces
 
 TRACE = "0123456789abcdef" * 2
 

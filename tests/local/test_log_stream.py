@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.local.log_stream import (
+from serverless_instrument.local.environment.log_stream import (
     MAX_LINE_BYTES,
     FrameReader,
     LineReader,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.local import memory_limit
+from serverless_instrument.local.environment import memory_limit
 from serverless_instrument.local.sandbox import LocalLambda
 from tests.local.command_line import run_json
 from tests.local.scenario import bare, records, run

@@ -13,8 +13,8 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 
-from serverless_instrument.local import metric_series, otlp_data
-from serverless_instrument.local.metric_series import Distribution, Series
+from serverless_instrument.local.view import metric_series, otlp_data
+from serverless_instrument.local.view.metric_series import Distribution, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from serverless_instrument.local import metric_table
+from serverless_instrument.local.view import metric_table
 
 HTTP = {"faas.trigger": "http"}
 

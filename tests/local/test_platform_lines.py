@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serverless_instrument.local import otlp_data
 from serverless_instrument.local.otlp_receiver import OtlpReceiver
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
+from serverless_instrument.local.view import otlp_data
 from tests.local.raw_layer import FUNCTIONS
 from tests.local.scenario import run
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.local import quantity
+from serverless_instrument.local.view import quantity
 
 UNITS = ("s", "ms", "us", "ns", "min", "By", "MiBy", "1", "", "{order}", "EUR", "%", "By/s", "\n")
 

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from serverless_instrument.local import sandbox_state as states
-from serverless_instrument.local.sandbox_state import (
+from serverless_instrument.local.environment import sandbox_state as states
+from serverless_instrument.local.environment.sandbox_state import (
     ExtensionState,
     RefusedError,
     RuntimeState,

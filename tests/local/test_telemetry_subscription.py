@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.local import telemetry_subscription
-from serverless_instrument.local.telemetry_subscription import (
+from serverless_instrument.local.apis import telemetry_subscription
+from serverless_instrument.local.apis.telemetry_subscription import (
     Subscription,
     SubscriptionError,
     TelemetryBuffer,

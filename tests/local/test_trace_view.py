@@ -12,8 +12,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from rich.console import Console
 
-from serverless_instrument.local import otlp_data
-from serverless_instrument.local.trace_view import in_tree_order, waterfall
+from serverless_instrument.local.view import otlp_data
+from serverless_instrument.local.view.trace_view import in_tree_order, waterfall
 
 MS = 1_000_000
 

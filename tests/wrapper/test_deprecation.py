@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import typing_extensions
 
-from serverless_instrument.wrapper.deprecation import Deprecated, without_typing_extensions
+from serverless_instrument.wrapper.import_hooks.deprecation import (
+    Deprecated,
+    without_typing_extensions,
+)
 
 
 @pytest.fixture(params=[Deprecated, typing_extensions.deprecated], ids=["ours", "real"])
@@ -112,8 +115,8 @@ def test_what_is_loaded_already_is_used() -> None:
 def test_somebody_else_meanwhile_gets_the_real_module() -> None:
     program = (
         "import sys\n"
-        "from serverless_instrument.wrapper.deprecation import without_typing_extensions\n"
-        "restore = without_typing_extensions()\n"
+        "from serverless_instrument.wrapper.import_hooks import deprecation\n"
+        "restore = deprecation.without_typing_extensions()\n"
         "from typing_extensions import TypeAlias, deprecated\n"
         "restore()\n"
         "import typing_extensions\n"
@@ -128,8 +131,8 @@ def test_somebody_else_meanwhile_gets_the_real_module() -> None:
 def test_the_api_is_imported_without_it_and_nothing_stays_behind() -> None:
     program = (
         "import sys\n"
-        "from serverless_instrument.wrapper.deprecation import without_typing_extensions\n"
-        "restore = without_typing_extensions()\n"
+        "from serverless_instrument.wrapper.import_hooks import deprecation\n"
+        "restore = deprecation.without_typing_extensions()\n"
         "import opentelemetry.trace, opentelemetry.propagators.composite\n"
         "restore()\n"
         "print('typing_extensions' in sys.modules)\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serverless_instrument.forwarder import emf
+from serverless_instrument.forwarder.inputs import emf
 from serverless_instrument.wire import EMF_MARK
 from tests.wrapper.client import Written, run
 

@@ -12,7 +12,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper import encoder, records
+from serverless_instrument.wrapper.records import encoder, records
 from tests.wrapper import decoded
 
 SCALAR = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()

@@ -7,9 +7,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as LogRecordMessage
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from serverless_instrument.forwarder.spans import abandoned
-from serverless_instrument.wrapper import encoder, records
-from serverless_instrument.wrapper.encoder import Limits
+from serverless_instrument.forwarder.codec.spans import abandoned
+from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records.encoder import Limits
 from tests.wrapper import decoded
 
 TRACE_ID, SPAN_ID, PARENT_ID = bytes(range(16)), bytes(range(8)), bytes(range(8, 16))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from serverless_instrument.wrapper import encoder
-from serverless_instrument.wrapper.records import Event, Span
+from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records.records import Event, Span
 from tests.wrapper import decoded
 
 INT64 = st.integers(-(2**63), 2**63 - 1)

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
-from serverless_instrument.wrapper.errors import details, message, qualified_name, stacktrace
+from serverless_instrument.wrapper.records.errors import (
+    details,
+    message,
+    qualified_name,
+    stacktrace,
+)
 
 
 class OwnError(Exception):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper import records
-from serverless_instrument.wrapper.http_client_spans import complete, redacted_url
+from serverless_instrument.wrapper.otel.http_client_spans import complete, redacted_url
+from serverless_instrument.wrapper.records import records
 
 
 def completed(

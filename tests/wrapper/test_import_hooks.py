@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

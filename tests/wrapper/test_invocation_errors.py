@@ -4,7 +4,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper import records
+from serverless_instrument.wrapper.records import records
 from tests.wrapper import decoded, invocations
 from tests.wrapper.invocations import (
     END_UNIX_NS,

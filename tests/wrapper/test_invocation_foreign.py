@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper import encoder, records
 from serverless_instrument.wrapper.invocation import Invocation, bounded
-from serverless_instrument.wrapper.propagation import SpanContext
+from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import Settings
 from tests.wrapper import decoded
 from tests.wrapper.invocations import END_UNIX_NS, START_UNIX_NS, end_span, ids, started

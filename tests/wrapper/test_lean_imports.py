@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serverless_instrument.wrapper.lean_imports import import_lean
+from serverless_instrument.wrapper.import_hooks.lean_imports import import_lean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

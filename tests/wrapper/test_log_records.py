@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper import encoder, log_frames, log_records, records
+from serverless_instrument.wrapper.logs import log_frames, log_records
+from serverless_instrument.wrapper.records import encoder, records
 from tests.wrapper import decoded
 
 NOW_UNIX_NS = 1_704_164_645_500_000_000

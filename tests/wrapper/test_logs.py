@@ -452,7 +452,7 @@ def test_nothing_is_loaded_for_a_function_that_writes_nothing() -> None:
         import sys
         def handler(event, context):
             loaded = [name for name in sys.modules if name.endswith((".logs", ".log_records"))]
-            assert loaded == ["serverless_instrument.wrapper.logs"]
+            assert loaded == ["serverless_instrument.wrapper.logs.logs"]
     """)
     (span,) = written.spans
     assert span.status.code == span.status.STATUS_CODE_UNSET
@@ -464,7 +464,7 @@ def test_lines_that_what_we_call_writes() -> None:
     assert written.code == 0
     assert written.bodies.count("said") == 1
     assert b"not captured" not in written.stderr
-    assert written.stderr.count(b"import 'serverless_instrument.wrapper.log_records'") == 1
+    assert written.stderr.count(b"import 'serverless_instrument.wrapper.logs.log_records'") == 1
 
 
 def test_one_stream_under_both_names() -> None:

@@ -19,10 +19,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.meter import Provider
-from serverless_instrument.wrapper.metric_instruments import BOUNDS
-from serverless_instrument.wrapper.metric_reader import temporality
-from serverless_instrument.wrapper.sdk_metrics import _CUMULATIVE
+from serverless_instrument.wrapper.metrics.meter import Provider
+from serverless_instrument.wrapper.metrics.metric_instruments import BOUNDS
+from serverless_instrument.wrapper.metrics.metric_reader import temporality
+from serverless_instrument.wrapper.metrics.sdk_metrics import _CUMULATIVE
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper import metric_arguments
-from serverless_instrument.wrapper.metric_arguments import RefusedError
+from serverless_instrument.wrapper.metrics import metric_arguments
+from serverless_instrument.wrapper.metrics.metric_arguments import RefusedError
 
 
 class Names(str, Enum):

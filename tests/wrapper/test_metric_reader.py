@@ -15,8 +15,8 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.trace import use_span
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper import metric_encoder
-from serverless_instrument.wrapper.metric_reader import make, temporality
+from serverless_instrument.wrapper.metrics import metric_encoder
+from serverless_instrument.wrapper.metrics.metric_reader import make, temporality
 from tests.wrapper import decoded
 from tests.wrapper.test_meter import ATTRIBUTES, VALUES, context, points, read
 

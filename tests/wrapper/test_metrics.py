@@ -7,8 +7,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from opentelemetry.sdk.metrics import MeterProvider
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.measurements import Measurements
-from serverless_instrument.wrapper.metric_reader import make
+from serverless_instrument.wrapper.metrics.measurements import Measurements
+from serverless_instrument.wrapper.metrics.metric_reader import make
 from tests.wrapper.program import run
 
 ALL_INSTRUMENTS = """

@@ -11,7 +11,7 @@ def test_a_daemon_thread_that_ends_with_the_lock() -> None:
     """What is written while the interpreter ends waits for no thread that is no more."""
     source = """
         import sys, threading, time, types
-        from serverless_instrument.wrapper.output_tee import OutputTee
+        from serverless_instrument.wrapper.logs.output_tee import OutputTee
 
         writing = threading.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper.propagation import (
+from serverless_instrument.wrapper.records.propagation import (
     SpanContext,
     extract,
     format_b3,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.propagation import (
+from serverless_instrument.wrapper.records.propagation import (
     format_baggage,
     parse_baggage,
     percent_decode,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.propagation import extract
+from serverless_instrument.wrapper.records.propagation import extract
 from serverless_instrument.wrapper.settings import Settings
 
 DEFAULT = Settings({}).propagators

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.propagation import (
+from serverless_instrument.wrapper.records.propagation import (
     SpanContext,
     parse_traceparent,
     parse_tracestate,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.propagation import SpanContext, format_xray, parse_xray
+from serverless_instrument.wrapper.records.propagation import SpanContext, format_xray, parse_xray
 
 TRACE, PARENT = "5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 ROOT = f"Root=1-{TRACE[:8]}-{TRACE[8:]}"

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
-from serverless_instrument.wrapper import sampling, settings
-from serverless_instrument.wrapper.propagation import SpanContext
+from serverless_instrument.wrapper import settings
+from serverless_instrument.wrapper.records import sampling
+from serverless_instrument.wrapper.records.propagation import SpanContext
 
 TRACE_ID = bytes(range(16))
 

@@ -50,7 +50,10 @@ def test_tracers_made_before_the_sdk_came_use_it_then() -> None:
                     return [type(span).__module__ for span in (before, after)]
         """
     )
-    assert outcome.result == ["serverless_instrument.wrapper.live_span", "opentelemetry.sdk.trace"]
+    assert outcome.result == [
+        "serverless_instrument.wrapper.otel.live_span",
+        "opentelemetry.sdk.trace",
+    ]
     assert children(outcome, outcome.invocation) == ["before"]
     assert children(outcome, outcome.named("before")) == ["after"]
     assert [sent.scope for sent in outcome.spans] == ["early", "early"]

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from serverless_instrument.wrapper import encoder
-from serverless_instrument.wrapper.sdk_processor import processor, record_of, scope_of
+from serverless_instrument.wrapper.otel.sdk_processor import processor, record_of, scope_of
+from serverless_instrument.wrapper.records import encoder
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from serverless_instrument.wrapper import encoder
-from serverless_instrument.wrapper.encoder import Limits
-from serverless_instrument.wrapper.sdk_options import span_limits
-from serverless_instrument.wrapper.sdk_processor import processor, record_of
-from serverless_instrument.wrapper.tracer import Provider
+from serverless_instrument.wrapper.otel.sdk_options import span_limits
+from serverless_instrument.wrapper.otel.sdk_processor import processor, record_of
+from serverless_instrument.wrapper.otel.tracer import Provider
+from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records.encoder import Limits
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from serverless_instrument.wrapper import records
+    from serverless_instrument.wrapper.records import records
 
     Operations = Callable[[trace.Tracer], None]
 

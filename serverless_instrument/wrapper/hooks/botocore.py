@@ -65,7 +65,7 @@ def _headers() -> dict[str, str]:
     from opentelemetry.baggage import get_all
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    from serverless_instrument.wrapper.propagation import format_baggage
+    from serverless_instrument.wrapper.records.propagation import format_baggage
 
     headers: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(headers)
@@ -98,7 +98,7 @@ def _entries(name: str) -> Callable[[Parameters], None]:
 
 
 def _events(parameters: Parameters) -> None:
-    from serverless_instrument.wrapper.propagators import composite
+    from serverless_instrument.wrapper.otel.propagators import composite
 
     headers: dict[str, str] = {}
     composite(("xray",), lambda _: None).inject(headers)

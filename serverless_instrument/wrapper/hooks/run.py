@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
-from serverless_instrument.wrapper.lean_imports import ALWAYS, BOTOCORE, import_lean
-from serverless_instrument.wrapper.own_packages import (
+from serverless_instrument.wrapper.import_hooks.lean_imports import ALWAYS, BOTOCORE, import_lean
+from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     OwnConventions,
     look_for_hidden,
     needs_own_conventions,

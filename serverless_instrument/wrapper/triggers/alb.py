@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-funct
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import http
-from serverless_instrument.wrapper.triggers.base import text
-from serverless_instrument.wrapper.triggers.carriers import http_headers
+from serverless_instrument.wrapper.events import http
+from serverless_instrument.wrapper.events.base import text
+from serverless_instrument.wrapper.events.carriers import http_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json, Outcome
+    from serverless_instrument.wrapper.events.base import Facts, Json, Outcome
 
 
 def infer(event: object) -> bool:

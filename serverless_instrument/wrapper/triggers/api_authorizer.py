@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-aut
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import source
-from serverless_instrument.wrapper.triggers.base import Facts, text
+from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events.base import Facts, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 # What stands before the path is short.
 _ARN_CHARACTERS = 2048

@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html#aws-lamb
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import http, source
-from serverless_instrument.wrapper.triggers.base import Facts, dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import http_headers
+from serverless_instrument.wrapper.events import http, source
+from serverless_instrument.wrapper.events.base import Facts, dictionary, text
+from serverless_instrument.wrapper.events.carriers import http_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 outcome = source.outcome
 

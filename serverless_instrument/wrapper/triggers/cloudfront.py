@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from serverless_instrument.wrapper.triggers import http
-from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
+from serverless_instrument.wrapper.events import http
+from serverless_instrument.wrapper.events.base import Outcome, dictionary, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 # CloudFront lets far fewer through; a made-up event must not cost the function time.
 _HEADERS = 256

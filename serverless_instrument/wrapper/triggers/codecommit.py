@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-notify-lambda.htm
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches, source
+from serverless_instrument.wrapper.events import batches, source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import source
+from serverless_instrument.wrapper.events import source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

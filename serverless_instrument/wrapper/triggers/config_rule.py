@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import source
-from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events.base import dictionary, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 # A scheduled notification has five short members.
 _SCHEDULED_CHARACTERS = 4096

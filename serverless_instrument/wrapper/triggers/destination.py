@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import payload, source
-from serverless_instrument.wrapper.triggers.base import dictionary
+from serverless_instrument.wrapper.events import payload, source
+from serverless_instrument.wrapper.events.base import dictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

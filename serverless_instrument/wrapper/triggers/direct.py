@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import payload
-from serverless_instrument.wrapper.triggers.base import Facts, Outcome, dictionary
+from serverless_instrument.wrapper.events import payload
+from serverless_instrument.wrapper.events.base import Facts, Outcome, dictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 
 def infer(event: object) -> bool:  # noqa: ARG001 - the registry asks every trigger the same way

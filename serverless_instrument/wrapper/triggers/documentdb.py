@@ -6,13 +6,13 @@ https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches, source
-from serverless_instrument.wrapper.triggers.base import Facts, dictionary, text
-from serverless_instrument.wrapper.triggers.document import document, utc
+from serverless_instrument.wrapper.events import batches, source
+from serverless_instrument.wrapper.events.base import Facts, dictionary, text
+from serverless_instrument.wrapper.events.document import document, utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 outcome = source.outcome
 _OPERATIONS = {"insert": "insert", "update": "edit", "replace": "edit", "delete": "delete"}

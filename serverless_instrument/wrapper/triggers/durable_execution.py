@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import payload, source
-from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.events import payload, source
+from serverless_instrument.wrapper.events.base import dictionary, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 # A longer input is not decoded for its trace context: that would cost the function milliseconds.
 _INPUT_CHARACTERS = 16_384

@@ -6,16 +6,16 @@ https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches
-from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.document import document, utc
-from serverless_instrument.wrapper.triggers.message_carriers import item_attributes
+from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events.base import dictionary, text
+from serverless_instrument.wrapper.events.document import document, utc
+from serverless_instrument.wrapper.events.message_carriers import item_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_instrument.wrapper.triggers.base import Facts, Json, Message
+    from serverless_instrument.wrapper.events.base import Facts, Json, Message
 
 outcome = batches.outcome
 _OPERATIONS = {"INSERT": "insert", "MODIFY": "edit", "REMOVE": "delete"}

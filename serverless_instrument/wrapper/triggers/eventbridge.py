@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.htm
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import s3, source
-from serverless_instrument.wrapper.triggers.base import Facts, text
-from serverless_instrument.wrapper.triggers.message_carriers import event_payload
+from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events.base import Facts, text
+from serverless_instrument.wrapper.events.message_carriers import event_payload
+from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 outcome = source.outcome
 _TIMERS = ("aws.events", "aws.scheduler")

@@ -5,15 +5,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches
-from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.message_carriers import base64_json
+from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events.base import dictionary, text
+from serverless_instrument.wrapper.events.message_carriers import base64_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_instrument.wrapper.triggers.base import Facts, Json, Message
+    from serverless_instrument.wrapper.events.base import Facts, Json, Message
 
 outcome = batches.outcome
 

@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/kinesisanalytics/latest/dev/how-it-works-output-lamb
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import source
-from serverless_instrument.wrapper.triggers.base import text
+from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events.base import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

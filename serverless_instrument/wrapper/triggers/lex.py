@@ -6,11 +6,11 @@ https://docs.aws.amazon.com/lex/latest/dg/lambda-input-response-format.html
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import payload, source
+from serverless_instrument.wrapper.events import payload, source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from itertools import islice
 
-from serverless_instrument.wrapper.propagation import percent_encode
-from serverless_instrument.wrapper.triggers import http
-from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import http_headers
+from serverless_instrument.wrapper.events import http
+from serverless_instrument.wrapper.events.base import Outcome, dictionary, text
+from serverless_instrument.wrapper.events.carriers import http_headers
+from serverless_instrument.wrapper.records.propagation import percent_encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 # API Gateway's limit for a request line with its headers.
 _PATH_CHARACTERS = 10_240

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from json import loads
 
-from serverless_instrument.wrapper.propagation import percent_decode
-from serverless_instrument.wrapper.triggers import batches, source
-from serverless_instrument.wrapper.triggers.base import Facts, dictionary, text
-from serverless_instrument.wrapper.triggers.document import document
-from serverless_instrument.wrapper.triggers.message_carriers import wrapped
+from serverless_instrument.wrapper.events import batches, source
+from serverless_instrument.wrapper.events.base import Facts, dictionary, text
+from serverless_instrument.wrapper.events.document import document
+from serverless_instrument.wrapper.events.message_carriers import wrapped
+from serverless_instrument.wrapper.records.propagation import percent_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 outcome = source.outcome
 

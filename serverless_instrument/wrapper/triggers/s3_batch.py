@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.ht
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.propagation import percent_decode
-from serverless_instrument.wrapper.triggers import payload, source
-from serverless_instrument.wrapper.triggers.base import Outcome, dictionary, text
+from serverless_instrument.wrapper.events import payload, source
+from serverless_instrument.wrapper.events.base import Outcome, dictionary, text
+from serverless_instrument.wrapper.records.propagation import percent_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 # A key has 1,024 bytes at most, each perhaps escaped.
 _KEY_CHARACTERS = 3 * 1024

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.ht
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches, source
-from serverless_instrument.wrapper.triggers.base import dictionary, text
+from serverless_instrument.wrapper.events import batches, source
+from serverless_instrument.wrapper.events.base import dictionary, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Facts, Json
+    from serverless_instrument.wrapper.events.base import Facts, Json
 
 outcome = source.outcome
 

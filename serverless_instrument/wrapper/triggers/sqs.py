@@ -6,15 +6,16 @@ https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import batches, s3
-from serverless_instrument.wrapper.triggers.base import dictionary, text
-from serverless_instrument.wrapper.triggers.message_carriers import message
+from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events.base import dictionary, text
+from serverless_instrument.wrapper.events.message_carriers import message
+from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_instrument.wrapper.triggers.base import Facts, Json, Message
+    from serverless_instrument.wrapper.events.base import Facts, Json, Message
 
 outcome = batches.outcome
 

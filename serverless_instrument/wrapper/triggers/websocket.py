@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-devel
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.triggers import http
-from serverless_instrument.wrapper.triggers.base import Facts, Outcome, dictionary, text
-from serverless_instrument.wrapper.triggers.carriers import http_headers
+from serverless_instrument.wrapper.events import http
+from serverless_instrument.wrapper.events.base import Facts, Outcome, dictionary, text
+from serverless_instrument.wrapper.events.carriers import http_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.triggers.base import Json
+    from serverless_instrument.wrapper.events.base import Json
 
 _DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from serverless_instrument.wrapper.events import records_registry, registry
 from serverless_instrument.wrapper.settings import Settings
-from serverless_instrument.wrapper.triggers import records_registry, registry
 
 DIRECTORY = Path(__file__).parents[2] / "events"
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.json"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper.triggers import api_authorizer, registry
+from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.triggers import api_authorizer
 from tests.wrapper.triggers import events
 
 API = "arn:aws:execute-api:us-east-1:123456789012:abcdef123"

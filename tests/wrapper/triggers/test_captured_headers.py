@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
-MODULE = "serverless_instrument.wrapper.triggers.captured_headers"
+MODULE = "serverless_instrument.wrapper.events.captured_headers"
 
 
 def spanned(event: object, response: object = None, **captured: str) -> dict[str, object]:

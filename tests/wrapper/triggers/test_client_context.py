@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from awslambdaric.lambda_context import LambdaContext
 
-from serverless_instrument.wrapper.triggers import client_context
+from serverless_instrument.wrapper.events import client_context
 from tests.wrapper import invocations
 from tests.wrapper.triggers import events
 

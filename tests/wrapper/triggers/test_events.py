@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.triggers import registry
+from serverless_instrument.wrapper.events import registry
 from tests.wrapper import decoded, invocations
 from tests.wrapper.triggers import events
 

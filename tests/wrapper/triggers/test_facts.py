@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper.triggers import http_api_v2, registry, rest_v1
-from serverless_instrument.wrapper.triggers.carriers import http_headers
+from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.events.carriers import http_headers
+from serverless_instrument.wrapper.triggers import http_api_v2, rest_v1
 from tests.wrapper.triggers import events
 
 

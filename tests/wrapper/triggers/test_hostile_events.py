@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.triggers import registry
+from serverless_instrument.wrapper.events import registry
 from tests.wrapper import invocations
 from tests.wrapper.triggers import events
 

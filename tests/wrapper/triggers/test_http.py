@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.triggers import http_api_v2, registry
-from serverless_instrument.wrapper.triggers.http import rebuilt_query, redacted, split_port
+from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.events.http import rebuilt_query, redacted, split_port
+from serverless_instrument.wrapper.triggers import http_api_v2
 from tests.wrapper.triggers import events
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from serverless_instrument.wrapper.triggers import direct, durable_execution, payload
+from serverless_instrument.wrapper.events import payload
+from serverless_instrument.wrapper.triggers import direct, durable_execution
 from tests.wrapper.triggers import events
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

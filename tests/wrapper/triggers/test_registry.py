@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from serverless_instrument.wrapper.triggers import registry
+from serverless_instrument.wrapper.events import registry
 from tests.wrapper.triggers import events
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper.triggers import registry, step_functions
+from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.triggers import step_functions
 from tests.wrapper.triggers import events
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

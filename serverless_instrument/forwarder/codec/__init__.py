@@ -1,0 +1,1 @@
+"""OTLP as bytes: protobuf and JSON, spans and the resource of the forwarder's own."""

@@ -1,0 +1,1 @@
+"""What waits to be sent: batches, flush strategy, retry queue, breaker, spool, counts."""

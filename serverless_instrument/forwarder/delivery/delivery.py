@@ -1,0 +1,248 @@
+"""From batch to backend: what waits, what is on its way, what became of it."""
+
+from __future__ import annotations
+
+from posix import urandom
+from time import monotonic, time_ns
+
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.overflow import Overflow
+from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
+from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS
+from serverless_instrument.forwarder.exporter import otlp_http
+from serverless_instrument.forwarder.exporter.backend import Backend
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
+    from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.otlp_http import Verdict
+
+# RFC 9110, section 15.5.14
+_TOO_LARGE = 413
+_REPORT_EVERY_S = 60.0
+_EARLY_FLUSH_BYTES = 1024 * 1024
+
+
+class Delivery:
+    """Hands what `batch` holds to the backend's thread, and keeps what does not arrive.
+
+    Args:
+        destinations: by signal; items of others are discarded.
+        settings: bounds of what is kept.
+        clock: seconds that go on over a freeze; see `FreezeClock`.
+        wake: called, from the thread, when there is something to settle.
+        report: says one line, given a subject and a message, but no second one of a subject before
+            "" has been its message.
+    """
+
+    def __init__(
+        self,
+        destinations: dict[str, list[Destination]],
+        settings: FlushSettings,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        report: Callable[[str, str], None],
+    ) -> None:
+        self.batch = Batch()
+        self.tally = tally.Tally()
+        self._destinations = {one.name: one for listed in destinations.values() for one in listed}
+        # signal -> names of its destinations
+        self._routes = {
+            signal: [one.name for one in listed] for signal, listed in destinations.items()
+        }
+        self._clock = clock
+        self._report = report
+        self._queue = RetryQueue(settings.queue_bytes)
+        self._overflow = Overflow(settings, self._destinations, self.tally, report)
+        self._backend = Backend(destinations, wake)
+        # What is on its way, one to each destination.
+        self._out: dict[str, Export] = {}
+        self._drain_until_s = 0.0
+        self._reported_at_s = clock()
+        self._reported_unix_ns = time_ns()
+
+    def warm_up(self) -> None:
+        """Load what the first export will need, and find what an earlier forwarder has left."""
+        self._backend.warm_up()
+        self._overflow.find()
+
+    @property
+    def in_flight(self) -> int:
+        """Exports that the backend's thread has not answered for."""
+        return self._backend.in_flight
+
+    def holds_next(self) -> bool:
+        """Whether something is on its way that the end of an invocation should wait for."""
+        return self._queue.holds_next()
+
+    def retry_in_s(self) -> float:
+        """Seconds until `retry` is to be called."""
+        return self._queue.retry_at_s() - self._clock()
+
+    def submit(self) -> None:
+        """Take what the batch holds, and hand over what may be tried."""
+        if self._collect() and self._clock() - self._reported_at_s >= _REPORT_EVERY_S:
+            self._report_oneself()
+        self.retry()
+
+    def _collect(self) -> bool:
+        """Take over what the batch holds; whether that was anything."""
+        exports = self.batch.take()
+        for reason, count in self.batch.lost_metrics().items():
+            self.tally.add(tally.DROPPED, count, METRICS, reason)
+        for export in exports:
+            self.tally.add(tally.RECEIVED, export.count, export.signal)
+            self._enqueue(export)
+        return bool(exports)
+
+    def _enqueue(self, export: Export) -> None:
+        """One for each of its signal's destinations; the bytes are shared."""
+        for route in self._routes.get(export.signal, ()):
+            self._queue.add(Export(export.signal, export.body, export.count, route))
+
+    def retry(self) -> None:
+        """Hand over what waits and may be tried now."""
+        self._overflow.take_back(self._queue)
+        for export in self._queue.take(self._clock()):
+            destination = self._destinations[export.route]
+            give_up_at_s = monotonic() + destination.timeout_ms / 1000
+            if self._drain_until_s:
+                give_up_at_s = min(give_up_at_s, self._drain_until_s)
+            self._out[export.route] = export
+            self._backend.submit(export, destination, give_up_at_s)
+        self._overflow.keep(self._queue)
+
+    def overran(self, waited_s: float) -> None:
+        """What is on its way has had its share of billed time: it goes on, and nobody waits."""
+        self.waited(waited_s)
+        self._queue.overran()
+
+    def waited(self, seconds: float) -> None:
+        """The end of an invocation has waited so long."""
+        self.tally.add(tally.FLUSH_S, float(seconds))
+
+    def take_request(self, signal: str, body: bytes, count: int) -> None:
+        """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
+        self.batch.add_request(signal, body, count)
+        if self.batch.size_bytes >= _EARLY_FLUSH_BYTES:
+            self.submit()
+
+    def drain(self, until_s: float) -> None:
+        """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
+        self._drain_until_s = until_s
+        self._queue.drain()
+        # Merging metrics is when their losses show.
+        if self._collect() or self._queue:
+            self._report_oneself()
+        self.retry()
+
+    def may_try_again(self, after_s: float) -> bool:
+        """Whether a drain has something to repeat, and time for it `after_s` from now."""
+        at_s = monotonic() + max(after_s, self.retry_in_s())
+        return bool(self._queue) and at_s < self._drain_until_s
+
+    def settle(self) -> None:
+        """Take note of what became of exports, and hand over what comes next."""
+        for export, _, verdict in self._backend.results():
+            self._out.pop(export.route, None)
+            export.under_way = False
+            if verdict.ambiguous and verdict.kind != otlp_http.REJECTED:
+                self._doubt(export)
+            if verdict.kind == otlp_http.RETRY:
+                self._keep(export, verdict)
+            elif verdict.status == _TOO_LARGE:
+                self._cut(export, verdict)
+            elif verdict.kind == otlp_http.DELIVERED:
+                self._queue.answered(export)
+                self.tally.add(tally.SENT, export.count - verdict.rejected, export.signal)
+                self._answered(export, verdict.rejected, verdict.reason)
+            else:
+                self._queue.answered(export)
+                self._answered(export, export.count, verdict.reason)
+        self.retry()
+
+    def _doubt(self, export: Export) -> None:
+        """A whole request of it went unanswered; what is sent again may arrive twice."""
+        self.tally.add(tally.UNANSWERED, export.count - export.doubtful, export.signal)
+        export.doubtful = export.count
+
+    def _answered(
+        self, export: Export, rejected: int, reason: str, counted_as: str = tally.REFUSED
+    ) -> None:
+        """Count and report `rejected` items; without a reason, all is well."""
+        self.tally.add(tally.DROPPED, rejected, export.signal, counted_as)
+        self._report(f"{export.route} kept", "")
+        if not export.count:
+            return
+        text = f"{rejected} {export.route} items were refused: {reason}" if reason else ""
+        self._report(f"{export.route} refused", text)
+
+    def _keep(self, export: Export, verdict: Verdict) -> None:
+        self.tally.add(tally.RETRIED, export.count, export.signal)
+        self._queue.failed(export, self._clock(), urandom(1)[0] / 255, verdict.retry_after_s)
+        if export.count:  # our own figures are nobody's trouble
+            self._report(
+                f"{export.route} kept",
+                f"the backend is out of reach, {export.route} are kept: {verdict.reason}",
+            )
+
+    def _cut(self, export: Export, verdict: Verdict) -> None:
+        from serverless_instrument.forwarder.delivery.request_splitting import halves
+
+        parts = halves(export)
+        self._queue.too_large(export, parts)
+        if parts:
+            self.tally.add(tally.RETRIED, export.count, export.signal)
+        else:
+            self._answered(export, export.count, verdict.reason, tally.TOO_LARGE)
+
+    def _report_oneself(self) -> None:
+        """Add our own figures to what is being sent anyway."""
+        if METRICS not in self._routes:
+            return
+        from serverless_instrument.forwarder.delivery import self_report
+
+        self._reported_at_s = self._clock()
+        self.tally.add(tally.FRAMES, self.batch.frames)
+        self.batch.frames = 0
+        self._count_dropped()
+        since_unix_ns, self._reported_unix_ns = self._reported_unix_ns, time_ns()
+        items = self_report.metrics(
+            self.tally.unreported(),
+            self._queue.size_bytes + self._overflow.size_bytes,
+            since_unix_ns,
+            self._reported_unix_ns,
+        )
+        own = Batch(merge_metrics=False)
+        # No items of the function's: they are not counted.
+        own.add(METRICS, self.batch.resource, self_report.scope(), items, 0)
+        for export in own.take():
+            self._enqueue(export)
+
+    def _count_dropped(self) -> None:
+        """What was lost before it came here."""
+        batch = self.batch
+        self.tally.add(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
+        self.tally.add(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
+        self.tally.add(tally.DROPPED, batch.dropped_measurements, METRICS, tally.TOO_MANY_VALUES)
+        batch.dropped_frames = batch.dropped_lines = batch.dropped_measurements = 0
+
+    def give_up_batch(self) -> None:
+        """Drop what has not been handed over: it may be what an internal error came from."""
+        self.tally.add(tally.DROPPED, self.batch.clear(), "items", tally.INTERNAL_ERROR)
+
+    def losses(self) -> str:
+        """Everything ends now: what has not arrived goes to disk; one line on it, "" if nothing."""
+        self._collect()
+        self._count_dropped()
+        if self._overflow.enabled:
+            # Whatever has come of these, the next forwarder sends them again.
+            for export in self._out.values():
+                if export.under_way:
+                    self._doubt(export)
+        self._overflow.keep_at_the_end([*self._queue.clear(), *self._out.values()])
+        return self.tally.losses()

@@ -1,0 +1,115 @@
+"""What the queue has no room for: to disk, back from there, or counted as lost."""
+
+from __future__ import annotations
+
+import posix
+
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from serverless_instrument.forwarder.delivery.batch import Export
+    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+    from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
+    from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
+    from serverless_instrument.forwarder.delivery.spool import Spool
+
+_KEPT = "kept in /tmp in case of a restart"
+
+
+class Overflow:
+    """Owner of the spool, which is loaded when there is something to write or to read.
+
+    `routes` are the destinations that there are; `report` as of `Delivery`.
+    """
+
+    def __init__(
+        self,
+        settings: FlushSettings,
+        routes: Container[str],
+        counts: Tally,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._routes = routes
+        self._directory = settings.spool_directory
+        self._limit_bytes = settings.spool_bytes
+        self._tally = counts
+        self._report = report
+        self._spool: Spool | None = None
+        self._skipped = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything may be kept on disk."""
+        return bool(self._limit_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return 0 if self._spool is None else self._spool.size_bytes
+
+    def _loaded(self) -> Spool:
+        if self._spool is None:
+            from serverless_instrument.forwarder.delivery.spool import Spool
+
+            self._spool = Spool(self._directory, self._limit_bytes)
+        return self._spool
+
+    def find(self) -> None:
+        """Look for what an earlier forwarder of this environment has left."""
+        if not self._limit_bytes:
+            return
+        try:
+            posix.lstat(self._directory)
+        except OSError:
+            return
+        self._loaded().find()
+        self._count_skipped()
+
+    def take_back(self, queue: RetryQueue) -> None:
+        """Put the oldest segment into `queue` if there is room, and hope, for it."""
+        spool = self._spool
+        if spool and queue.roomy and queue.healthy(spool.next_signal()):
+            for export in spool.read():
+                if export.route in self._routes:
+                    queue.add(export)
+                else:
+                    self._drop(export, tally.NO_DESTINATION)
+            self._count_skipped()
+
+    def keep(self, queue: RetryQueue) -> None:
+        """Take what `queue` has no room for."""
+        if queue.spilled:
+            spilled, queue.spilled = queue.spilled, []
+            self._write(spilled)
+
+    def keep_at_the_end(self, exports: list[Export]) -> None:
+        """Take everything; what is on disk then has not arrived either, and is counted."""
+        worth = [export for export in exports if export.count]
+        if worth:
+            self._write(worth)
+        if self._spool is not None:
+            for signal, count in self._spool.items().items():
+                self._tally.add(tally.DROPPED, count, signal, _KEPT)
+
+    def _drop(self, export: Export, reason: str) -> None:
+        self._tally.add(tally.DROPPED, export.count, export.signal, reason)
+
+    def _write(self, exports: list[Export]) -> None:
+        if not self._limit_bytes:
+            for export in exports:
+                self._drop(export, tally.NO_ROOM)
+            return
+        spool = self._loaded()
+        spool.write(exports)
+        for signal, count in spool.lost.items():
+            self._tally.add(tally.DROPPED, count, signal, tally.NO_ROOM)
+        spool.lost = {}
+        self._report("spool", spool.problem and f"cannot keep telemetry in /tmp: {spool.problem}")
+
+    def _count_skipped(self) -> None:
+        spool = self._loaded()
+        new, self._skipped = spool.skipped - self._skipped, spool.skipped
+        self._tally.add(tally.DROPPED, new, "files", tally.DAMAGED)

@@ -1,0 +1,1 @@
+"""Where telemetry goes: endpoints, headers, secrets, proxies, AWS credentials."""

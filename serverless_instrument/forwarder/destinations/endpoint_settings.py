@@ -1,0 +1,199 @@
+"""Environment variables of one signal's endpoint to a destination; pure.
+
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.forwarder.destinations import url
+from serverless_instrument.forwarder.destinations.destination import DEFAULT_TIMEOUT_MS, Destination
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STANDARD = "OTEL_EXPORTER_OTLP"
+# Longer than any environment waits, and what "0", no limit, becomes.
+_LONGEST_TIMEOUT_MS = 3_600_000
+_REMEDY = "set it to http/protobuf or http/json"
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_SHOWN_CHARACTERS = 100
+
+
+class Reader:
+    """One signal's variables: its own where set, else the general ones.
+
+    Args:
+        prefix: what the variables' names start with; `STANDARD`, or that of a named destination.
+        label: the destination's name.
+        warnings: grows by a line for each value that cannot be used.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        prefix: str,
+        signal: str,
+        label: str,
+        warnings: list[str],
+    ) -> None:
+        self._environ = environ
+        self._prefix = prefix
+        self._signal = signal
+        self._label = label
+        self._warnings = warnings
+
+    def _get(self, name: str) -> tuple[str, str]:
+        """(variable, value) of ``<PREFIX>_<SIGNAL>_<name>`` or the general one."""
+        general = f"{self._prefix}_{name}"
+        own = f"{self._prefix}_{self._signal.upper()}_{name}"
+        # An empty value is an unset one, by the specification.
+        value = self._environ.get(own, "").strip()
+        if value:
+            return own, value
+        return general, self._environ.get(general, "").strip()
+
+    def has_endpoint(self) -> bool:
+        """Whether an endpoint is given, of use or not."""
+        return bool(self._get("ENDPOINT")[1])
+
+    def destination(self) -> Destination | None:
+        """The signal's destination, None without a usable endpoint."""
+        variable, endpoint = self._get("ENDPOINT")
+        if not endpoint:
+            return None
+        destination = Destination(self._signal, self._label)
+        if not self._endpoint(destination, variable, endpoint):
+            return None
+        destination.headers = self._headers()
+        self._credentials(destination, endpoint)
+        self._headers_secret(destination)
+        destination.timeout_ms = self._timeout_ms()
+        destination.compress = self._compress()
+        destination.json = self._json()
+        destination.certificate = self._get("CERTIFICATE")[1]
+        destination.client_certificate = self._get("CLIENT_CERTIFICATE")[1]
+        destination.client_key = self._get("CLIENT_KEY")[1]
+        # Only AWS's own hosts are signed for, and those are told by their name.
+        if destination.secure and destination.host.lower().endswith(_AWS_HOSTS):
+            return destination if self._signed(destination) else None
+        return destination
+
+    def _signed(self, destination: Destination) -> bool:
+        """Have requests to an OTLP endpoint of AWS's signed; whether they can be."""
+        from serverless_instrument.forwarder.destinations import aws_credentials, aws_endpoint
+
+        scope = aws_endpoint.signed_for(destination.host)
+        # CloudWatch Logs takes bearer tokens, too.
+        if scope is None or "authorization" in destination.headers:
+            return True
+        destination.credentials, problem = aws_credentials.from_environ(self._environ)
+        if problem:
+            self._warnings.append(f"{problem}; {self._label} to {destination.host} are discarded")
+            return False
+        destination.aws = scope
+        return True
+
+    def _warn(self, name: str, value: str, text: str) -> None:
+        self._warnings.append(f'{name}="{shown(value)}" {text}')
+
+    def _endpoint(self, destination: Destination, variable: str, endpoint: str) -> bool:
+        parts = url.split(endpoint)
+        if parts is None:
+            self._warn(
+                variable,
+                url.without_secrets(endpoint),
+                f"is not an http:// or https:// URL, {self._label} are discarded: "
+                "set it to one such as https://otlp.example.com:4318",
+            )
+            return False
+        destination.secure, destination.host, destination.port, path = parts
+        if variable == f"{self._prefix}_ENDPOINT":
+            path, question, query = path.partition("?")
+            path = f"{path.rstrip('/')}/v1/{self._signal}{question}{query}"
+        destination.path = path if path.startswith("/") else f"/{path}"
+        return True
+
+    def _headers(self) -> dict[str, str]:
+        variable, value = self._get("HEADERS")
+        if not value:
+            return {}
+        from serverless_instrument.forwarder.destinations import headers
+
+        fields, problems = headers.parse(value)
+        self._warnings += [f"{variable}: {problem}" for problem in problems]
+        return fields
+
+    def _credentials(self, destination: Destination, endpoint: str) -> None:
+        """``user:password@`` of the URL is basic authentication (RFC 7617), if no header is."""
+        userinfo = url.authority(endpoint).rpartition("@")[0]
+        if userinfo and "authorization" not in destination.headers:
+            from serverless_instrument.forwarder.destinations import headers
+
+            destination.headers["authorization"] = headers.basic(userinfo)
+
+    def _headers_secret(self, destination: Destination) -> None:
+        """More headers, from a secret, if one is named that can be asked for."""
+        prefix = "SERVERLESS_INSTRUMENT" if self._prefix == STANDARD else self._prefix
+        variable = f"{prefix}_HEADERS_SECRET_ARN"
+        arn = self._environ.get(variable, "").strip()
+        if not arn:
+            return
+        from serverless_instrument.forwarder.destinations import aws_credentials, headers_secret
+
+        if headers_secret.parse_arn(arn) is None:
+            self._warn(
+                variable,
+                arn,
+                "is no ARN of a secret or parameter, no headers are read from it: set it to "
+                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME or "
+                "arn:aws:ssm:REGION:ACCOUNT:parameter/NAME",
+            )
+            return
+        credentials, problem = aws_credentials.from_environ(self._environ)
+        if problem:
+            self._warnings.append(f"{problem}; {variable} is not read")
+            return
+        destination.headers_secret = arn
+        destination.secret_endpoint = headers_secret.endpoint(arn, self._environ)
+        destination.secret_endpoint.credentials = credentials
+
+    def _timeout_ms(self) -> int:
+        variable, value = self._get("TIMEOUT")
+        if not value:
+            return DEFAULT_TIMEOUT_MS
+        if value.isascii() and value.isdigit():
+            # Nine digits are more than the longest; converting thousands of them is refused.
+            return min(int(value[:9]) or _LONGEST_TIMEOUT_MS, _LONGEST_TIMEOUT_MS)
+        self._warn(
+            variable,
+            value,
+            f"is not a whole number of milliseconds, using {DEFAULT_TIMEOUT_MS}: "
+            "set it to one, or to 0 for no limit",
+        )
+        return DEFAULT_TIMEOUT_MS
+
+    def _compress(self) -> bool:
+        variable, value = self._get("COMPRESSION")
+        if value.lower() not in ("", "gzip", "none"):
+            self._warn(variable, value, "is not known, using gzip: set it to gzip or none")
+        return value.lower() != "none"
+
+    def _json(self) -> bool:
+        variable, value = self._get("PROTOCOL")
+        if value.lower() == "grpc":
+            self._warn(
+                variable,
+                value,
+                f"is not supported, using http/protobuf: {_REMEDY}, and the endpoint to the "
+                "backend's OTLP/HTTP port (usually 4318)",
+            )
+        elif value.lower() not in ("", "http/protobuf", "http/json"):
+            self._warn(variable, value, f"is not known, using http/protobuf: {_REMEDY}")
+        return value.lower() == "http/json"
+
+
+def shown(value: str) -> str:
+    """`value` for a message of one line."""
+    text = "".join([c if c.isprintable() else "?" for c in value[:_SHOWN_CHARACTERS]])
+    return text + ("..." if len(value) > _SHOWN_CHARACTERS else "")

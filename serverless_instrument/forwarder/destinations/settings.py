@@ -1,0 +1,153 @@
+"""Environment variables to destinations; pure.
+
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/. A value that cannot be used becomes one
+warning, which names it and the remedy, and the default.
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.forwarder.destinations.endpoint_settings import STANDARD, Reader, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serverless_instrument.forwarder.destinations.destination import Destination
+
+TRACES, LOGS, METRICS = "traces", "logs", "metrics"
+SIGNALS = (TRACES, LOGS, METRICS)
+
+_MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"
+_RECEIVER = "SERVERLESS_INSTRUMENT_RECEIVER"
+# https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port
+_RECEIVER_PORT = 4318
+_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
+_STATSD = "SERVERLESS_INSTRUMENT_STATSD"
+# https://github.com/statsd/statsd/blob/master/exampleConfig.js
+_STATSD_PORT = 8125
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+_LOOPBACK = ("localhost", "127.0.0.1")
+
+
+class Settings:
+    """Destinations by signal; a signal that is switched off or has no endpoint is not in it.
+
+    Those of the standard variables come first, those of SERVERLESS_INSTRUMENT_DESTINATIONS after.
+    `exponential_histograms` is for values that come without buckets.
+    """
+
+    __slots__ = ("destinations", "exponential_histograms", "warnings")
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.destinations: dict[str, list[Destination]] = {}
+        self.warnings: list[str] = []
+        self.exponential_histograms = self._exponential(environ)
+        signals = [signal for signal in SIGNALS if self._exported(environ, signal)]
+        readers = [Reader(environ, STANDARD, s, s, self.warnings) for s in signals]
+        if environ.get(_MORE, "").strip():
+            readers += self._more(environ, signals)
+        for reader in readers:
+            destination = reader.destination()
+            if destination is not None and self._sensible(environ, destination):
+                self.destinations.setdefault(destination.signal, []).append(destination)
+        if readers and not any(reader.has_endpoint() for reader in readers):
+            self.warnings.append(
+                "no OTLP endpoint: telemetry is discarded; set OTEL_EXPORTER_OTLP_ENDPOINT, "
+                "for instance to https://otlp.example.com:4318"
+            )
+        self._through_proxies(environ)
+        # One variable is read for three signals: say what is wrong with it once.
+        self.warnings = list(dict.fromkeys(self.warnings))
+
+    def _exported(self, environ: Mapping[str, str], signal: str) -> bool:
+        name = f"OTEL_{signal.upper()}_EXPORTER"
+        value = environ.get(name, "").strip().lower()
+        exporters = [part.strip() for part in value.split(",") if part.strip()]
+        if exporters == ["none"]:
+            return False
+        if exporters and "otlp" not in exporters:
+            self.warnings.append(
+                f'{name}="{shown(value)}" is not available, using otlp: set it to otlp or none'
+            )
+        return True
+
+    def _exponential(self, environ: Mapping[str, str]) -> bool:
+        # https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/
+        value = environ.get(_HISTOGRAM, "").strip().lower()
+        if value not in ("", _EXPLICIT, _EXPONENTIAL):
+            self.warnings.append(
+                f'{_HISTOGRAM}="{shown(value)}" is not known, using {_EXPLICIT}: set it to that or '
+                f"to {_EXPONENTIAL}"
+            )
+        return value == _EXPONENTIAL
+
+    def _more(self, environ: Mapping[str, str], signals: list[str]) -> list[Reader]:
+        """Readers of named destinations, each with variables of its own.
+
+        Nothing is inherited: the standard variables' headers are secrets of another backend.
+        """
+        readers = []
+        for name in dict.fromkeys(environ[_MORE].replace(",", " ").split()):
+            prefix = f"SERVERLESS_INSTRUMENT_DESTINATION_{name.upper().replace('-', '_')}"
+            own = [Reader(environ, prefix, s, f"{s} ({name})", self.warnings) for s in signals]
+            if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+                self.warnings.append(
+                    f'{_MORE}: "{shown(name)}" is left out: a name is of letters, digits, - and _'
+                )
+            elif signals and not any(reader.has_endpoint() for reader in own):
+                self.warnings.append(
+                    f'{_MORE}: "{shown(name)}" is left out: set {shown(prefix)}_ENDPOINT as you '
+                    f"would set {STANDARD}_ENDPOINT"
+                )
+            else:
+                readers += own
+        return readers
+
+    def _sensible(self, environ: Mapping[str, str], destination: Destination) -> bool:
+        """Whether `destination` is anything but this forwarder's own receiver."""
+        if destination.host not in _LOOPBACK or destination.port != receiver_port(environ)[0]:
+            return True
+        self.warnings.append(
+            f"{destination.authority()} is this extension's own receiver, {destination.name} are "
+            f"discarded: set {STANDARD}_ENDPOINT to the backend, or {_RECEIVER} to another port"
+        )
+        return False
+
+    def _through_proxies(self, environ: Mapping[str, str]) -> None:
+        if not any(environ.get(name) for name in _PROXIES):
+            return
+        from serverless_instrument.forwarder.destinations import proxy
+
+        found = [d for listed in self.destinations.values() for d in listed]
+        for destination in [*found, *[d.secret_endpoint for d in found if d.secret_endpoint]]:
+            destination.proxy, problem = proxy.choose(
+                environ, destination.secure, destination.host, destination.port
+            )
+            if problem:
+                self.warnings.append(problem)
+
+
+def receiver_port(environ: Mapping[str, str]) -> tuple[int, str]:
+    """(port of the OTLP receiver on loopback, 0 for none; what is wrong with the setting)."""
+    return _port(environ, _RECEIVER, _RECEIVER_PORT)
+
+
+def statsd_port(environ: Mapping[str, str]) -> tuple[int, str]:
+    """(UDP port for StatsD on loopback, 0 for none; what is wrong with the setting)."""
+    return _port(environ, _STATSD, _STATSD_PORT)
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> tuple[int, str]:
+    value = environ.get(name, "").strip().lower()
+    if value in ("", "false", "0"):
+        return 0, ""
+    if value in ("true", "1"):
+        return default, ""
+    # The Runtime API has 9001 (https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html).
+    if value.isascii() and value.isdigit() and 1024 <= int(value[:6]) < 65536 and value != "9001":
+        return int(value), ""
+    return 0, (
+        f'{name}="{shown(value)}" is neither true, false nor a port, nothing listens: set it '
+        "to true, or to a port from 1024 to 65535"
+    )

@@ -1,0 +1,73 @@
+"""Reads and keeps the headers of a secret; blocking, for the backend's threads."""
+
+from __future__ import annotations
+
+from time import time
+
+from serverless_instrument.forwarder.destinations import headers_secret
+from serverless_instrument.forwarder.destinations.headers_secret import SecretError
+from serverless_instrument.forwarder.exporter.http_connection import Link
+from serverless_instrument.forwarder.exporter.signed_request import signer
+from serverless_instrument.forwarder.http1 import BadResponseError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.destinations.destination import Destination
+
+# A backend that refuses everything must not become a storm on AWS's API. Wall-clock time, as it
+# goes on over a freeze.
+_REREAD_AFTER_S = 60.0
+
+
+class SecretReader:
+    """One destination's headers from its secret: read once, and again when they are refused."""
+
+    def __init__(self, destination: Destination) -> None:
+        assert destination.secret_endpoint is not None
+        self._arn = destination.headers_secret
+        self._where = destination.secret_endpoint
+        self._headers: dict[str, str] | None = None
+        self._reread_at_s: float | None = None
+
+    def headers(self, give_up_at_s: float) -> dict[str, str]:
+        """The headers, read if they have not been.
+
+        Raises:
+            SecretError: they cannot be read until `give_up_at_s` (monotonic).
+        """
+        if self._headers is None:
+            self._headers = self._read(give_up_at_s)
+        return self._headers
+
+    def known(self) -> dict[str, str]:
+        """The headers as far as they have been read."""
+        return self._headers or {}
+
+    def refused(self, give_up_at_s: float) -> bool:
+        """Read again after a 401 or 403, at most once a minute; whether the headers are others."""
+        if self._reread_at_s is not None and 0 <= time() - self._reread_at_s < _REREAD_AFTER_S:
+            return False
+        self._reread_at_s = time()
+        before, self._headers = self._headers, self._read(give_up_at_s)
+        return self._headers != before
+
+    def _read(self, give_up_at_s: float) -> dict[str, str]:
+        fields, body = headers_secret.request(self._arn, self._where)
+        fields.update(signer(self._where)(fields, body))
+        target, proxy = self._where.path, self._where.proxy
+        if proxy is not None and not self._where.secure:
+            target = f"http://{self._where.authority()}{target}"
+            if proxy.authorization:
+                fields["proxy-authorization"] = proxy.authorization
+        lines = [f"POST {target} HTTP/1.1", *[f"{n}: {v}" for n, v in fields.items()]]
+        message = "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+        # A connection of its own: it is of use once in an environment's life.
+        link = Link(self._where)
+        try:
+            answer = link.exchange(message, give_up_at_s)
+        except (OSError, BadResponseError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
+            raise SecretError(f"{self._arn} cannot be read: {reason}") from None
+        finally:
+            link.close()
+        return headers_secret.answered(self._arn, answer.status, bytes(answer.body))

@@ -1,0 +1,1 @@
+"""Metrics of the function itself: faas.*, aws.lambda.*, CPU and memory, cost."""

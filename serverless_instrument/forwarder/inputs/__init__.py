@@ -1,0 +1,1 @@
+"""What others send: OTLP/HTTP posts, StatsD, lines of CloudWatch's embedded metric format."""

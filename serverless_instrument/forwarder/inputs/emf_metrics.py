@@ -1,0 +1,95 @@
+"""Metrics of the embedded metric format among those of the batch; pure.
+
+The parser is loaded with the first line.
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.forwarder.codec.protobuf import attribute
+from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.destinations.settings import METRICS
+from serverless_instrument.forwarder.metrics.metric_series import EXPONENTIAL_HISTOGRAM, HISTOGRAM
+from serverless_instrument.wire import field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_instrument.forwarder.delivery.batch import Batch
+    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+    from serverless_instrument.forwarder.inputs import emf
+
+# One or two are usual; one that is made of a value must not fill the memory.
+_MOST_NAMESPACES = 100
+_SHOWN_CHARACTERS = 200
+
+
+class EmfMetrics:
+    """Takes lines; what is malformed in them is counted, and the first of it told.
+
+    Args:
+        batch: takes the metrics.
+        counts: told of what is dropped.
+        report: see `Delivery`.
+        exponential: the kind of histograms.
+    """
+
+    __slots__ = ("_batch", "_counts", "_exponential", "_report", "_scopes")
+
+    def __init__(
+        self,
+        batch: Batch,
+        counts: Tally,
+        report: Callable[[str, str], None],
+        *,
+        exponential: bool = False,
+    ) -> None:
+        self._batch = batch
+        self._counts = counts
+        self._report = report
+        self._exponential = exponential
+        self._scopes: dict[str, bytes] = {}
+
+    def line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
+        """Take the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
+        from serverless_instrument.forwarder.inputs import emf
+
+        found, defects = emf.parse(text, time_unix_ns)
+        for measurement in found:
+            scope = self._scope(measurement.namespace)
+            if scope:
+                self._add(measurement, resource, scope)
+        if defects:
+            self._counts.add(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
+            shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
+            self._report(
+                "embedded metrics",
+                "an embedded metric is left out, as CloudWatch would leave it out: "
+                f"{shown[:_SHOWN_CHARACTERS]}",
+            )
+
+    def _add(self, measurement: emf.Measurement, resource: bytes, scope: bytes) -> None:
+        from serverless_instrument.forwarder.metrics import distribution
+
+        unit = measurement.unit
+        point = distribution.histogram(
+            measurement.pairs, unit, measurement.time_unix_ns, exponential=self._exponential
+        )
+        if measurement.total is not None:
+            point.total = float(measurement.total)
+        if measurement.least is not None:
+            point.least = float(measurement.least)
+        if measurement.most is not None:
+            point.most = float(measurement.most)
+        attributes = tuple(sorted([attribute(*pair) for pair in measurement.attributes.items()]))
+        kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
+        self._batch.metrics.record(resource, scope, measurement.name, unit, kind, point, attributes)
+
+    def _scope(self, namespace: str) -> bytes:
+        scope = self._scopes.get(namespace, b"")
+        if not scope and len(self._scopes) < _MOST_NAMESPACES:
+            scope = field(b"\x0a", field(b"\x0a", namespace.encode()))
+            self._scopes[namespace] = scope
+        if not scope:
+            self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+        return scope

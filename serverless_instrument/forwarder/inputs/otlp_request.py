@@ -1,0 +1,130 @@
+"""OTLP/HTTP requests to the receiver: what to take, what to answer; pure.
+
+https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.wire import field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.http1_server import RequestParser
+
+# A request as large as those that are sent; a body may be that long before and after gzip.
+LIMIT_BYTES = 4 * 1024 * 1024
+
+_SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+_GZIP_WINDOW = 31
+_PROTOBUF, _JSON = "application/x-protobuf", "application/json"
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+_REASONS |= {413: "Content Too Large", 415: "Unsupported Media Type"}
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+_INVALID_ARGUMENT = b"\x08\x03"
+
+
+class BadRequestError(Exception):
+    """A request that is not taken; `status` is the answer to it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def taken(parser: RequestParser) -> tuple[str, bytes, int]:
+    """(signal, encoded ``Export*ServiceRequest``, number of its items) of a complete request.
+
+    Raises:
+        BadRequestError: it is none, or none in protobuf.
+    """
+    signal = _SIGNALS.get(parser.target.partition("?")[0])
+    if signal is None:
+        raise BadRequestError(404, "post to /v1/traces, /v1/logs or /v1/metrics")
+    if parser.method != "POST":
+        raise BadRequestError(405, "only POST is served")
+    if _content_type(parser) != _PROTOBUF:
+        raise BadRequestError(
+            415,
+            "only application/x-protobuf is taken: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+        )
+    body = _decompressed(bytes(parser.body), parser.headers.get("content-encoding", ""))
+    try:
+        return signal, body, _items(body)
+    except ValueError as error:
+        raise BadRequestError(400, f"the body is no export request: {error}") from None
+
+
+def _content_type(parser: RequestParser) -> str:
+    return parser.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _decompressed(body: bytes, coding: str) -> bytes:
+    if coding.lower() in ("", "identity"):
+        return body
+    if coding.lower() != "gzip":
+        raise BadRequestError(415, "only gzip is taken as a content encoding")
+    from zlib import decompressobj, error
+
+    decompressor = decompressobj(_GZIP_WINDOW)
+    try:
+        # One byte more than is taken: a small body may hold gigabytes.
+        plain = decompressor.decompress(body, LIMIT_BYTES + 1)
+    except error:
+        raise BadRequestError(400, "the body is not gzip") from None
+    if len(plain) > LIMIT_BYTES:
+        raise BadRequestError(413, f"a body is at most {LIMIT_BYTES} bytes long")
+    if not decompressor.eof:
+        raise BadRequestError(400, "the body's gzip is cut off")
+    return plain
+
+
+def _items(body: bytes) -> int:
+    """Spans, log records or metrics in `body`.
+
+    Bodies are joined, so one that is no message would spoil those of others: it is walked down to
+    the items (resource_spans = 1, scope_spans = 2, spans = 2, and so for logs and metrics).
+
+    Raises:
+        ValueError: it is no such message.
+    """
+    count = 0
+    for resource in _parts(body, 1, only=True):
+        for scope in _parts(resource, 2):
+            count += len(_parts(scope, 2))
+    return count
+
+
+def _parts(data: bytes, number: int, *, only: bool = False) -> list[bytes]:
+    found = []
+    for found_number, _, value in protobuf.fields(data):
+        if found_number == number and isinstance(value, bytes):
+            found.append(value)
+        elif only or found_number == number:
+            raise ValueError(f"unexpected field {found_number}")
+    return found
+
+
+def accepted(*, keep_alive: bool) -> bytes:
+    """The answer to what was taken: an empty ``Export*ServiceResponse``."""
+    return _response(200, _PROTOBUF, b"", keep_alive=keep_alive)
+
+
+def refused(error: BadRequestError, parser: RequestParser, *, keep_alive: bool) -> bytes:
+    """The answer to anything else: a ``google.rpc.Status``, as the specification has it."""
+    if _content_type(parser) == _JSON:
+        body = f'{{"code":3,"message":"{error}"}}'.replace("\\", " ").encode("ascii", "replace")
+        return _response(error.status, _JSON, body, keep_alive=keep_alive)
+    body = _INVALID_ARGUMENT + field(b"\x12", str(error).encode())
+    return _response(error.status, _PROTOBUF, body, keep_alive=keep_alive)
+
+
+def _response(status: int, content_type: str, body: bytes, *, keep_alive: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS[status]}",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+    ]
+    if not keep_alive:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,1 @@
+"""Lambda's Telemetry API: subscription, listener, platform events, log lines."""

@@ -1,0 +1,222 @@
+"""Lines and platform events to records in the batch; pure: times are arguments."""
+
+from __future__ import annotations
+
+from serverless_instrument import __version__, wire
+from serverless_instrument.forwarder.codec import protobuf, resource
+from serverless_instrument.forwarder.destinations import settings as signals
+from serverless_instrument.forwarder.telemetry_api import log_records, platform_events
+from serverless_instrument.forwarder.telemetry_api.function_lines import (
+    HOLD_S,
+    Context,
+    FunctionLines,
+)
+from serverless_instrument.forwarder.telemetry_api.platform_lines import text_of_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from serverless_instrument.forwarder.delivery.batch import Batch
+    from serverless_instrument.forwarder.telemetry_api.function_lines import Line
+    from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
+    from serverless_instrument.forwarder.telemetry_api.platform_events import Event
+
+# How our own lines begin: an extension that sends on what it says never ends saying it.
+_OWN = "serverless-instrument: "
+_SPAN_START = "serverless_instrument.span.start"
+# Dev mode shows a line within a quarter of a second.
+_DEV_HOLD_S = 0.06
+_TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
+
+
+def identity(span: bytes) -> tuple[bytes, bytes, str]:
+    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
+    found: dict[int, bytes] = {}
+    try:
+        for number, _, value in protobuf.fields(span):
+            if isinstance(value, bytes):
+                found[number] = value
+            if number == _NAME:
+                break
+    except ValueError:
+        # Lines without a trace are better than no lines.
+        return b"", b"", ""
+    name = found.get(_NAME, b"").decode("utf-8", "replace")
+    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
+
+
+def _scope(name: str) -> bytes:
+    """The tagged ``scope`` of a ``ScopeLogs``."""
+    version = wire.field(b"\x12", __version__.encode())
+    return wire.field(b"\x0a", wire.field(b"\x0a", name.encode()) + version)
+
+
+class LogIntake:
+    """Makes log records of what the platform posts, as far as the runtime has not.
+
+    Args:
+        settings: what to send on.
+        environ: of the function's resource, until a runtime has said its own.
+        batch: takes the records.
+        report: see `Delivery`.
+
+    Attributes:
+        resource: the function's, as far as it is known.
+    """
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        environ: Mapping[str, str],
+        batch: Batch,
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._settings = settings
+        self._batch = batch
+        self._report = report
+        self.resource = resource.encoded(environ)
+        self._scopes = {kind: _scope(f"serverless_instrument.{kind}") for kind in _KINDS}
+        self._lines = FunctionLines(
+            concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
+        )
+        self._takes_lines = self._expects_lines = platform_events.FUNCTION in settings.types
+        # Takes (line, resource, time in Unix nanoseconds) of what may be of the embedded metric
+        # format; None where that is not wanted.
+        self.emf: Callable[[str, bytes, int], None] | None = None
+
+    def expect_nothing(self) -> None:
+        """The platform will post nothing: do not remember what it could be compared with."""
+        self._expects_lines = False
+
+    # From the runtime's frames.
+
+    def greeted(self, resource_: bytes) -> None:
+        """HELLO came: the function's resource as the runtime knows it."""
+        self.resource = resource_
+
+    def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
+        """START came, with the unfinished span, b"" for an invocation that is not sampled."""
+        trace_id, span_id, name = identity(span)
+        context = Context(trace_id, span_id, resource_, time_unix_ns)
+        self._lines.started(request_id, context)
+        if self._settings.dev_mode and self._settings.rules.enabled and trace_id:
+            record = log_records.Record(name, time_unix_ns)
+            record.event_name = _SPAN_START
+            record.attributes["faas.invocation_id"] = request_id
+            self._add("runtime", record, context, time_unix_ns)
+
+    def ended(self, request_id: str, time_unix_ns: int) -> None:
+        """END came."""
+        self._lines.ended(request_id, time_unix_ns)
+
+    def sent(self, request_id: str, digests: bytes) -> None:
+        """LINES came."""
+        if self._expects_lines:
+            self._lines.sent(request_id, digests)
+
+    def emf_line(self, text: str, time_unix_ns: int, resource_: bytes) -> None:
+        """EMF came: a line of the runtime's that may be of the embedded metric format."""
+        if self.emf is not None:
+            try:
+                self.emf(self._settings.rules.mask(text), resource_, time_unix_ns)
+            except (ValueError, RecursionError) as error:  # as in `_forward`
+                self._report("log lines", f"a line cannot be read: {error}")
+
+    # From the platform's posts.
+
+    def platform_started(self, event: Event) -> None:
+        """The start of an invocation, or of an init or restore phase, which has no request."""
+        self._lines.platform_started(event.request_id)
+
+    def line(self, event: Event, now_s: float) -> None:
+        """A function's or an extension's line."""
+        if not self._takes_lines:
+            return
+        own = event.kind == platform_events.EXTENSION and isinstance(event.record, str)
+        if not (own and str(event.record).startswith(_OWN)):
+            self._lines.line(event, now_s)
+
+    def dropped(self, event: Event) -> None:
+        """The platform has lost lines, because too many came at once."""
+        records = platform_events.count_of(event.record, "droppedRecords")
+        self._batch.dropped_lines += records
+        reason = platform_events.text_of(event.record, "reason")
+        text = f"the platform dropped {records} log records: {reason or 'no reason given'}"
+        self._report("platform.logsDropped", " ".join(text.split()))
+        if self._settings.rules.enabled:
+            record = log_records.Record(text, event.time_unix_ns)
+            record.severity = log_records.WARN
+            record.event_name = platform_events.LOGS_DROPPED
+            self._add("platform", record, None, event.time_unix_ns)
+
+    def platform_event(self, event: Event) -> None:
+        """Make a record of START, END or REPORT, where it is asked for."""
+        if not (self._settings.platform_logs and self._settings.rules.enabled):
+            return
+        text = text_of_event(event)
+        if text:
+            record = log_records.Record(text, event.time_unix_ns)
+            record.severity = log_records.INFO
+            record.event_name = event.kind
+            if event.request_id:
+                record.attributes["faas.invocation_id"] = event.request_id
+            context = self._lines.context(event.request_id)
+            self._add("platform", record, context, event.time_unix_ns)
+
+    @property
+    def release_at_s(self) -> float:
+        """When `release` will have something to do (monotonic)."""
+        return self._lines.release_at_s
+
+    def release(self, now_s: float, now_unix_ns: int) -> None:
+        """Send on lines that have been held long enough."""
+        self._forward(self._lines.take(now_s), now_unix_ns)
+
+    def release_all(self, now_unix_ns: int, *, last: bool) -> None:
+        """Send on lines that are held: an invocation, or the environment (`last`), has ended."""
+        lines = self._lines.take_all() if last else self._lines.take_whole()
+        self._forward(lines, now_unix_ns)
+
+    def _forward(self, lines: list[Line], now_unix_ns: int) -> None:
+        for line in lines:
+            try:
+                self._forward_one(line, now_unix_ns)
+            except (ValueError, RecursionError) as error:
+                # A pattern or a value that goes too deep must not cost the other lines.
+                self._report("log lines", f"a line cannot be sent: {error}")
+
+    def _forward_one(self, line: Line, now_unix_ns: int) -> None:
+        rules = self._settings.rules
+        # The text first: a pattern may span what the fields of a JSON line keep apart.
+        text, context = rules.mask(line.text), self._lines.context(line.request_id)
+        time_unix_ns = line.event.time_unix_ns
+        of_function = line.event.kind == platform_events.FUNCTION
+        if self.emf is not None and of_function and wire.EMF_MARK in text and text[0] == "{":
+            self.emf(text, self._resource_of(context), time_unix_ns or now_unix_ns)
+        if not rules.enabled:
+            return
+        record = log_records.read(text, time_unix_ns)
+        if not rules.wanted(line.text, record.severity):
+            return
+        if rules.masks:
+            record.mask(rules.mask)
+        if line.request_id:
+            record.attributes["faas.invocation_id"] = line.request_id
+        self._add(line.event.kind, record, context, now_unix_ns)
+
+    def _add(
+        self,
+        kind: str,
+        record: log_records.Record,
+        context: Context | None,
+        now_unix_ns: int,
+    ) -> None:
+        item = log_records.encode(record, context, now_unix_ns)
+        self._batch.add(signals.LOGS, self._resource_of(context), self._scopes[kind], item, 1)
+
+    def _resource_of(self, context: Context | None) -> bytes:
+        return context.resource if context is not None else self.resource
+
+
+_KINDS = (platform_events.FUNCTION, platform_events.EXTENSION, "platform", "runtime")

@@ -1,0 +1,1 @@
+"""The APIs that Lambda serves to a function's processes: Runtime, Extensions, Telemetry."""

@@ -1,0 +1,1 @@
+"""One execution environment: processes, init, invocations, freeze, deadline, memory."""

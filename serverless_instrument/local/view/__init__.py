@@ -1,0 +1,1 @@
+"""What a terminal shows of telemetry: traces, log lines, tables of metrics."""

@@ -1,0 +1,165 @@
+"""The metrics of a run as a table in the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from serverless_instrument.local.view import metric_series, quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from serverless_instrument.local.view.metric_series import Series
+    from serverless_instrument.local.view.otlp_data import Data
+
+_GAP = 2
+_HEADINGS = ("value", "count", "mean", "p50", "p95", "max")
+# Where it is narrow these are left out, in this order, and names are cut after that.
+_DISPENSABLE = ("p50", "p95", "max", "count", "mean")
+_NARROWEST_NAME = 12
+_MOST_SERIES = 10
+# Of one attribute's value.
+_LONGEST_VALUE = 40
+# Beginnings of names, and what is said of each group; the last is everything else.
+_GROUPS = (("faas.", "function"), ("aws.lambda.", "Lambda"), ("", "your own"))
+_FORWARDERS = "serverless_instrument.forwarder."
+_FIRST = ("faas.invocations", "faas.errors", "faas.timeouts", "faas.coldstarts")
+_TROUBLE = frozenset(("faas.errors", "faas.timeouts"))
+_SHARES = ("utilization", "ratio")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A heading where `figures` is None, else a series."""
+
+    name: str
+    attributes: str
+    figures: dict[str, str] | None
+    style: str = ""
+
+    def label(self) -> Text:
+        label = Text(self.name, style="bold" if self.figures is None else self.style)
+        return label.append(f"  {self.attributes}" if self.attributes else "", style="not bold dim")
+
+
+def table(metrics: Sequence[Data], width: int) -> Table:
+    """A row for each series, the points of several flushes together.
+
+    A sum has a value, a gauge its last; a histogram has a count, a mean, an estimated median and
+    95th percentile, and a maximum. What the forwarder measures of itself is left out.
+
+    Args:
+        metrics: as `otlp_data.metric` makes them.
+        width: columns of the terminal.
+    """
+    series = metric_series.collect(
+        metric for metric in metrics if not metric["name"].startswith(_FORWARDERS)
+    )
+    rows: list[_Row] = []
+    for prefix, heading in _GROUPS:
+        group = [each for each in series if _prefix(each.name) == prefix]
+        if group:
+            rows += [_Row("", "", None)] if rows else []
+            rows += _group(heading, group)
+    return _laid_out(rows, width)
+
+
+def _prefix(name: str) -> str:
+    return next(prefix for prefix, _ in _GROUPS if name.startswith(prefix))
+
+
+def _group(heading: str, group: Sequence[Series]) -> Iterator[_Row]:
+    common = _common(group)
+    yield _Row(heading, "  ".join(sorted(common)), None)
+    for name, same in groupby(sorted(group, key=_rank), key=lambda series: series.name):
+        all_of_it = list(same)
+        for series in all_of_it[:_MOST_SERIES]:
+            yield _row(series, common)
+        if len(all_of_it) > _MOST_SERIES:
+            more = f"and {len(all_of_it) - _MOST_SERIES} more, --json has them"
+            yield _Row(_shown(name), more, {})
+
+
+def _common(group: Sequence[Series]) -> set[str]:
+    """What most of the group have and none has otherwise: said once, in the heading."""
+    found: dict[str, list[str]] = {}
+    for series in group:
+        for key, told in zip(series.attributes, _told(series.attributes), strict=True):
+            found.setdefault(key, []).append(told)
+    return {
+        told[0] for told in found.values() if len(set(told)) == 1 and 2 * len(told) > len(group)
+    }
+
+
+def _rank(series: Series) -> tuple[int, str, str]:
+    known = _FIRST.index(series.name) if series.name in _FIRST else len(_FIRST)
+    return known, series.name, "  ".join(_told(series.attributes))
+
+
+def _row(series: Series, common: set[str]) -> _Row:
+    figures = _figures(series)
+    attributes = "  ".join(told for told in _told(series.attributes) if told not in common)
+    style = "red" if series.name in _TROUBLE and series.value() else ""
+    return _Row(_shown(series.name), attributes, figures, style)
+
+
+def _figures(series: Series) -> dict[str, str]:
+    value, distribution = series.value(), series.distribution()
+    if distribution is None:
+        return {"value": "" if value is None else _quantity(value, series)}
+    numbers = {"mean": distribution.mean}
+    if distribution.count > 1:  # of a single value there is nothing more to say
+        numbers["p50"] = distribution.quantile(0.5)
+        numbers["p95"] = distribution.quantile(0.95)
+        numbers["max"] = distribution.most
+    shown = {name: _quantity(n, series) for name, n in numbers.items() if n is not None}
+    return {"count": quantity.number(distribution.count), **shown}
+
+
+def _quantity(value: float, series: Series) -> str:
+    if series.unit == "1" and any(word in series.name for word in _SHARES):
+        return quantity.share(value)
+    return quantity.readable(value, _shown(series.unit))
+
+
+def _told(attributes: Data) -> list[str]:
+    return [
+        f"{_shown(key)}={_shown(str(value))[:_LONGEST_VALUE]}" for key, value in attributes.items()
+    ]
+
+
+def _shown(text: str) -> str:
+    """Without what would move the cursor or colour the terminal."""
+    return "".join([character if character.isprintable() else "?" for character in text])
+
+
+def _laid_out(rows: Sequence[_Row], width: int) -> Table:
+    figures = [row.figures for row in rows if row.figures]
+    columns = [name for name in _HEADINGS if any(name in told for told in figures)]
+    widths = {name: _widest([name, *(told.get(name, "") for told in figures)]) for name in columns}
+    needed = _widest(row.name for row in rows)
+
+    def room() -> int:
+        return width - sum(widths[name] + _GAP for name in columns)
+
+    for name in _DISPENSABLE:
+        if room() < needed and name in columns:
+            columns.remove(name)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    made.add_column("metric", no_wrap=True, max_width=max(room(), _NARROWEST_NAME))
+    for name in columns:
+        made.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        told = row.figures or {}
+        made.add_row(row.label(), *(Text(told.get(name, ""), style=row.style) for name in columns))
+    return made
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max(map(cell_len, texts), default=0)

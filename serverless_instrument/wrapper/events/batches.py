@@ -1,0 +1,123 @@
+"""What sources of batches share: their records, the CONSUMER span, partial failures.
+
+https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+"""
+
+from __future__ import annotations
+
+from serverless_instrument.wrapper.events.base import (
+    ALL_MESSAGES,
+    Consumer,
+    Facts,
+    Outcome,
+    dictionary,
+    text,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from serverless_instrument.wrapper.events.base import Json, Message
+
+
+def records_of(event: object) -> list[object]:
+    """The records of an event source mapping; EventBridge Pipes send the array by itself."""
+    records = event.get("Records") if isinstance(event, dict) else event
+    return records if isinstance(records, list) else []
+
+
+def is_batch_of(event: object, source: str) -> bool:
+    """Whether the first record says that it is of `source`.
+
+    The last invocation of a tumbling window may have no records; the stream's ARN is then beside
+    them. https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    """
+    records = records_of(event)
+    if records:
+        first = dictionary(records[0])
+        return first.get("eventSource") == source or first.get("EventSource") == source
+    if not isinstance(event, dict) or "Records" not in event or "window" not in event:
+        return False
+    return f":{source.partition(':')[2]}:" in text(event.get("eventSourceARN"))
+
+
+def are_records_of(event: object, source: str) -> bool:
+    """The same where there are always records, and EventBridge Pipes has no such source."""
+    return isinstance(event, dict) and bool(event.get("Records")) and is_batch_of(event, source)
+
+
+def records_key(event: object, key: str) -> set[str]:
+    """The different texts that `event`'s records have under `key`."""
+    found = {text(record.get(key)) for record in records_of(event) if isinstance(record, dict)} or {
+        text(dictionary(event).get(key))
+    }
+    return found - {""}
+
+
+def agreed(values: Iterable[str]) -> str:
+    """The only one of `values`; "" where there are several or none."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else ""
+
+
+def facts(
+    system: str,
+    destinations: Iterable[str],
+    message_count: int,
+    messages: Iterable[Message],
+    attributes: Mapping[str, object] | None = None,
+    *,
+    name: str | None = None,
+    trigger: str = "pubsub",
+    span_attributes: dict[str, object] | None = None,
+    is_batch: bool = True,
+) -> Facts:
+    """The invocation's and the CONSUMER span of messages from `destinations`.
+
+    Empty `attributes`, which are the CONSUMER span's, are left out; `span_attributes` are the
+    invocation's. `is_batch` False is for sources that deliver one message at a time.
+    """
+    different = set(destinations)
+    destination = agreed(different)
+    found: dict[str, object] = {
+        "messaging.system": system,
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+    }
+    if destination:
+        found["messaging.destination.name"] = destination
+    if is_batch:
+        found["messaging.batch.message_count"] = message_count
+    found.update({key: value for key, value in (attributes or {}).items() if value != ""})
+    label = f"process {destination}" if destination else "process"
+    if len(different) > 1:
+        label = "multiple_sources process"
+    consumer = Consumer(label, found, message_count, messages)
+    return Facts(name, trigger, span_attributes or {}, {}, consumer=consumer)
+
+
+def outcome(response: object) -> Outcome:
+    """What a batch's response gives back, as Lambda reads it.
+
+    An item without a usable identifier, or a list that is none, fails the whole batch:
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+    Kafka's identifiers are objects of partition and offset.
+    """
+    failures = response.get("batchItemFailures") if isinstance(response, dict) else None
+    if failures is None:
+        return Outcome()
+    if not isinstance(failures, (list, tuple)):
+        return Outcome(failed_messages=ALL_MESSAGES)
+    failed: set[str] = set()
+    for item in failures:
+        identifier = item.get("itemIdentifier") if isinstance(item, dict) else None
+        if not identifier or not isinstance(identifier, (str, dict)):
+            return Outcome(failed_messages=ALL_MESSAGES)
+        failed.add(identifier if isinstance(identifier, str) else repr(identifier))
+    return Outcome(failed_messages=len(failed))
+
+
+def dictionaries(records: Iterable[object]) -> Iterable[Json]:
+    """Those of `records` that are objects."""
+    return (record for record in records if isinstance(record, dict))

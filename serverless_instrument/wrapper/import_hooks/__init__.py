@@ -1,0 +1,1 @@
+"""What follows from an import of the function's: hooks, package conflicts, lean imports."""

@@ -1,0 +1,162 @@
+"""Records of ``logging`` and lines of text to log records of ours; pure.
+
+https://opentelemetry.io/docs/specs/otel/logs/data-model/ and
+https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/.
+"""
+
+from __future__ import annotations
+
+from serverless_instrument import json_line
+from serverless_instrument.severity import of_name, of_python_level
+from serverless_instrument.wrapper.records import errors, records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Masked = Callable[[str], str]
+
+# What logging itself and the runtime client put on a record; the rest is the user's.
+_STANDARD = frozenset(
+    (
+        *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module"),
+        *("exc_info", "exc_text", "stack_info", "lineno", "funcName", "created", "msecs"),
+        *("relativeCreated", "thread", "threadName", "processName", "process", "taskName"),
+        *("message", "asctime", "aws_request_id", "tenant_id", "_frame_type"),
+    )
+)
+# "[ERROR] ValueError: ...\rTraceback ...": how the runtime client joins an error's lines.
+_LEVEL_CHARACTERS = 10
+_NO_BREAK_SPACE = "\u00a0"
+
+
+def of_logging(
+    record: logging.LogRecord,
+    before: Mapping[str, Any],
+    text: str,
+    now_unix_ns: int,
+    masked: Masked | None = None,
+) -> records.LogRecord:
+    """The log record of `record`, whose handlers have run.
+
+    Args:
+        record: as the handlers left it.
+        before: its attributes as the logger made it.
+        text: what the handlers wrote; where it is JSON, its fields are attributes, too.
+        now_unix_ns: when it was observed.
+        masked: hides what must not leave.
+
+    The place that it was logged at is not in it, as it is the same each time.
+    """
+    line = json_line.parse(masked(text) if masked else text) if text.startswith("{") else None
+    body, fields = _body(record, before, line, masked)
+    attributes: dict[str, object] = {}
+    for key, value in before.items():
+        if key not in _STANDARD:
+            attributes[key if type(key) is str else str(key)] = value
+    if before.get("exc_info"):
+        attributes.update(_exception(before["exc_info"]))
+    if before.get("stack_info"):
+        attributes["code.stacktrace"] = before["stack_info"]
+    if line is not None:
+        for key, value in line.attributes.items():
+            attributes.setdefault(key, value)
+    for key, value in fields.items():
+        attributes.setdefault(key, value)
+    level = before.get("levelno", 0)
+    made = records.LogRecord(
+        int(before.get("created", 0) * 1e9) or now_unix_ns,
+        of_python_level(level if isinstance(level, int) else 0),
+        str(before.get("levelname", "")),
+        body,
+        attributes,
+    )
+    made.observed_unix_ns = now_unix_ns
+    return made
+
+
+def _message(
+    record: logging.LogRecord, before: Mapping[str, Any], line: json_line.JsonLine | None
+) -> str:
+    """The formatted message.
+
+    As a formatter has left it, or written it: the user's objects are asked for their text once.
+    """
+    given, args = before.get("msg"), before.get("args")
+    if type(given) is str and not args:
+        return given
+    message = record.__dict__.get("message")
+    if type(message) is str and "message" not in before:
+        return message
+    if line is not None and line.message:
+        return line.message
+    try:
+        return str.__str__(record.getMessage())
+    except Exception:  # arguments that do not fit, as the handler has found, too
+        return repr_of(given)
+
+
+def repr_of(value: object) -> str:
+    """``str(value)``, or its type where that raises."""
+    try:
+        return str.__str__(str(value))
+    except Exception:  # a user's object
+        return f"<{type(value).__name__}>"
+
+
+def _body(
+    record: logging.LogRecord,
+    before: Mapping[str, Any],
+    line: json_line.JsonLine | None,
+    masked: Masked | None,
+) -> tuple[object, Mapping[str, object]]:
+    given = before.get("msg")
+    if isinstance(given, (dict, list)) and not before.get("args"):
+        return given, {}
+    message = _message(record, before, line)
+    if message.startswith("{"):
+        line = json_line.parse(masked(message) if masked else message)
+        if line is not None:
+            return line.body, line.attributes
+    return message, {}
+
+
+def _exception(given: Any) -> Mapping[str, object]:
+    if not isinstance(given, tuple) or len(given) != 3 or not isinstance(given[1], BaseException):
+        return {}
+    return errors.details(given[1], errors.stacktrace(given[1], given[2]))
+
+
+def of_text(
+    text: str, now_unix_ns: int, masked: Masked | None = None
+) -> tuple[records.LogRecord, str]:
+    """The log record of a line of output, and the name of its logger where it says one.
+
+    Args:
+        text: without its line feed.
+        now_unix_ns: when it was written.
+        masked: hides what must not leave.
+    """
+    text = text.removesuffix("\r")
+    shown = masked(text) if masked else text
+    attributes: dict[str, object] = {}
+    if shown.startswith("{"):
+        line = json_line.parse(shown)
+        if line is not None:
+            attributes = line.attributes
+            made = records.LogRecord(
+                line.time_unix_ns(now_unix_ns), line.severity, line.level, line.body, attributes
+            )
+            made.observed_unix_ns = now_unix_ns
+            return made, line.logger
+    number, name = 0, ""
+    if shown.startswith("["):
+        name = shown[1 : _LEVEL_CHARACTERS + 1].partition("]")[0]
+        number = of_name(name)
+        if not number:
+            name = ""
+        elif _NO_BREAK_SPACE in shown:
+            shown = shown.replace("\r", "\n").replace(_NO_BREAK_SPACE, " ")
+    return records.LogRecord(now_unix_ns, number, name, shown, attributes), ""

@@ -1,0 +1,1 @@
+"""Metrics that the function records: our API, OpenTelemetry's meters, the SDK's readers."""

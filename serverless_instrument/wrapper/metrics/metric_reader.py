@@ -1,0 +1,183 @@
+"""Collects the SDK's metrics at the end of an invocation, as METRICS frames."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Gauge,
+    HistogramDataPoint,
+    MetricReader,
+    MetricsData,
+    NumberDataPoint,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+
+from serverless_instrument.wrapper.metrics import metric_encoder
+from serverless_instrument.wrapper.metrics.measurements import frames
+from serverless_instrument.wrapper.records import encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.sdk.metrics.export import Metric
+    from opentelemetry.sdk.metrics.view import Aggregation
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+_DELTA, _CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
+# https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
+_DELTAS: dict[str, tuple[type, ...]] = {
+    "cumulative": (),
+    "delta": (Counter, ObservableCounter, Histogram),
+    "lowmemory": (Counter, Histogram),
+}
+_KINDS = (Counter, ObservableCounter, Histogram, UpDownCounter, ObservableUpDownCounter)
+
+
+class Reader(MetricReader):
+    """Hands over, as frames, what the SDK has measured since it was last asked."""
+
+    def __init__(
+        self,
+        temporality: dict[type, AggregationTemporality],
+        aggregation: dict[type, Aggregation] | None = None,
+    ) -> None:
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self._frames: list[bytes] = []
+        self._taking = Lock()
+        self._ended = False
+
+    def take(self) -> bytes:
+        """METRICS frames, b"" where nothing was measured."""
+        # Nobody waits: who is at it, the deadline's thread or a callback's caller, sends what it
+        # finds, and may be held up by the function's own code.
+        if not self._taking.acquire(blocking=False):
+            return b""
+        try:
+            if not self._ended:
+                self.collect()
+            taken, self._frames = self._frames, []
+        finally:
+            self._taking.release()
+        return b"".join(taken)
+
+    def after_fork(self) -> None:
+        """In a child: what has been collected is the parent's to send.
+
+        Nothing is collected here: a thread of the parent's may have held one of the SDK's locks.
+        """
+        self._taking = Lock()
+        self._frames = []
+
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData | None,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
+        **_: Any,
+    ) -> None:
+        # Also of a flush that the function has asked for: it goes with the next that is taken.
+        for resource in metrics_data.resource_metrics if metrics_data else ():
+            for scope in resource.scope_metrics:
+                items = [item for metric in scope.metrics for item in _encoded(metric)]
+                self._frames.append(frames(_scope(scope.scope), items))
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        """Collect a last time; what is measured after it is nobody's."""
+        if not self._ended:
+            self.collect(timeout_millis)
+            self._ended = True
+
+
+def temporality(preference: str) -> dict[type, AggregationTemporality]:
+    """By instrument, for ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``."""
+    deltas = _DELTAS[preference]
+    return {kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS}
+
+
+def make(preference: str, *, exponential: bool = False) -> Reader:
+    """A reader of that temporality; `exponential` is for histograms that no view is for."""
+    aggregation: dict[type, Aggregation] | None = None
+    if exponential:
+        aggregation = {Histogram: ExponentialBucketHistogramAggregation()}
+    return Reader(temporality(preference), aggregation)
+
+
+def _scope(scope: InstrumentationScope) -> bytes:
+    # sdk_processor.py has this, too, but would bring the SDK of traces.
+    values = getattr(scope, "attributes", None) or {}
+    return encoder.scope(scope.name or "", scope.version or "", scope.schema_url or "", values)
+
+
+def _encoded(metric: Metric) -> Iterable[bytes]:
+    data: Any = metric.data
+    if not data.data_points:
+        return ()
+    points = [_point(point) for point in data.data_points]
+    kind, temporality, monotonic = metric_encoder.GAUGE, metric_encoder.DELTA, False
+    if isinstance(data, Sum):
+        kind, monotonic = metric_encoder.SUM, data.is_monotonic
+    elif isinstance(data, HistogramData):
+        kind = metric_encoder.HISTOGRAM
+    elif isinstance(data, ExponentialHistogram):
+        kind = metric_encoder.EXPONENTIAL_HISTOGRAM
+    if not isinstance(data, Gauge):
+        temporality = int(data.aggregation_temporality)
+    texts = metric.name, metric.description or "", metric.unit or ""
+    return metric_encoder.metrics(texts, kind, points, temporality, monotonic=monotonic)
+
+
+def _point(
+    point: NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint,
+) -> bytes:
+    exemplars = [
+        metric_encoder.exemplar(
+            each.filtered_attributes,
+            each.time_unix_nano,
+            each.value,
+            each.trace_id,
+            each.span_id,
+        )
+        for each in getattr(point, "exemplars", None) or ()
+    ]
+    start_unix_ns, time_unix_ns = point.start_time_unix_nano or 0, point.time_unix_nano
+    if isinstance(point, NumberDataPoint):
+        return metric_encoder.number_point(
+            point.attributes, start_unix_ns, time_unix_ns, point.value, exemplars
+        )
+    # Of no values there is neither a least nor a greatest.
+    extremes = (point.min, point.max) if point.count else (None, None)
+    totals = (point.count, point.sum, *extremes)
+    if isinstance(point, HistogramDataPoint):
+        return metric_encoder.histogram_point(
+            point.attributes,
+            start_unix_ns,
+            time_unix_ns,
+            totals,
+            point.bucket_counts,
+            point.explicit_bounds,
+            exemplars,
+        )
+    return metric_encoder.exponential_point(
+        point.attributes,
+        start_unix_ns,
+        time_unix_ns,
+        totals,
+        point.scale,
+        point.zero_count,
+        (point.positive.offset, point.positive.bucket_counts),
+        (point.negative.offset, point.negative.bucket_counts),
+        exemplars,
+    )

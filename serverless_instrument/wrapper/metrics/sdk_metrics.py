@@ -1,0 +1,176 @@
+"""OpenTelemetry metrics in the function: a provider is set up when the function asks for a meter.
+
+It is one of ours that needs the API alone (`meter.py`), or the SDK's where a setting needs that, or
+the function's own. Instrumentations ask for meters, too, but get the API's proxies, which do
+nothing until there is a provider: a function that measures nothing of its own pays for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.wrapper.otel.sdk import UnusableError, check_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from opentelemetry.metrics import Meter, MeterProvider
+
+    from serverless_instrument.wrapper.metrics.meter import Provider
+    from serverless_instrument.wrapper.metrics.metric_reader import Reader
+
+_INSTRUMENTATIONS = "opentelemetry.instrumentation"
+# https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
+_PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
+# https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exemplar
+_EXEMPLARS = "OTEL_METRICS_EXEMPLAR_FILTER"
+_FILTERS = ("trace_based", "always_on", "always_off")
+_RISING = ("counter", "observable_counter", "histogram")
+_BOTH_WAYS = ("up_down_counter", "observable_up_down_counter")
+# Instruments that keep their totals, by preference.
+_CUMULATIVE = {
+    "delta": frozenset(_BOTH_WAYS),
+    "lowmemory": frozenset(("observable_counter", *_BOTH_WAYS)),
+    "cumulative": frozenset((*_RISING, *_BOTH_WAYS)),
+}
+
+
+class MetricsBridge:
+    """Between the function's meters and the METRICS frames at the end of each invocation.
+
+    Args:
+        resource: attributes of the function's resource.
+        send: takes whole frames.
+        warn: says one line.
+    """
+
+    def __init__(
+        self,
+        resource: Mapping[str, object],
+        send: Callable[[bytes], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._resource = dict(resource)
+        self._send = send
+        self._warn = warn
+        self._readers: list[Reader] = []
+        self._own: Provider | None = None
+        # Ours, or the SDK's made by us: gives way to one of the function's.
+        self._made: MeterProvider | None = None
+        self._making = RLock()
+        self._asked = False
+
+    def api_imported(self, metrics: ModuleType) -> None:
+        """Watch who asks for a meter, and who sets a provider."""
+        if os.environ.get("OTEL_PYTHON_METER_PROVIDER"):
+            return  # one that a package provides, with readers of its own
+        internal: Any = sys.modules["opentelemetry.metrics._internal"]
+        proxy = internal._ProxyMeterProvider
+        get_proxy, original = proxy.get_meter, metrics.set_meter_provider
+
+        def get_meter(provider: object, name: str, *arguments: Any, **more: Any) -> Meter:
+            if not str(name).startswith(_INSTRUMENTATIONS):
+                self._set_up(original)
+            real = internal._METER_PROVIDER
+            meter: Meter = (
+                get_proxy(provider, name, *arguments, **more)
+                if real is None
+                else real.get_meter(name, *arguments, **more)
+            )
+            return meter
+
+        def set_meter_provider(meter_provider: MeterProvider) -> None:
+            if internal._METER_PROVIDER is None or internal._METER_PROVIDER is not self._made:
+                original(meter_provider)
+            else:
+                # A module imported before has asked for a meter: ours gives way.
+                self._made = None
+                internal._METER_PROVIDER = meter_provider
+            self._join(meter_provider)
+
+        set_meter_provider.__doc__ = original.__doc__
+        proxy.get_meter = get_meter
+        metrics.set_meter_provider = set_meter_provider  # type: ignore[attr-defined] # a module
+
+    def _set_up(self, set_meter_provider: Callable[[MeterProvider], None]) -> None:
+        """Make our provider, or the SDK's, the global one, once."""
+        with self._making:
+            if self._asked:
+                return
+            self._asked = True
+            try:
+                exponential = self._chosen(_HISTOGRAM, (_EXPLICIT, _EXPONENTIAL)) == _EXPONENTIAL
+                self._made = self._sdks() if exponential else self._ours()
+                set_meter_provider(self._made)
+            except UnusableError as error:
+                self._warn(f"metrics of the function are not recorded: {error}")
+            except Exception as error:  # the function's own packages, in whatever state
+                kind = type(error).__name__
+                self._warn(f"metrics of the function are not recorded: {kind}: {error}")
+
+    def _chosen(self, setting: str, values: tuple[str, ...]) -> str:
+        """The value of `setting`, the first of `values` where it is none of them."""
+        value = os.environ.get(setting, "").strip().lower()
+        if value and value not in values:
+            listed = ", ".join(values)
+            self._warn(f'{setting}="{value}" is none of {listed}; using "{values[0]}"')
+        return value if value in values else values[0]
+
+    def _ours(self) -> MeterProvider:
+        check_version("opentelemetry-api", "opentelemetry.version")
+        from serverless_instrument.wrapper.metrics.meter import Provider
+
+        cumulative = _CUMULATIVE[self._chosen(_PREFERENCE, tuple(_CUMULATIVE))]
+        exemplars = self._chosen(_EXEMPLARS, _FILTERS)
+        self._own = Provider(cumulative, exemplars, self._send, self._warn)
+        return self._own
+
+    def _sdks(self) -> MeterProvider:
+        check_version("opentelemetry-sdk", "opentelemetry.sdk.version")
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.resources import Resource
+
+        return MeterProvider(
+            [self._new_reader(exponential=True)],
+            resource=Resource(self._resource),  # type: ignore[arg-type] # plain values
+            shutdown_on_exit=False,
+        )
+
+    def _new_reader(self, *, exponential: bool = False) -> Reader:
+        from serverless_instrument.wrapper.metrics.metric_reader import make
+
+        preference = self._chosen(_PREFERENCE, tuple(_CUMULATIVE))
+        reader = make(preference, exponential=exponential)
+        self._readers.append(reader)
+        return reader
+
+    def _join(self, provider: MeterProvider) -> None:
+        """Collect from a provider of the function's own as well."""
+        self._asked = True
+        add = getattr(provider, "add_metric_reader", None)
+        if add is not None:
+            add(self._new_reader())
+        elif hasattr(provider, "force_flush"):
+            self._warn(
+                "the function's own MeterProvider takes no reader after it is made, so its metrics "
+                "go only where its readers send them; update opentelemetry-sdk, or leave it out"
+            )
+
+    def take(self, now_unix_ns: int) -> bytes:
+        """METRICS frames of what has been measured since the last call."""
+        frames = b"" if self._own is None else self._own.take(now_unix_ns)
+        return frames + b"".join([reader.take() for reader in self._readers])
+
+    def after_fork(self) -> None:
+        """In a child: what waits is the parent's to send."""
+        self._making = RLock()
+        if self._own is not None:
+            self._own.after_fork()
+        for reader in self._readers:
+            reader.after_fork()
