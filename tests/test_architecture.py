@@ -883,7 +883,7 @@ RUNTIME_AT_NEXT = words(
     "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
 )
 # Loaded by the first line that is written. What tells us the modules (-v) writes lines itself:
-# tests/wrapper/test_logs.py has a function that writes none.
+# tests/wrapper/logs/test_logs.py has a function that writes none.
 RUNTIME_AT_THE_FIRST_LINE = words(
     "wrapper.errors iso_time json_line wrapper.log_records severity",
 )

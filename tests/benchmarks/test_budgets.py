@@ -82,7 +82,7 @@ def test_a_start_loads_the_modules_that_are_recorded(
     ("file", "name", "module"),
     [
         ("wrapper/bootstrap.py", counts.INIT_HELLO, "shlex"),
-        ("forwarder/runtime_api.py", counts.REGISTERING, "_collections_abc"),
+        ("forwarder/extensions_api.py", counts.REGISTERING, "_collections_abc"),
     ],
 )
 def test_an_import_on_a_start_path_is_noticed(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.forwarder.test_process_statsd import free_port
+from tests.forwarder.process.test_statsd import free_port
 from tests.local.command_line import run_json
 
 if TYPE_CHECKING:

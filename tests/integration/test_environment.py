@@ -190,7 +190,7 @@ def test_layer_with_a_broken_package_is_one_warning(emulators: Emulators, tmp_pa
     shutil.copytree(emulators.layer.no_extension, opt)
     package = opt / "python" / "serverless_instrument"
     shutil.rmtree(package / "bundles")
-    (package / "wrapper" / "encoder.py").write_text("raise RuntimeError('out of order')\n")
+    (package / "wrapper" / "settings.py").write_text("raise RuntimeError('out of order')\n")
     (outcome,) = emulators.run(environment(opt))
     assert seen(outcome)["event"] == {"q": "pot"}
     assert outcome.stderr == (

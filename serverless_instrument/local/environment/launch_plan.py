@@ -17,7 +17,7 @@ from serverless_instrument.local.environment.interpreter import python_version
 from serverless_instrument.local.environment.log_stream import LogRecord
 
 # Stands for /var/runtime.
-RUNTIME_DIRECTORY = Path(__file__).resolve().parent / "runtime"
+RUNTIME_DIRECTORY = Path(__file__).resolve().parents[1] / "runtime"
 
 OnLog = Callable[[str, LogRecord], None]
 

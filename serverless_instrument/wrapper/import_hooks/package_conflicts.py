@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # The directory that holds this package, and in the layer all others of ours.
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.abspath(__file__).rpartition("/serverless_instrument/")[0]
 _CONVENTIONS = "opentelemetry.semconv"
 
 

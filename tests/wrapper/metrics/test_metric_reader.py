@@ -18,7 +18,7 @@ from serverless_instrument import wire
 from serverless_instrument.wrapper.metrics import metric_encoder
 from serverless_instrument.wrapper.metrics.metric_reader import make, temporality
 from tests.wrapper import decoded
-from tests.wrapper.test_meter import ATTRIBUTES, VALUES, context, points, read
+from tests.wrapper.metrics.test_meter import ATTRIBUTES, VALUES, context, points, read
 
 STEPS = st.lists(st.tuples(st.integers(0, 4), VALUES, ATTRIBUTES), max_size=12)
 

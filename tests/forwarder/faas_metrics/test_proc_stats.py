@@ -268,7 +268,7 @@ def test_a_reader_is_no_child_that_counts() -> None:
     # As without the layer, where the runtime has started the forwarder.
     program = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from serverless_instrument.forwarder import proc_sampler, proc_stats\n"
+        "from serverless_instrument.forwarder.faas_metrics import proc_sampler, proc_stats\n"
         "reader = proc_stats.Reader(); reader.begins(os.getppid())\n"
         "before = reader.usage(); began = time.process_time()\n"
         "while time.process_time() - began < 0.3: pass\n"
@@ -276,7 +276,7 @@ def test_a_reader_is_no_child_that_counts() -> None:
         "held = proc_sampler.sample(os.getppid())\n"
         "print((after.process_cpu_ns - before.process_cpu_ns) / 1e9, held.threads)"
     )
-    root = str(Path(proc_stats.__file__).parents[2])
+    root = str(Path(proc_stats.__file__).parents[3])
     child = [sys.executable, "-I", "-S", "-c", program, root]
     said = subprocess.run(child, check=True, capture_output=True, text=True).stdout.split()
     assert float(said[0]) < 0.25

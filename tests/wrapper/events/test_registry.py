@@ -45,7 +45,7 @@ def test_an_event_of_no_known_shape_is_a_direct_invocation(event: object) -> Non
 ALSO_LOADED = {"function_url": {"http_api_v2"}, "authorizer_request_v1": {"rest_v1"}}
 SELECT = """
 import json, sys
-from serverless_instrument.wrapper.triggers import registry
+from serverless_instrument.wrapper.events import registry
 event = json.load(sys.stdin)
 registry.select(event).facts(event, frozenset())
 print(json.dumps([name.rpartition(".")[2] for name in sys.modules]))

@@ -52,7 +52,7 @@ def test_anything_else_is_a_value_error(text: str) -> None:
 
 
 def test_it_is_a_value_error_where_the_json_package_is_not_loaded_too() -> None:
-    root = Path(json_text.__file__).parents[2]
+    root = Path(json_text.__file__).parents[3]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
         "from serverless_instrument.forwarder.codec.json_text import loads\n"

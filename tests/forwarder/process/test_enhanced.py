@@ -75,7 +75,7 @@ def metrics(backend: OtlpBackend) -> dict[str, Any]:
 
 def documented() -> dict[str, tuple[str, str]]:
     """(type, unit) of each enhanced metric that docs/metrics.md lists."""
-    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
     found = {}
     for line in text.partition("## Enhanced metrics")[2].partition("\n## ")[0].splitlines():
         if line.startswith("| `"):

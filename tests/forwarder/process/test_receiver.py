@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serverless_instrument.forwarder.codec import protobuf
+from tests.forwarder.inputs.test_otlp_request import post, whole
 from tests.forwarder.running import eventually, world
-from tests.forwarder.test_otlp_request import post, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

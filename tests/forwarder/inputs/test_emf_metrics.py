@@ -17,7 +17,7 @@ from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import EMF, LogSettings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 from tests.forwarder import encoded, measured
-from tests.forwarder.test_emf import NOW_MS, NOW_NS, line
+from tests.forwarder.inputs.test_emf import NOW_MS, NOW_NS, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

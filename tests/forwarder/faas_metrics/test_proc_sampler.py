@@ -29,7 +29,7 @@ if len(sys.argv) > 1:
 # In a process of its own: this one has threads and children of other tests.
 _SAMPLED = """
 import json, os, subprocess, sys
-from serverless_instrument.forwarder import proc_sampler
+from serverless_instrument.forwarder.faas_metrics import proc_sampler
 
 def told():
     sample = proc_sampler.sample(os.getpid())
@@ -58,7 +58,7 @@ def test_descendants_count() -> None:
 
 _THREADS = """
 import os, subprocess, sys, threading
-from serverless_instrument.forwarder import proc_sampler
+from serverless_instrument.forwarder.faas_metrics import proc_sampler
 
 release, started = threading.Event(), threading.Barrier(4)
 
