@@ -16,8 +16,8 @@ if TYPE_CHECKING:
         record_exception,
         set_attribute,
     )
+    from serverless_instrument.wire import __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "__version__",
     "capture_error",
@@ -32,6 +32,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from serverless_instrument import wire
+
+        return wire.__version__
     if name.startswith("_") or name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+# Of the package. Here, where both processes find it without the package's own __init__.
+__version__ = "0.1.0"
+# Of the protocol.
 VERSION = 3
 
 # runtime -> forwarder

@@ -195,7 +195,7 @@ def test_bytecode_serves_whatever_happened_to_the_source(opt: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(python)!r});"
         "import serverless_instrument; from serverless_instrument import wrapper;"
-        "from serverless_instrument.wrapper import bootstrap, encoder;"
+        "from serverless_instrument.wrapper import bootstrap, settings;"
         "print(serverless_instrument.__cached__, wrapper.__cached__, bootstrap.__cached__)"
     )
     result = subprocess.run(

@@ -94,11 +94,9 @@ def _slimmed(name: str, content: bytes) -> bytes:
 
 
 def _version(package: Path) -> str:
-    found = re.search(
-        r'^__version__ = "(.+)"$', (package / "__init__.py").read_text(), re.MULTILINE
-    )
+    found = re.search(r'^__version__ = "(.+)"$', (package / "wire.py").read_text(), re.MULTILINE)
     if not found:
-        raise BuildError(f'{package}/__init__.py has no line __version__ = "…"')
+        raise BuildError(f'{package}/wire.py has no line __version__ = "…"')
     return found[1]
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
-import serverless_instrument
+from serverless_instrument import wire
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _LONGEST_TIMEOUT_S = 900
@@ -30,7 +30,7 @@ class InputError(click.ClickException):
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(serverless_instrument.__version__, prog_name="serverless-instrument")
+@click.version_option(wire.__version__, prog_name="serverless-instrument")
 def cli() -> None:
     """OpenTelemetry instrumentation for Python on AWS Lambda."""
 

@@ -7,8 +7,6 @@ import shlex
 import zipfile
 from pathlib import Path
 
-import serverless_instrument
-
 WRAPPER = "serverless-instrument"
 EXTENSIONS = "extensions"
 PYTHON = "python"
@@ -78,7 +76,7 @@ def _extract(archive: Path, opt: Path) -> None:
 
 def _lay_out_package(opt: Path, python: str) -> None:
     """The installed package under the names that a layer has."""
-    package = Path(serverless_instrument.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     (opt / PYTHON).mkdir()
     (opt / PYTHON / package.name).symlink_to(package)
     (opt / WRAPPER).symlink_to(package / "wrapper" / "exec")

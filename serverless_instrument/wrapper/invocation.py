@@ -6,7 +6,8 @@ https://opentelemetry.io/docs/specs/semconv/general/recording-errors/.
 
 from __future__ import annotations
 
-from serverless_instrument import __version__, wire
+from serverless_instrument import wire
+from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper.events import registry
 from serverless_instrument.wrapper.records import encoder, records
 from serverless_instrument.wrapper.records.propagation import SpanContext, extract

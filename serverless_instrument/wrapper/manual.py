@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from functools import wraps
 from time import time_ns
 
-from serverless_instrument import __version__
+from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper import bootstrap
 from serverless_instrument.wrapper.metrics import metric_arguments
 from serverless_instrument.wrapper.records import errors, records

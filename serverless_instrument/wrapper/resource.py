@@ -7,7 +7,7 @@ https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-infor
 
 from __future__ import annotations
 
-from serverless_instrument import __version__
+from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper.records.propagation import percent_decode
 
 TYPE_CHECKING = False

@@ -5,9 +5,8 @@ Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/t
 
 from __future__ import annotations
 
-from serverless_instrument import __version__
 from serverless_instrument.forwarder.codec.protobuf import attribute, fields
-from serverless_instrument.wire import field
+from serverless_instrument.wire import __version__, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import struct
 
-from serverless_instrument import __version__
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.wire import field
+from serverless_instrument.wire import __version__, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

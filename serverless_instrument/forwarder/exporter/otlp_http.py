@@ -5,7 +5,7 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
-from serverless_instrument import __version__
+from serverless_instrument.wire import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ Names, units and buckets: https://opentelemetry.io/docs/specs/semconv/faas/faas-
 
 from __future__ import annotations
 
-from serverless_instrument import __version__
 from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
 from serverless_instrument.forwarder.metrics.metric_points import Number
 from serverless_instrument.forwarder.metrics.metric_series import GAUGE
 from serverless_instrument.forwarder.telemetry_api import platform_events
-from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, field
+from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, __version__, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ a gauge: how many different members this environment has seen since the last flu
 
 from __future__ import annotations
 
-from serverless_instrument import __version__
 from serverless_instrument.forwarder.codec.protobuf import attribute
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
 from serverless_instrument.forwarder.destinations.settings import METRICS
@@ -21,7 +20,7 @@ from serverless_instrument.forwarder.metrics.metric_series import (
     HISTOGRAM,
     SUM,
 )
-from serverless_instrument.wire import field
+from serverless_instrument.wire import __version__, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

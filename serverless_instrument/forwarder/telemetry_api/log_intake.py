@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serverless_instrument import __version__, wire
+from serverless_instrument import wire
 from serverless_instrument.forwarder.codec import protobuf, resource
 from serverless_instrument.forwarder.destinations import settings as signals
 from serverless_instrument.forwarder.telemetry_api import log_records, platform_events
@@ -12,6 +12,7 @@ from serverless_instrument.forwarder.telemetry_api.function_lines import (
     FunctionLines,
 )
 from serverless_instrument.forwarder.telemetry_api.platform_lines import text_of_event
+from serverless_instrument.wire import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

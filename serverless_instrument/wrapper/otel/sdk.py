@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from serverless_instrument import __version__, wire
+from serverless_instrument import wire
+from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper.invocation import MESSAGE_LIMIT_BYTES, span_frame
 from serverless_instrument.wrapper.records import encoder, propagation, records
 
