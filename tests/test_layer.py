@@ -70,7 +70,15 @@ def test_it_holds_wrapper_launcher_package_and_bundle(entries: dict[str, zipfile
     for name in ("__init__.py", "wire.py", "wrapper/bootstrap.py", "wrapper/exec", "LICENSE"):
         assert package + name in entries
     for bundled in ("opentelemetry/trace", "opentelemetry/sdk/trace", "wrapt", "packaging"):
-        assert f"python/{bundled}/__init__.py" in entries
+        assert f"{package}vendor/{bundled}/__init__.py" in entries
+
+
+def test_nothing_but_our_package_can_meet_another_layer(
+    entries: dict[str, zipfile.ZipInfo],
+) -> None:
+    """Layers are merged file by file below /opt: what we vendor is in a folder of ours."""
+    below_python = {name.split("/")[1] for name in entries if name.startswith("python/")}
+    assert below_python - {""} == {"serverless_instrument"}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,7 @@ def test_bytecode_is_unchecked_and_names_the_path_in_the_layer(layer: Path) -> N
             assert isinstance(code, CodeType)
             assert code.co_filename == "/opt/" + importlib.util.source_from_cache(name)
             seen += 1
-    assert seen > 50
+    assert seen > 30
 
 
 def test_bundles_hold_the_code_of_the_sources_beside_them(layer: Path) -> None:
@@ -173,17 +181,16 @@ def test_bundles_hold_the_code_of_the_sources_beside_them(layer: Path) -> None:
     with zipfile.ZipFile(layer) as opened:
         names = set(opened.namelist())
         bundles = [name for name in names if re.match(r".*/bundles/.*[^/]$", name)]
-        assert {name.removeprefix(directory) for name in bundles} == {
-            "opentelemetry",
-            "packaging",
-            "serverless_instrument",
-            "wrapt",
-        }
+        vendored = {"opentelemetry", "packaging", "wrapt"}
+        ours = {"forwarder", "wrapper"}
+        assert {name.removeprefix(directory) for name in bundles} == vendored | ours
         for bundle in bundles:
             found = bundled(opened.read(bundle))
             assert len(found) > 5
+            below = "serverless_instrument/vendor/"
+            below = "" if bundle.removeprefix(directory) in ours else below
             for name, code in found.items():
-                stem = f"python/{name.replace('.', '/')}"
+                stem = f"python/{below}{name.replace('.', '/')}"
                 source = next(n for n in (f"{stem}.py", f"{stem}/__init__.py") if n in names)
                 assert code.co_filename == f"/opt/{source}"
 
@@ -207,7 +214,7 @@ def test_bytecode_serves_whatever_happened_to_the_source(opt: Path) -> None:
     assert result.stdout.split() == [
         str(package / "__pycache__" / f"__init__.{tag}.pyc"),
         str(package / "wrapper" / "__pycache__" / f"__init__.{tag}.pyc"),
-        str(package / "bundles" / str(tag) / "serverless_instrument"),
+        str(package / "bundles" / str(tag) / "wrapper"),
     ]
 
 
@@ -223,13 +230,14 @@ def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> 
         own_file = Path(importlib.util.cache_from_source(str(source)))
         return own_file.exists() or str(source) in in_bundles
 
+    vendor = python / "serverless_instrument" / "vendor"
     wanted = set()
     for source in filter(is_cached, python.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 wanted |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    sources = [python / (name.replace(".", "/") + ".py") for name in wanted]
-    sources += [python / name.replace(".", "/") / "__init__.py" for name in wanted]
+    stems = [top / name.replace(".", "/") for name in wanted for top in (python, vendor)]
+    sources = [file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")]
     found = [source for source in sources if source.exists()]
     assert len(found) > 100
     assert [str(source) for source in found if not is_cached(source)] == []
@@ -244,7 +252,9 @@ def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> 
     processes.unpack(output, tmp_path / "opt")
     program = (
         f"import os, sys; sys.path.insert(0, {str(tmp_path / 'opt/python')!r});"
-        "import serverless_instrument.wrapper.bootstrap, wrapt, opentelemetry.sdk.trace;"
+        "import serverless_instrument.wrapper.bootstrap;"
+        "from serverless_instrument import bundles; bundles.install_vendored();"
+        "import wrapt, opentelemetry.sdk.trace;"
         "ours = ('wrapt', 'opentelemetry', 'serverless_instrument');"
         "cached = {name: module.__cached__ for name, module in sys.modules.items()"
         " if name.startswith(ours) and getattr(module, '__cached__', None)};"
@@ -299,7 +309,7 @@ def test_the_licence_of_every_bundled_package_comes_along(
     bundled = {
         found[1]
         for name in entries
-        if (found := re.match(r"python/(\w+)-[^/]+\.dist-info/METADATA", name))
+        if (found := re.match(r".*/vendor/(\w+)-[^/]+\.dist-info/METADATA", name))
     } - {"serverless_instrument"}
     assert len(bundled) >= 9
     for package in bundled:
@@ -311,6 +321,7 @@ def test_the_licence_of_every_bundled_package_comes_along(
 def test_opentelemetry_finds_its_entry_points(opt: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(opt / 'python')!r});"
+        "import serverless_instrument.wrapper;"
         "from importlib.metadata import entry_points, version;"
         "print([e.name for e in entry_points(group='opentelemetry_propagator')],"
         " version('serverless-instrument'), version('opentelemetry-sdk'))"

@@ -10,7 +10,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layer_build import archive, bytecode, dependencies, freshness, interpreters, notices, tree
+from layer_build import (
+    archive,
+    bundles,
+    bytecode,
+    dependencies,
+    freshness,
+    interpreters,
+    notices,
+    tree,
+)
 from layer_build.errors import BuildError
 
 if TYPE_CHECKING:
@@ -93,7 +102,7 @@ def _lay_out(opt: Path) -> None:
     wheels = dependencies.wheels(_REQUIREMENTS, _ROOT / ".cache")
     _say(f"laying out {len(wheels)} packages and {tree.PACKAGE}")
     python = opt / "python"
-    tree.add_wheels(python, wheels)
+    tree.add_wheels(python / bundles.VENDOR, wheels)
     tree.add_package(python, _PACKAGE)
     tree.add_entry_points(opt, _PACKAGE, _LAUNCHER)
     licence = _LICENSE.read_text("utf-8")

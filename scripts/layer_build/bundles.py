@@ -1,10 +1,11 @@
-"""Bytecode of a package's modules in one file, as ``serverless_instrument.wrapper`` reads it.
+"""Bytecode of a package's modules in one file, as ``serverless_instrument.bundles`` reads it.
 
 A head (the magic number of the bytecode, the length of the index), the index ({module name:
 (offset, length in bytes, is it a package?)}, marshalled), and the code of each module.
 
-Outside are the modules at the top, which the path finds, what is loaded before the finder is, and
-the forwarder's. One file compresses better than many, too, and has one entry in the zip.
+Of our own modules each process has a bundle. Outside are what is loaded before the finder is, and
+the top-level modules of the vendored packages, which the path finds. One file compresses better
+than many, too, and has one entry in the zip.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PACKAGES = re.compile(r"(opentelemetry|packaging|serverless_instrument|wrapt)/.")
-_OUTSIDE = re.compile(r"\w+/__init__\.py|serverless_instrument/(wrapper/__init__\.py|forwarder/)")
-# In both: what the forwarder loads as well; and OpenTelemetry's API, which a process without our
-# finder, a child of the function's, may import.
-_IN_BOTH = re.compile(
-    r"serverless_instrument/(wire|log_rules)\.py"
-    r"|opentelemetry/(attributes|baggage|context|environment_variables|propagate|propagators"
+VENDOR = "serverless_instrument/vendor/"
+_OURS = "serverless_instrument/"
+# Loaded before a bundle is looked for.
+_BEFORE_THE_FINDER = re.compile(
+    r"serverless_instrument/(__init__|bundles|wire|wrapper/__init__"
+    r"|forwarder/(__init__|__main__|http1|runtime_socket|extensions_api))\.py"
+)
+_VENDORED_TOP_LEVEL = re.compile(r"\w+(/__init__)?\.py")
+# Also with a file of its own: OpenTelemetry's API, which a process without our finder, a child of
+# the function's, may import.
+_API = re.compile(
+    r"opentelemetry/(attributes|baggage|context|environment_variables|propagate|propagators"
     r"|trace|util|version)/"
 )
 _HEAD_BYTES = 8
@@ -32,24 +38,31 @@ _HEAD_BYTES = 8
 _PLAIN = 2
 
 
-def is_bundled(path: str) -> bool:
-    """Does the module at `path`, relative to the layer's python/, go into a bundle?"""
-    return bool(_PACKAGES.match(path)) and not _OUTSIDE.match(path)
+def bundles_of(path: str) -> tuple[str, ...]:
+    """Names of the bundles that have the module at `path`, relative to the layer's python/."""
+    if path.startswith(VENDOR):
+        name = path.removeprefix(VENDOR)
+        return () if _VENDORED_TOP_LEVEL.fullmatch(name) else (name.partition("/")[0],)
+    if _BEFORE_THE_FINDER.fullmatch(path):
+        return ()
+    process = path.removeprefix(_OURS).partition("/")[0]
+    return (process,) if process in ("forwarder", "wrapper") else ("forwarder", "wrapper")
 
 
 def has_own_file(path: str) -> bool:
-    """Has it a pyc?"""
-    return not is_bundled(path) or bool(_IN_BOTH.match(path))
+    """Whether the module has a pyc."""
+    return not bundles_of(path) or bool(_API.match(path.removeprefix(VENDOR)))
 
 
 def write(directory: Path, codes: Mapping[str, bytes]) -> None:
     """Write the bundles of `codes`, {path: marshalled code}, into `directory`."""
-    packages: dict[str, dict[str, bytes]] = {}
+    bundled: dict[str, dict[str, bytes]] = {}
     for path, code in codes.items():
-        packages.setdefault(path.partition("/")[0], {})[path] = code
+        for name in bundles_of(path):
+            bundled.setdefault(name, {})[path.removeprefix(VENDOR)] = code
     directory.mkdir(parents=True)
-    for package, modules in packages.items():
-        (directory / package).write_bytes(_packed(modules))
+    for name, modules in bundled.items():
+        (directory / name).write_bytes(_packed(modules))
 
 
 def _packed(codes: Mapping[str, bytes]) -> bytes:

@@ -46,7 +46,7 @@ def main() -> int:
             print(f"SyntaxError: {path}: {error}")
             status = 1
             continue
-        if bundles.is_bundled(name):
+        if bundles.bundles_of(name):
             bundled[name] = compiled
         if bundles.has_own_file(name):
             target = Path(importlib.util.cache_from_source(str(path)))

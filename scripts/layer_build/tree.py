@@ -39,8 +39,8 @@ _DEAD_WEIGHT = (
 _METADATA = ("METADATA", "entry_points.txt", "top_level.txt")
 
 
-def add_wheels(python: Path, wheels: Iterable[Path]) -> None:
-    """Unpack the wheels into `python` (the layer's /opt/python), less what is of no use there.
+def add_wheels(vendor: Path, wheels: Iterable[Path]) -> None:
+    """Unpack the wheels into `vendor`, less what is of no use there.
 
     Raises:
         BuildError: a wheel holds a compiled module, which would bind the layer to one platform.
@@ -51,7 +51,7 @@ def add_wheels(python: Path, wheels: Iterable[Path]) -> None:
                 if name.endswith((".so", ".pyd")):
                     raise BuildError(f"{wheel.name} holds compiled {name}; pin a pure-Python wheel")
                 if _belongs(name):
-                    _write(python / name, _slimmed(name, archive.read(name)))
+                    _write(vendor / name, _slimmed(name, archive.read(name)))
 
 
 def add_package(python: Path, package: Path) -> None:
@@ -64,7 +64,7 @@ def add_package(python: Path, package: Path) -> None:
             shutil.copy(source, target)  # copies the mode: wrapper/exec is executable
     version = _version(package)
     _write(
-        python / f"{PACKAGE}-{version}.dist-info" / "METADATA",
+        python / PACKAGE / "vendor" / f"{PACKAGE}-{version}.dist-info" / "METADATA",
         f"Metadata-Version: 2.1\nName: serverless-instrument\nVersion: {version}\n".encode(),
     )
 

@@ -44,6 +44,10 @@ def _main() -> None:
     if registration is None:
         registration = runtime_api.register(api, runtime_api.events_for(environ))
 
+    from serverless_instrument import bundles
+
+    bundles.install("forwarder")
+
     from serverless_instrument.forwarder import main
 
     # A runtime that has started this process is connected already, with or without a listener.

@@ -154,7 +154,7 @@ class Instrumentation:
     """The runtime side, put together: settings, resource, channel."""
 
     def __init__(self) -> None:
-        from serverless_instrument import wire
+        from serverless_instrument import bundles, wire
         from serverless_instrument.wrapper import invocation, resource
         from serverless_instrument.wrapper.channel import Channel
         from serverless_instrument.wrapper.on_import import OnImport
@@ -164,6 +164,7 @@ class Instrumentation:
         self.settings = Settings(os.environ)
         if self.settings.disabled:
             return
+        bundles.install_vendored()
         encoder.use_mask(self.settings.mask)
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)

@@ -25,6 +25,8 @@ PRIVATE = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "SERVERLESS_INSTRUMENT_TEST_SCRATCH",
 )
+# What we vendor comes last, so that it is found under names that nobody else provides.
+VENDOR = "/opt/python/serverless_instrument/vendor"
 
 
 def environment(
@@ -69,7 +71,7 @@ def test_environment_variables_are_the_functions_own(
 
 def test_import_path_is_the_functions_own(views: tuple[dict[str, Any], dict[str, Any]]) -> None:
     bare, instrumented = views
-    assert instrumented["path"] == bare["path"]
+    assert instrumented["path"] == [*bare["path"], VENDOR]
     assert instrumented["path"][0] == str(FUNCTIONS / "probe")
 
 
@@ -77,7 +79,7 @@ def test_process_is_the_functions_own(views: tuple[dict[str, Any], dict[str, Any
     differ = {
         key: (bare, views[1][key])
         for key, bare in views[0].items()
-        if key not in ("environ", "modules") and views[1][key] != bare
+        if key not in ("environ", "modules", "path") and views[1][key] != bare
     }
     assert differ == {}
 
@@ -114,7 +116,8 @@ def test_pythonpath_of_the_function_is_kept_and_extended(emulators: Emulators) -
     assert seen(word) == "from PYTHONPATH"
     assert len(spans(word.exports)) == 2
     assert seen(look)["environ"]["PYTHONPATH"] == f"{more}:/opt/python"
-    assert [path for path in seen(look)["path"] if path != "/opt/python"] == seen(bare)["path"]
+    path = [entry for entry in seen(look)["path"] if entry != "/opt/python"]
+    assert path == [*seen(bare)["path"], VENDOR]
 
 
 def test_handler_in_a_directory(emulators: Emulators) -> None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-# The directory that holds this package, and in the layer all others of ours.
-ROOT = os.path.abspath(__file__).rpartition("/serverless_instrument/")[0]
+# The directory of the packages that we vendor; without the layer, the one that pip installed us in.
+_VENDOR = os.path.abspath(__file__).rpartition("/wrapper/")[0] + "/vendor"
+ROOT = _VENDOR if os.path.isdir(_VENDOR) else os.path.dirname(os.path.dirname(_VENDOR))
 _CONVENTIONS = "opentelemetry.semconv"
 
 

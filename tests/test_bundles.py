@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from layer_build import bytecode, interpreters
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 MODULES = {
     "opentelemetry/plain.py": 'value = "layer"\ndef fail():\n    raise ValueError(value)\n',
     "opentelemetry/deep/__init__.py": "from opentelemetry.deep import below\n",
@@ -26,12 +26,13 @@ MODULES = {
 def python(tmp_path: Path) -> Path:
     """A layer's python/ with small packages of those names, and our finder."""
     directory = tmp_path / "opt" / "python"
-    for name, source in MODULES.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(source)
     package = directory / "serverless_instrument"
+    for name, source in MODULES.items():
+        path = package / "vendor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
     (package / "wrapper").mkdir(parents=True)
-    for name in ("__init__.py", "wrapper/__init__.py", "wrapper/payload.py"):
+    for name in ("__init__.py", "bundles.py", "wrapper/__init__.py", "wrapper/payload.py"):
         shutil.copy(ROOT / "serverless_instrument" / name, package / name)
     bytecode.compile_tree(directory, {interpreters.running(): sys.executable})
     return directory
@@ -43,6 +44,8 @@ def ask(python: Path, program: str, *first: Path) -> Any:
         "import json, sys",
         f"sys.path[:0] = {[str(path) for path in (*first, python)]!r}",
         "import serverless_instrument.wrapper",
+        "from serverless_instrument import bundles",
+        "bundles.install_vendored()",
         program,
         "print(json.dumps(answer))",
     ]
@@ -58,7 +61,7 @@ def ask(python: Path, program: str, *first: Path) -> Any:
 
 def spoil_sources(python: Path) -> None:
     for source in python.rglob("*.py"):
-        if source.name not in ("__init__.py",) or source.parent.name == "deep":
+        if source.name not in ("__init__.py", "bundles.py") or source.parent.name == "deep":
             source.write_text("raise SystemExit('compiled anew')\n")
 
 
@@ -87,7 +90,7 @@ def test_it_looks_as_if_it_came_from_its_file(python: Path) -> None:
         "except ValueError as error:\n"
         "    answer['line'] = traceback.extract_tb(error.__traceback__)[-1].filename\n"
     )
-    base = f"{python}/opentelemetry"
+    base = f"{python}/serverless_instrument/vendor/opentelemetry"
     assert ask(python, program) == {
         "file": f"{base}/plain.py",
         "package": "opentelemetry",
@@ -98,7 +101,7 @@ def test_it_looks_as_if_it_came_from_its_file(python: Path) -> None:
         "data": MODULES["opentelemetry/deep/below.py"],
         "names": ["below"],
         # As all code of the layer names it, wherever it is unpacked.
-        "line": "/opt/python/opentelemetry/plain.py",
+        "line": "/opt/python/serverless_instrument/vendor/opentelemetry/plain.py",
     }
 
 
@@ -127,7 +130,7 @@ def test_a_package_of_the_functions_comes_first(python: Path, tmp_path: Path) ->
     assert ask(python, program, task) == [
         "function",
         "function",
-        f"{python}/opentelemetry/deep/__init__.py",
+        f"{python}/serverless_instrument/vendor/opentelemetry/deep/__init__.py",
     ]
 
 
@@ -161,8 +164,9 @@ def test_a_damaged_bundle_leaves_the_sources(python: Path, damage: str) -> None:
 
 def test_without_a_layer_there_is_no_finder() -> None:
     program = (
-        "import sys, serverless_instrument.wrapper as w\n"
-        "print(any(isinstance(f, w.Bundles) for f in sys.meta_path))"
+        "import sys, serverless_instrument.wrapper\n"
+        "from serverless_instrument import bundles\n"
+        "print(any(isinstance(f, bundles.Bundles) for f in sys.meta_path))"
     )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
