@@ -52,6 +52,7 @@ class LocalConfig:
         enforce_memory: True kills a runtime that outgrows it, else it is only reported.
         instrumented: False runs the bare function: no exec wrapper, no extension.
         freeze: False leaves the processes running between invocations.
+        framed_logs: False keeps Lambda's framed log descriptor from the runtime.
         on_log: called with (source, line) as lines arrive; source is ``function`` or ``extension``.
         base_env: the developer's environment; None: that of this process.
     """
@@ -66,6 +67,7 @@ class LocalConfig:
     enforce_memory: bool = False
     instrumented: bool = True
     freeze: bool = True
+    framed_logs: bool = True
     on_log: Callable[[str, str], None] | None = None
     base_env: Mapping[str, str] | None = None
 

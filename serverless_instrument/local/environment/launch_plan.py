@@ -30,6 +30,7 @@ class LaunchPlan:
     runtime_environment: dict[str, str]
     extensions: list[Path]
     extension_environment: dict[str, str]
+    framed_log_variable: str | None
     directory: Path
     on_log: OnLog
 
@@ -55,6 +56,7 @@ def make_plan(
         runtime_environment=variables,
         extensions=layer.extensions(place.opt) if config.instrumented else [],
         extension_environment=extension_environment(variables),
+        framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD" if config.framed_logs else None,
         directory=config.directory.resolve(),
         on_log=on_log,
     )

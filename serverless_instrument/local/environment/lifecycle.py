@@ -69,7 +69,7 @@ class Lifecycle:
             self.plan.runtime_environment,
             self.plan.directory,
             lambda record: self.plan.on_log("function", record),
-            framed_log_variable="_LAMBDA_TELEMETRY_LOG_FD",
+            framed_log_variable=self.plan.framed_log_variable,
         )
         self._watch(self.runtime, None)
         if self.memory_limit_mb:

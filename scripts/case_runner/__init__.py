@@ -1,0 +1,1 @@
+"""Runs cases: small functions, each bare and with the layer, in the local Lambda."""
