@@ -1,4 +1,4 @@
-"""Numbers with a unit of UCUM, as a person reads them; pure.
+"""Numbers with a UCUM unit, formatted for reading. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units
 """
@@ -16,7 +16,7 @@ _BYTES = {"By": 1, "kBy": 10**3, "MBy": 10**6, "GBy": 10**9, "KiBy": _KB, "MiBy"
 _SIZES = ((16 * _GB, _GB, "GB"), (_MB, _MB, "MB"), (_KB, _KB, "KB"))
 # https://www.iso.org/iso-4217-currency-codes.html; UCUM has none of them.
 _CURRENCY = re.compile(r"\{[A-Z]{3}\}")
-# Outside of these a number has an exponent.
+# Numbers outside these limits are shown with an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e15
 
 
@@ -60,7 +60,7 @@ def _rounded(value: float) -> float:
 def _time(seconds: float) -> str:
     size = abs(_rounded(seconds))
     for least, name in _TIMES:
-        # Rounded, as 999.6 ms are a second.
+        # Compared after rounding: 999.6 ms are shown as a second.
         if size >= least:
             return f"{number(seconds / least)} {name}"
     return f"{number(seconds / 1e-9) if seconds else 0} {'ns' if seconds else 's'}"
