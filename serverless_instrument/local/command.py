@@ -53,7 +53,7 @@ def run(
     """Run a Lambda function here, instrumented, and show its result, its logs and its trace.
 
     Starts AWS's own runtime client through the exec wrapper and the forwarder as an extension,
-    as Lambda does. Without --memory the function is told of 1769 MB and may take any amount.
+    as Lambda does. Without --memory the setting is 1769 MB, and it is not enforced.
     Exit code 0: success; 1: the function failed; 2: bad usage or input.
     """
     variables = dict(options.parse_variable(pair) for pair in env)
@@ -69,7 +69,7 @@ def run(
     from serverless_instrument.local.function.config import LocalConfig
     from serverless_instrument.local.function.interpreter import has_awslambdaric
     from serverless_instrument.local.function.layer import LayerError
-    from serverless_instrument.local.run import OutputError, Run, execute
+    from serverless_instrument.local.run import OutputError, RunOptions, execute_run
 
     if not has_awslambdaric(sys.executable) and not (code / "awslambdaric").is_dir():
         raise InputError(
@@ -87,7 +87,7 @@ def run(
     if memory_mb:
         config.memory_mb, config.enforce_memory = memory_mb, True
     try:
-        sys.exit(execute(Run(config, body, times, url, as_json)))
+        sys.exit(execute_run(RunOptions(config, body, times, url, as_json)))
     except (LayerError, OutputError) as error:
         raise InputError(str(error)) from None
 
@@ -112,12 +112,12 @@ def tail(
     severity = options.parse_level(level)
     prefix = options.parse_trace(trace)
 
-    from serverless_instrument.local.tail import OutputError, PortError, Tail, execute
+    from serverless_instrument.local.tail import OutputError, PortError, TailOptions, execute_tail
     from serverless_instrument.local.view.live import Filter
 
     wanted = Filter(function, severity, text, prefix)
     try:
-        sys.exit(execute(Tail(host, number, wanted, as_json)))
+        sys.exit(execute_tail(TailOptions(host, number, wanted, as_json)))
     except PortError as error:
         raise InputError(f"--port {port}: cannot listen on {host}: {error}; give another") from None
     except OutputError as error:

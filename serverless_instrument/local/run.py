@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from serverless_instrument.local.environment.invocation import InvocationResult
     from serverless_instrument.local.function.config import LocalConfig
 
-__all__ = ["ENDPOINT", "OutputError", "Run", "execute", "without_other_endpoints"]
+__all__ = ["ENDPOINT", "OutputError", "RunOptions", "execute_run", "without_other_endpoints"]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -35,7 +35,7 @@ _OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 
 
 @dataclass(frozen=True)
-class Run:
+class RunOptions:
     """Options of the command line; `config.env` and `config.base_env` as given."""
 
     config: LocalConfig
@@ -45,7 +45,7 @@ class Run:
     as_json: bool
 
 
-def execute(run: Run) -> int:
+def execute_run(run: RunOptions) -> int:
     """Run to the end. Returns the exit code: 0, or 1 if an invocation failed, or 128+signal.
 
     Raises:
@@ -55,7 +55,7 @@ def execute(run: Run) -> int:
     return asyncio.run(_until_signal(run))
 
 
-async def _until_signal(run: Run) -> int:
+async def _until_signal(run: RunOptions) -> int:
     """Run; SIGINT, SIGTERM and SIGHUP end the environment in order and then the command."""
     task = asyncio.ensure_future(_run(run))
     received: list[int] = []
@@ -75,7 +75,7 @@ async def _until_signal(run: Run) -> int:
         return 128 + received[0]
 
 
-async def _run(run: Run) -> int:
+async def _run(run: RunOptions) -> int:
     terminal = Terminal(sys.stdout)
     async with contextlib.AsyncExitStack() as stack:
         receiver: OtlpReceiver | None = None
@@ -96,7 +96,7 @@ async def _run(run: Run) -> int:
         results = await _invoke(run, sandbox, terminal, show_traces)
         await sandbox.shutdown()
         if run.as_json:
-            terminal.print_json(_document(config, sandbox, results, receiver, endpoint))
+            terminal.print_json(_make_document(config, sandbox, results, receiver, endpoint))
         elif receiver is not None:
             show_traces(terminal)
             metrics = [otlp_data.metric(*item) for item in receiver.metric_points()]
@@ -105,7 +105,7 @@ async def _run(run: Run) -> int:
         else:
             terminal.print_note(f"telemetry went to {endpoint}")
     terminal.raise_failure()
-    return 1 if any(failed(result) for result in results) else 0
+    return 1 if any(has_failed(result) for result in results) else 0
 
 
 class _TracesSoFar:
@@ -123,7 +123,7 @@ class _TracesSoFar:
 
 
 async def _invoke(
-    run: Run, sandbox: LocalLambda, terminal: Terminal, show_traces: _TracesSoFar
+    run: RunOptions, sandbox: LocalLambda, terminal: Terminal, show_traces: _TracesSoFar
 ) -> list[InvocationResult]:
     results = []
     for _ in range(run.invocations):
@@ -138,7 +138,7 @@ async def _invoke(
     return results
 
 
-def failed(result: InvocationResult) -> bool:
+def has_failed(result: InvocationResult) -> bool:
     """True for an error, a timeout or a crash, one after the answer included."""
     return result.error or result.status != "success"
 
@@ -156,7 +156,7 @@ def without_other_endpoints(base_env: Mapping[str, str], *, keep_settings: bool)
     return {name: value for name, value in base_env.items() if not drop(name)}
 
 
-def _document(
+def _make_document(
     config: LocalConfig,
     sandbox: LocalLambda,
     results: list[InvocationResult],

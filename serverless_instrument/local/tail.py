@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from serverless_instrument.local.view.live import Filter
 
 
-__all__ = ["OutputError", "PortError", "Tail", "execute"]
+__all__ = ["OutputError", "PortError", "TailOptions", "execute_tail"]
 
 
 class PortError(Exception):
@@ -32,7 +32,7 @@ class PortError(Exception):
 
 
 @dataclass(frozen=True)
-class Tail:
+class TailOptions:
     """Options of the command line."""
 
     host: str
@@ -41,7 +41,7 @@ class Tail:
     as_json: bool
 
 
-def execute(tail: Tail) -> int:
+def execute_tail(tail: TailOptions) -> int:
     """Print telemetry until a signal, or until the reader of the pipe has left.
 
     Returns:
@@ -54,7 +54,7 @@ def execute(tail: Tail) -> int:
     return asyncio.run(_run(tail))
 
 
-async def _run(tail: Tail) -> int:
+async def _run(tail: TailOptions) -> int:
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(code: int) -> None:
@@ -64,7 +64,7 @@ async def _run(tail: Tail) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop, 128 + number)
-    view = _View(tail, Terminal(sys.stdout))
+    view = _LiveView(tail, Terminal(sys.stdout))
     receiver = OtlpReceiver(tail.host, tail.port, on_request=view.show_request)
     try:
         await receiver.__aenter__()
@@ -87,10 +87,10 @@ async def _run(tail: Tail) -> int:
         await receiver.__aexit__(None, None, None)
 
 
-class _View:
+class _LiveView:
     """Prints what the receiver passes on, and each trace once it is closed."""
 
-    def __init__(self, tail: Tail, terminal: Terminal) -> None:
+    def __init__(self, tail: TailOptions, terminal: Terminal) -> None:
         self.terminal = terminal
         self._tail = tail
         self._open = OpenTraces()

@@ -91,7 +91,7 @@ def function_name(config: LocalConfig) -> str:
 
 
 def region(config: LocalConfig, base_env: Mapping[str, str]) -> str:
-    """The region the function is told it runs in."""
+    """The region that ``AWS_REGION`` names: the function's, the developer's, or a default."""
     for source in (config.env, base_env):
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             if source.get(name):
@@ -148,7 +148,7 @@ def runtime_environment(
 
 
 def extension_environment(runtime: Mapping[str, str]) -> dict[str, str]:
-    """Environment of an extension: the runtime's without what is the runtime's own."""
+    """Environment of an extension: the runtime's without the variables reserved for a runtime."""
     return {
         name: value
         for name, value in runtime.items()

@@ -89,10 +89,10 @@ def _common_attributes(group: Sequence[Series]) -> set[str]:
     """Attributes with one value that most series have; the heading shows them once."""
     found: dict[str, list[str]] = {}
     for series in group:
-        for key, told in zip(series.attributes, _attribute_texts(series.attributes), strict=True):
-            found.setdefault(key, []).append(told)
+        for key, text in zip(series.attributes, _attribute_texts(series.attributes), strict=True):
+            found.setdefault(key, []).append(text)
     return {
-        told[0] for told in found.values() if len(set(told)) == 1 and 2 * len(told) > len(group)
+        texts[0] for texts in found.values() if len(set(texts)) == 1 and 2 * len(texts) > len(group)
     }
 
 
@@ -104,7 +104,7 @@ def _rank(series: Series) -> tuple[int, str, str]:
 def _row(series: Series, common: set[str]) -> _Row:
     figures = _figures(series)
     attributes = "  ".join(
-        told for told in _attribute_texts(series.attributes) if told not in common
+        text for text in _attribute_texts(series.attributes) if text not in common
     )
     style = "red" if series.name in _RED_IF_NOT_ZERO and series.value() else ""
     return _Row(_printable(series.name), attributes, figures, style)
@@ -113,20 +113,20 @@ def _row(series: Series, common: set[str]) -> _Row:
 def _figures(series: Series) -> dict[str, str]:
     value, distribution = series.value(), series.distribution()
     if distribution is None:
-        return {"value": "" if value is None else _quantity(value, series)}
+        return {"value": "" if value is None else _format(value, series)}
     numbers = {"mean": distribution.mean}
     if distribution.count > 1:  # a single value is its own mean, quantiles and maximum
         numbers["p50"] = distribution.quantile(0.5)
         numbers["p95"] = distribution.quantile(0.95)
         numbers["max"] = distribution.most
-    shown = {name: _quantity(n, series) for name, n in numbers.items() if n is not None}
-    return {"count": quantity.number(distribution.count), **shown}
+    shown = {name: _format(n, series) for name, n in numbers.items() if n is not None}
+    return {"count": quantity.format_number(distribution.count), **shown}
 
 
-def _quantity(value: float, series: Series) -> str:
+def _format(value: float, series: Series) -> str:
     if series.unit == "1" and any(word in series.name for word in _SHARES):
-        return quantity.share(value)
-    return quantity.readable(value, _printable(series.unit))
+        return quantity.format_percent(value)
+    return quantity.format_quantity(value, _printable(series.unit))
 
 
 def _attribute_texts(attributes: Data) -> list[str]:
@@ -143,8 +143,8 @@ def _printable(text: str) -> str:
 
 def _lay_out(rows: Sequence[_Row], width: int) -> Table:
     figures = [row.figures for row in rows if row.figures]
-    columns = [name for name in _HEADINGS if any(name in told for told in figures)]
-    widths = {name: _widest([name, *(told.get(name, "") for told in figures)]) for name in columns}
+    columns = [name for name in _HEADINGS if any(name in row for row in figures)]
+    widths = {name: _widest([name, *(row.get(name, "") for row in figures)]) for name in columns}
     needed = _widest(row.name for row in rows)
 
     def room() -> int:
@@ -153,14 +153,16 @@ def _lay_out(rows: Sequence[_Row], width: int) -> Table:
     for name in _OPTIONAL_COLUMNS:
         if room() < needed and name in columns:
             columns.remove(name)
-    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    made.add_column("metric", no_wrap=True, max_width=max(room(), _NARROWEST_NAME))
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column("metric", no_wrap=True, max_width=max(room(), _NARROWEST_NAME))
     for name in columns:
-        made.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        told = row.figures or {}
-        made.add_row(row.label(), *(Text(told.get(name, ""), style=row.style) for name in columns))
-    return made
+        cells = row.figures or {}
+        table.add_row(
+            row.label(), *(Text(cells.get(name, ""), style=row.style) for name in columns)
+        )
+    return table
 
 
 def _widest(texts: Iterable[str]) -> int:

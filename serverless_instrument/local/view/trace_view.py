@@ -121,8 +121,8 @@ def in_tree_order(spans: Sequence[Data]) -> Iterator[tuple[str, Data]]:
 
 def _notes(span: Data) -> Text:
     attributes = span["attributes"]
-    told = [name for name in _NOTED_ATTRIBUTES if name in attributes]
-    notes = [f"{name.rpartition('.')[2]}={attributes[name]}" for name in told]
+    noted = [name for name in _NOTED_ATTRIBUTES if name in attributes]
+    notes = [f"{name.rpartition('.')[2]}={attributes[name]}" for name in noted]
     if span["links"]:
         notes.append(f"links={len(span['links'])}")
     notes += [event["name"] for event in span["events"]]
