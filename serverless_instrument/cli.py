@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import sys
 
-# Distributions of the `local` extra by the name that an import of them misses.
-_EXTRA = ("aiohttp", "click", "google", "opentelemetry.proto", "rich")
+# Modules of the `local` extra: ModuleNotFoundError names the one that is missing.
+_LOCAL_EXTRA = ("aiohttp", "click", "google", "opentelemetry.proto", "rich")
 
 
 def main() -> None:
     """Run the command and exit: 0 success, 1 the function failed, 2 bad usage or input."""
     try:
-        _run()
+        _run_command()
     except ModuleNotFoundError as error:
         missing = error.name or ""
-        if not missing.startswith(_EXTRA):
+        if not missing.startswith(_LOCAL_EXTRA):
             raise
         remedy = "pip install 'serverless-instrument[local]'"
-        sys.exit(_fail(f"{missing} is not installed; {remedy}"))
+        sys.exit(_print_failure(f"{missing} is not installed; {remedy}"))
 
 
-def _run() -> None:
+def _run_command() -> None:
     import click
 
     from serverless_instrument.local.command import cli
@@ -29,15 +29,15 @@ def _run() -> None:
         sys.exit(cli.main(prog_name="serverless-instrument", standalone_mode=False))
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "serverless-instrument"
-        sys.exit(_fail(f"{error.format_message()} See {command} --help"))
+        sys.exit(_print_failure(f"{error.format_message()} See {command} --help"))
     except click.ClickException as error:
-        sys.exit(_fail(error.format_message()))
+        sys.exit(_print_failure(error.format_message()))
     except click.Abort:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
 
 
-def _fail(message: str) -> int:
-    print(f"serverless-instrument: {message}", file=sys.stderr)  # noqa: T201 - the command's voice
+def _print_failure(message: str) -> int:
+    print(f"serverless-instrument: {message}", file=sys.stderr)  # noqa: T201 - the command reports to its user
     return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from rivals import contenders, figures
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Where there is nothing to say.
 _NOTHING = "n/a"
+# tests/test_docs.py holds the prose of every document to this.
+_PROSE_WIDTH = 100
 
 # {case title: {contender: {measure: figure}}}
 Results = dict[str, dict[str, dict[str, "Figure"]]]
@@ -85,7 +88,8 @@ def markdown(
     machine: Mapping[str, str],
 ) -> str:
     """The tables, under one line that says where they were measured."""
-    lines = [", ".join(f"{name} {value}" for name, value in machine.items()), ""]
+    where = ", ".join(f"{name} {value}" for name, value in machine.items())
+    lines = [*wrap(where, _PROSE_WIDTH), ""]
     lines += [
         "Every figure is over the bare runtime, whose own are in the first row: median ± half"
     ]
@@ -115,7 +119,7 @@ def short(
     where = ", ".join(f"{name} {machine[name]}" for name in ("Python", "awslambdaric", "processor"))
     title = f"Over the bare runtime, medians ± half the distance of the quartiles ({where})"
     lines = [
-        f"{title}; CPU is the runtime process's:",
+        *wrap(f"{title}; CPU is the runtime process's:", _PROSE_WIDTH),
         "",
         *_table(results, chosen, SHORT, ("zip, MB", zips)),
     ]
@@ -209,7 +213,8 @@ def _notes(
             parts.append("has no API for spans of one's own")
         text = "; ".join(part for part in parts if part)
         if text:
-            lines.append(f"- {contender.title}: {text}")
+            note = f"- {contender.title}: {text}"
+            lines += wrap(note, _PROSE_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return lines
 
 

@@ -1,4 +1,4 @@
-"""An OTLP/HTTP backend on loopback that keeps what it receives.
+"""An OTLP/HTTP receiver on loopback that keeps the requests it decodes.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
@@ -44,27 +44,26 @@ _Request = TypeVar("_Request", bound=Message)
 
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-# OTLP's JSON writes these in hexadecimal where protobuf's own JSON mapping has base64:
+# OTLP/JSON has these in hexadecimal, protobuf's JSON mapping in base64:
 # https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 _HEX_FIELDS = frozenset(("traceId", "spanId", "parentSpanId"))
 
 
 class UndecodableError(Exception):
-    """The body is not what its headers say."""
+    """The body does not match its Content-Type or Content-Encoding."""
 
 
 class OtlpReceiver:
     """Async context manager; listens on a free port of 127.0.0.1 unless told otherwise.
 
-    With `on_request` every decoded export request goes there, and nothing is kept.
+    With `on_request` every decoded export request is passed to it, and none is kept.
 
     Attributes:
         url: ``http://127.0.0.1:PORT``, a value for ``OTEL_EXPORTER_OTLP_ENDPOINT``.
         traces: every request of /v1/traces, decoded; likewise `logs` and `metrics`.
         raw: (path, lower-case headers, decompressed body) of every request.
-        respond: when set, asked with the path of each request for (status, headers, body) to
-            answer with; such a request is kept in `raw` alone. None as its result: an ordinary
-            success.
+        respond: called, when set, with the path of each request; returns (status, headers, body)
+            to answer with, and the request is kept in `raw` alone. None: an ordinary success.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class OtlpReceiver:
     async def __aenter__(self) -> OtlpReceiver:
         application = web.Application(client_max_size=_MAX_BODY_BYTES)
         application.router.add_post("/{path:.*}", self._handle)
-        # aiohttp would undo the compression before a damaged body can be told apart.
+        # aiohttp would decompress the body before a damaged one could be answered with 400.
         self._runner = web.AppRunner(
             application, access_log=None, auto_decompress=False, shutdown_timeout=0.1
         )
@@ -140,7 +139,7 @@ class OtlpReceiver:
                 return web.Response(status=status, headers=answer_headers, body=answer_body)
         content_type = headers.get("content-type", "").partition(";")[0].strip()
         try:
-            response = self._keep(request.path, content_type, body)
+            response = self._decode_and_keep(request.path, content_type, body)
         except UndecodableError as error:
             return web.Response(status=400, text=str(error))
         if response is None:
@@ -149,19 +148,19 @@ class OtlpReceiver:
             return web.Response(text=json_format.MessageToJson(response), content_type=_JSON)
         return web.Response(body=response.SerializeToString(), content_type=_PROTOBUF)
 
-    def _keep(self, path: str, content_type: str, body: bytes) -> Message | None:
+    def _decode_and_keep(self, path: str, content_type: str, body: bytes) -> Message | None:
         if path == "/v1/traces":
-            self._take(decode(ExportTraceServiceRequest, content_type, body), self.traces)
+            self._keep(decode(ExportTraceServiceRequest, content_type, body), self.traces)
             return ExportTraceServiceResponse()
         if path == "/v1/logs":
-            self._take(decode(ExportLogsServiceRequest, content_type, body), self.logs)
+            self._keep(decode(ExportLogsServiceRequest, content_type, body), self.logs)
             return ExportLogsServiceResponse()
         if path == "/v1/metrics":
-            self._take(decode(ExportMetricsServiceRequest, content_type, body), self.metrics)
+            self._keep(decode(ExportMetricsServiceRequest, content_type, body), self.metrics)
             return ExportMetricsServiceResponse()
         return None
 
-    def _take(self, request: _Request, kept: list[_Request]) -> None:
+    def _keep(self, request: _Request, kept: list[_Request]) -> None:
         if self._on_request is None:
             kept.append(request)
         else:

@@ -1,4 +1,4 @@
-"""A run as one document of plain data, for ``--json``. Pure.
+"""The JSON document that ``run --json`` prints. Pure.
 
 The document's fields:
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from serverless_instrument.local.config import LocalConfig, function_arn, function_name
+from serverless_instrument.local.function.config import LocalConfig, function_arn, function_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def function(config: LocalConfig) -> Data:
-    """What was run."""
+    """The function's settings."""
     return {
         "handler": config.handler,
         "name": function_name(config),
@@ -69,10 +69,10 @@ def decode_payload(payload: bytes) -> Any:
 
 
 def round_or_none(duration_ms: float | None) -> float | None:
-    """Microseconds are as much as a clock reading is worth."""
+    """Milliseconds rounded to microseconds, None unchanged."""
     return None if duration_ms is None else round(duration_ms, 3)
 
 
 def _no_constant(name: str) -> None:
-    """NaN and the infinities are Python's, and would make the document invalid."""
+    """Refuse NaN and the infinities, which Python reads and JSON does not have."""
     raise ValueError(name)

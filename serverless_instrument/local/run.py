@@ -1,4 +1,4 @@
-"""``serverless-instrument run``: invoke a function in a local Lambda and show what came of it."""
+"""``serverless-instrument run``: invoke a function in a local Lambda and show the results."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from serverless_instrument.local.view.terminal import OutputError, Terminal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serverless_instrument.local.config import LocalConfig
     from serverless_instrument.local.environment.invocation import InvocationResult
+    from serverless_instrument.local.function.config import LocalConfig
 
-__all__ = ["ENDPOINT", "OutputError", "Run", "execute", "without_other_endpoints"]
+__all__ = ["ENDPOINT", "OutputError", "RunOptions", "execute_run", "without_other_endpoints"]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
-# The developer's shell may point these at a backend of its own; the endpoint chosen for this run
-# must not lose to them. Headers, certificates and the rest are left to an endpoint of the user's.
+# A signal's own endpoint, set in the developer's shell, would take precedence over the endpoint of
+# this run. Headers, certificates and the rest stay where the endpoint is the user's.
 _SIGNAL_ENDPOINTS = tuple(
     f"OTEL_EXPORTER_OTLP_{signal_name}_ENDPOINT" for signal_name in ("TRACES", "LOGS", "METRICS")
 )
@@ -35,8 +35,8 @@ _OTLP_PREFIX = "OTEL_EXPORTER_OTLP_"
 
 
 @dataclass(frozen=True)
-class Run:
-    """What the command line asks for; `config.env` and `config.base_env` as given."""
+class RunOptions:
+    """Options of the command line; `config.env` and `config.base_env` as given."""
 
     config: LocalConfig
     event: bytes
@@ -45,7 +45,7 @@ class Run:
     as_json: bool
 
 
-def execute(run: Run) -> int:
+def execute_run(run: RunOptions) -> int:
     """Run to the end. Returns the exit code: 0, or 1 if an invocation failed, or 128+signal.
 
     Raises:
@@ -55,8 +55,8 @@ def execute(run: Run) -> int:
     return asyncio.run(_until_signal(run))
 
 
-async def _until_signal(run: Run) -> int:
-    """Interrupt and termination end the environment in order, then us."""
+async def _until_signal(run: RunOptions) -> int:
+    """Run; SIGINT, SIGTERM and SIGHUP end the environment in order and then the command."""
     task = asyncio.ensure_future(_run(run))
     received: list[int] = []
 
@@ -75,7 +75,7 @@ async def _until_signal(run: Run) -> int:
         return 128 + received[0]
 
 
-async def _run(run: Run) -> int:
+async def _run(run: RunOptions) -> int:
     terminal = Terminal(sys.stdout)
     async with contextlib.AsyncExitStack() as stack:
         receiver: OtlpReceiver | None = None
@@ -89,27 +89,27 @@ async def _run(run: Run) -> int:
             base_env=without_other_endpoints(
                 run.config.base_env or {}, keep_settings=receiver is None
             ),
-            on_log=None if run.as_json else terminal.log,
+            on_log=None if run.as_json else terminal.print_log_line,
         )
         sandbox = await stack.enter_async_context(LocalLambda(config))
         show_traces = _TracesSoFar(receiver)
         results = await _invoke(run, sandbox, terminal, show_traces)
         await sandbox.shutdown()
         if run.as_json:
-            terminal.document(_document(config, sandbox, results, receiver, endpoint))
+            terminal.print_json(_make_document(config, sandbox, results, receiver, endpoint))
         elif receiver is not None:
             show_traces(terminal)
             metrics = [otlp_data.metric(*item) for item in receiver.metric_points()]
-            terminal.metrics(metrics)
-            terminal.counts(len(receiver.spans()), len(receiver.log_records()), len(metrics))
+            terminal.print_metrics(metrics)
+            terminal.print_counts(len(receiver.spans()), len(receiver.log_records()), len(metrics))
         else:
-            terminal.note(f"telemetry went to {endpoint}")
-    terminal.check()
-    return 1 if any(failed(result) for result in results) else 0
+            terminal.print_note(f"telemetry went to {endpoint}")
+    terminal.raise_failure()
+    return 1 if any(has_failed(result) for result in results) else 0
 
 
 class _TracesSoFar:
-    """Shows what has come since it was called last."""
+    """Prints the traces that arrived since the last call."""
 
     def __init__(self, receiver: OtlpReceiver | None) -> None:
         self._receiver = receiver
@@ -118,36 +118,36 @@ class _TracesSoFar:
     def __call__(self, terminal: Terminal) -> None:
         if self._receiver is not None:
             spans = self._receiver.spans()
-            terminal.traces([otlp_data.span(*item) for item in spans[self._shown :]])
+            terminal.print_traces([otlp_data.span(*item) for item in spans[self._shown :]])
             self._shown = len(spans)
 
 
 async def _invoke(
-    run: Run, sandbox: LocalLambda, terminal: Terminal, show_traces: _TracesSoFar
+    run: RunOptions, sandbox: LocalLambda, terminal: Terminal, show_traces: _TracesSoFar
 ) -> list[InvocationResult]:
     results = []
     for _ in range(run.invocations):
         result = await sandbox.invoke(run.event)
         results.append(result)
         if not run.as_json:
-            terminal.answer(result)
+            terminal.print_response(result)
         await sandbox.settled()
         if not run.as_json:
-            terminal.figures(result)
+            terminal.print_report(result)
             show_traces(terminal)
     return results
 
 
-def failed(result: InvocationResult) -> bool:
-    """True for an error, a timeout or a crash, also one after the answer."""
+def has_failed(result: InvocationResult) -> bool:
+    """True for an error, a timeout or a crash, one after the answer included."""
     return result.error or result.status != "success"
 
 
 def without_other_endpoints(base_env: Mapping[str, str], *, keep_settings: bool) -> dict[str, str]:
-    """The developer's environment without what would send this run's telemetry elsewhere.
+    """The developer's environment without settings that would send this run's telemetry elsewhere.
 
-    With `keep_settings` only endpoints go; without, for the embedded receiver, every exporter
-    setting does: headers and certificates are meant for another backend.
+    With `keep_settings` only endpoints are removed. Without, for the embedded receiver, every
+    exporter setting is: headers and certificates are meant for another backend.
     """
 
     def drop(name: str) -> bool:
@@ -156,7 +156,7 @@ def without_other_endpoints(base_env: Mapping[str, str], *, keep_settings: bool)
     return {name: value for name, value in base_env.items() if not drop(name)}
 
 
-def _document(
+def _make_document(
     config: LocalConfig,
     sandbox: LocalLambda,
     results: list[InvocationResult],

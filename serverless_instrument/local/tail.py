@@ -1,4 +1,4 @@
-"""``serverless-instrument tail``: an OTLP/HTTP receiver that shows what comes as it comes."""
+"""``serverless-instrument tail``: an OTLP/HTTP receiver that prints telemetry as it arrives."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from serverless_instrument.local.view.live import Filter
 
 
-__all__ = ["OutputError", "PortError", "Tail", "execute"]
+__all__ = ["OutputError", "PortError", "TailOptions", "execute_tail"]
 
 
 class PortError(Exception):
-    """The address cannot be listened on."""
+    """The receiver cannot listen on the address."""
 
 
 @dataclass(frozen=True)
-class Tail:
-    """What the command line asks for."""
+class TailOptions:
+    """Options of the command line."""
 
     host: str
     port: int
@@ -41,20 +41,20 @@ class Tail:
     as_json: bool
 
 
-def execute(tail: Tail) -> int:
-    """Show telemetry until interrupted or until nobody reads it.
+def execute_tail(tail: TailOptions) -> int:
+    """Print telemetry until a signal, or until the reader of the pipe has left.
 
     Returns:
         The exit code: 128 + signal, or 0 where the reader of a pipe has left.
 
     Raises:
-        PortError: the port is taken, or not ours to take.
+        PortError: the port is in use, or needs privileges.
         OutputError: standard output cannot be written to.
     """
     return asyncio.run(_run(tail))
 
 
-async def _run(tail: Tail) -> int:
+async def _run(tail: TailOptions) -> int:
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def stop(code: int) -> None:
@@ -64,71 +64,73 @@ async def _run(tail: Tail) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop, 128 + number)
-    view = _View(tail, Terminal(sys.stdout))
-    receiver = OtlpReceiver(tail.host, tail.port, on_request=view.received)
+    view = _LiveView(tail, Terminal(sys.stdout))
+    receiver = OtlpReceiver(tail.host, tail.port, on_request=view.show_request)
     try:
         await receiver.__aenter__()
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise PortError("it is in use" if taken else error.strerror or str(error)) from None
     try:
-        Terminal(sys.stderr).note(
+        Terminal(sys.stderr).print_note(
             f"listening on {receiver.url}: set OTEL_EXPORTER_OTLP_ENDPOINT to it"
         )
         while not stopped.done():
-            view.close_traces()
+            view.show_closed_traces()
             if view.terminal.failure is not None:
-                view.terminal.check()
+                view.terminal.raise_failure()
                 return 0
-            await view.something(stopped)
-        view.close_traces(everything=True)
+            await view.wait_for_change(stopped)
+        view.show_closed_traces(everything=True)
         return stopped.result()
     finally:
         await receiver.__aexit__(None, None, None)
 
 
-class _View:
-    def __init__(self, tail: Tail, terminal: Terminal) -> None:
+class _LiveView:
+    """Prints what the receiver passes on, and each trace once it is closed."""
+
+    def __init__(self, tail: TailOptions, terminal: Terminal) -> None:
         self.terminal = terminal
         self._tail = tail
         self._open = OpenTraces()
-        self._came = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    def received(self, request: Message) -> None:
-        """An export request came."""
+    def show_request(self, request: Message) -> None:
+        """Print the log records of an export request, and its spans when their trace is closed."""
         if isinstance(request, ExportTraceServiceRequest):
             for item in otlp_data.each_span(request):
-                self._span(otlp_data.span(*item))
+                self._show_span(otlp_data.span(*item))
         elif isinstance(request, ExportLogsServiceRequest):
             for record in otlp_data.each_log_record(request):
-                self._record(otlp_data.log_record(*record))
-        self._came.set()
+                self._show_record(otlp_data.log_record(*record))
+        self._changed.set()
 
-    def _span(self, span: otlp_data.Data) -> None:
+    def _show_span(self, span: otlp_data.Data) -> None:
         if not self._tail.as_json:
-            self._open.add(span, time.monotonic())
+            self._open.add_span(span, time.monotonic())
         elif self._tail.wanted.shows_trace([span]):
-            self.terminal.line_document({"signal": "span", **span})
+            self.terminal.print_json_line({"signal": "span", **span})
 
-    def _record(self, record: otlp_data.Data) -> None:
+    def _show_record(self, record: otlp_data.Data) -> None:
         if not self._tail.wanted.shows_record(record):
             return
         if self._tail.as_json:
-            self.terminal.line_document({"signal": "log", **record})
+            self.terminal.print_json_line({"signal": "log", **record})
         else:
-            self.terminal.record(record)
+            self.terminal.print_log_record(record)
 
-    def close_traces(self, *, everything: bool = False) -> None:
-        """Draw the traces that are closed."""
-        for trace in self._open.take(float("inf") if everything else time.monotonic()):
+    def show_closed_traces(self, *, everything: bool = False) -> None:
+        """Print the traces that are closed, or all with `everything`."""
+        for trace in self._open.take_closed(float("inf") if everything else time.monotonic()):
             if self._tail.wanted.shows_trace(trace):
-                self.terminal.trace(trace)
+                self.terminal.print_trace(trace)
 
-    async def something(self, stopped: asyncio.Future[int]) -> None:
-        """Wait for telemetry, for a trace to close, or for the end."""
-        self._came.clear()
-        due_s = self._open.due_s()
-        came = asyncio.ensure_future(self._came.wait())
+    async def wait_for_change(self, stopped: asyncio.Future[int]) -> None:
+        """Wait for telemetry, for a trace to close, or for `stopped`."""
+        self._changed.clear()
+        due_s = self._open.next_close_s()
+        came = asyncio.ensure_future(self._changed.wait())
         wait_s = None if due_s is None else max(due_s - time.monotonic(), 0)
         await asyncio.wait((came, stopped), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         came.cancel()

@@ -32,7 +32,7 @@ def test_metrics_are_the_same_either_way(handler: str) -> None:
     document = run("orders", handler)
     found = {
         (series.name, *series.attributes.values()): series
-        for series in metric_series.collect(document["metrics"])
+        for series in metric_series.collect_series(document["metrics"])
         if series.name.startswith("shop.")
     }
     assert {key: series.unit for key, series in found.items()} == {
@@ -53,7 +53,9 @@ def test_metrics_are_the_same_either_way(handler: str) -> None:
 def test_the_shop_answers_and_is_counted() -> None:
     document = run("shop", "app.handler")
     assert [invocation["status"] for invocation in document["invocations"]] == ["success"] * 2
-    values = {series.name: series.value() for series in metric_series.collect(document["metrics"])}
+    values = {
+        series.name: series.value() for series in metric_series.collect_series(document["metrics"])
+    }
     assert (values["faas.invocations"], values["faas.coldstarts"]) == (2, 1)
 
 

@@ -12,9 +12,9 @@ from serverless_instrument.local.environment.sandbox_state import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-# The runtime may post more than it may return; the refusal is the API's, not the server's.
+# Larger than the limit of a response, so that the API and not the server refuses one.
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-# A frozen process keeps its connections.
+# Longer than any freeze: a frozen process keeps its connections.
 _KEEPALIVE_S = 3600
 
 

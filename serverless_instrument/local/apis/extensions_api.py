@@ -65,12 +65,12 @@ def routes(current: Callable[[], ExecutionEnvironment]) -> list[web.RouteDef]:
 def telemetry_routes(
     current: Callable[[], ExecutionEnvironment], telemetry: Telemetry
 ) -> list[web.RouteDef]:
-    """Routes of the Telemetry API; the Logs API before it answers as where it is not offered."""
+    """Routes of the Telemetry API, and of the Logs API before it, which is not supported."""
 
     async def subscribe(request: web.Request) -> web.Response:
-        extension = current().identify(request.headers.get(_IDENTIFIER, ""))
+        extension = current().find_extension(request.headers.get(_IDENTIFIER, ""))
         try:
-            subscription = telemetry_subscription.parse(await request.read())
+            subscription = telemetry_subscription.parse_subscription(await request.read())
         except telemetry_subscription.SubscriptionError as error:
             document = {"errorType": "ValidationError", "errorMessage": str(error)}
             return answer(document, status=400)
@@ -78,7 +78,7 @@ def telemetry_routes(
         return answer("OK")
 
     async def logs(request: web.Request) -> web.Response:
-        current().identify(request.headers.get(_IDENTIFIER, ""))
+        current().find_extension(request.headers.get(_IDENTIFIER, ""))
         message = "Logs API is not supported"
         document = {"errorType": "Logs.NotSupported", "errorMessage": message}
         return answer(document, status=202)
@@ -87,7 +87,7 @@ def telemetry_routes(
 
 
 def metadata_route(token: str) -> web.RouteDef:
-    """The metadata endpoint; it knows one thing, the availability zone."""
+    """The metadata endpoint, which has the availability zone."""
 
     async def metadata(request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "")

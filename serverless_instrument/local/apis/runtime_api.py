@@ -51,7 +51,7 @@ def routes(current: Callable[[], ExecutionEnvironment]) -> list[web.RouteDef]:
 
 
 def accepted() -> web.Response:
-    """202 as AWS words it."""
+    """A 202 response with the body that AWS sends."""
     return answer({"status": "OK"}, status=202)
 
 

@@ -1,4 +1,4 @@
-"""The platform's telemetry: every event of a local Lambda, and who has subscribed to them."""
+"""The platform's telemetry: every event of a local Lambda, and its subscribers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Telemetry:
-    """Keeps every event and offers it to the subscribers of the running environment.
+    """Keeps every event and sends it to the subscribers of the running environment.
+
+    It is the `environment.telemetry_sink.TelemetrySink` of a local Lambda.
 
     Attributes:
         events: all events so far, over all environments.
@@ -38,19 +40,19 @@ class Telemetry:
         self._open = False
 
     def open_subscriptions(self) -> None:
-        """A new environment starts: extensions may subscribe, from its first event on."""
+        """Accept subscriptions: a new environment starts."""
         self._first_of_environment = len(self.events)
         self._open = True
 
     def close_subscriptions(self) -> None:
-        """Initialisation is over."""
+        """Refuse subscriptions: the initialization is over."""
         self._open = False
 
     def subscribe(self, extension: str, subscription: Subscription) -> None:
-        """Send `extension` what it asked for, the environment's events so far included.
+        """Send `extension` the events that it asked for, earlier ones of the environment included.
 
         Raises:
-            RefusedError: initialisation is over.
+            RefusedError: the initialization is over.
         """
         if not self._open:
             message = "Telemetry API is no longer accepting subscriptions"
@@ -59,24 +61,24 @@ class Telemetry:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         replaced = self._deliveries.pop(extension, None)
         if replaced is not None:
-            replaced.hurry()
-        delivery = TelemetryDelivery(self._session, subscription, self.thawed, self._dropped)
+            replaced.deliver_immediately()
+        delivery = TelemetryDelivery(self._session, subscription, self.thawed, self._report_dropped)
         for event in self.events[self._first_of_environment :]:
-            delivery.offer(event)
+            delivery.queue_event(event)
         self._deliveries[extension] = delivery
         types = list(subscription.types)
         record = {"name": extension, "state": "Subscribed", "types": types}
-        self.emit("platform.telemetrySubscription", record)
+        self.emit_event("platform.telemetrySubscription", record)
 
-    def emit(self, kind: str, record: Any, time_unix_ns: int | None = None) -> None:
-        """Record an event and offer it to every subscriber."""
+    def emit_event(self, kind: str, record: Any, time_unix_ns: int | None = None) -> None:
+        """Record one event, of now if no time is given, and send it to every subscriber."""
         event = platform_events.event(kind, record, time_unix_ns or time.time_ns())
         self.events.append(event)
         for delivery in self._deliveries.values():
-            delivery.offer(event)
+            delivery.queue_event(event)
 
-    def log(self, source: str, line: LogRecord) -> None:
-        """Record a log line of ``function`` or ``extension``.
+    def emit_log_line(self, source: str, line: LogRecord) -> None:
+        """Record a log line; `source` is ``function`` or ``extension``.
 
         With the JSON log format a line that is a JSON object arrives as one:
         https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#telemetry-api-function
@@ -87,25 +89,25 @@ class Telemetry:
                 record = json.loads(line.text)
             except ValueError:
                 record = line.text
-        self.emit(source, record, line.time_unix_ns)
+        self.emit_event(source, record, line.time_unix_ns)
 
-    def hurry(self) -> None:
-        """Deliver without waiting for a portion to fill: the environment is shutting down."""
+    def deliver_immediately(self) -> None:
+        """Stop waiting for full batches: the environment shuts down."""
         for delivery in self._deliveries.values():
-            delivery.hurry()
+            delivery.deliver_immediately()
 
     async def end_environment(self) -> None:
-        """Forget the subscribers: their processes are gone."""
+        """Drop the subscriptions: the environment's processes are gone."""
         deliveries, self._deliveries = list(self._deliveries.values()), {}
-        await asyncio.gather(*(delivery.close() for delivery in deliveries))
+        await asyncio.gather(*(delivery.cancel() for delivery in deliveries))
 
     async def close(self) -> None:
-        """Forget the subscribers and close the connections to them."""
+        """Drop the subscriptions and close the connections to subscribers."""
         await self.end_environment()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    def _dropped(self, items: int, size_bytes: int, reason: str) -> None:
+    def _report_dropped(self, items: int, size_bytes: int, reason: str) -> None:
         record = {"droppedRecords": items, "droppedBytes": size_bytes, "reason": reason}
-        self.emit("platform.logsDropped", record)
+        self.emit_event("platform.logsDropped", record)

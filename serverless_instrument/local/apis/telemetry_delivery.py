@@ -1,4 +1,4 @@
-"""Telemetry API events on their way to one subscriber: POSTed, and retried."""
+"""Delivery of Telemetry API events to one subscriber, with retries."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ OnDropped = Callable[[int, int, str], None]
 
 
 class TelemetryDelivery:
-    """Sends one extension what it subscribed to.
+    """Sends one extension the events that it subscribed to.
 
-    Nothing is sent while the environment is frozen: the extension could not answer. A request
-    that was under way when the freeze came waits for its answer without a time limit.
+    While the environment is frozen nothing is sent, since the extension could not answer. A
+    request that was sent before the freeze waits for its answer without a time limit.
     """
 
     def __init__(
@@ -38,54 +38,54 @@ class TelemetryDelivery:
         self._on_dropped = on_dropped
         self._buffer = TelemetryBuffer(subscription)
         self._wake = asyncio.Event()
-        self._hurry = False
+        self._immediately = False
         self._task = asyncio.create_task(self._run())
 
-    def offer(self, event: Event) -> None:
-        """Take `event` if the subscription covers it."""
+    def queue_event(self, event: Event) -> None:
+        """Queue `event` if the subscription covers its type."""
         if category(event) not in self.subscription.types:
             return
-        self._buffer.add(json.dumps(event, separators=(",", ":")).encode(), time.monotonic())
+        self._buffer.add_event(json.dumps(event, separators=(",", ":")).encode(), time.monotonic())
         self._wake.set()
 
-    def hurry(self) -> None:
-        """Send what there is and what still comes at once: the environment is shutting down."""
-        self._hurry = True
+    def deliver_immediately(self) -> None:
+        """Send queued and later events without waiting for full batches."""
+        self._immediately = True
         self._wake.set()
 
-    async def close(self) -> None:
-        """Give up what has not been delivered."""
+    async def cancel(self) -> None:
+        """Stop, and discard the events that have not been delivered."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
-            await self._until_due()
+            await self._wait_until_due()
             await self._thawed.wait()
-            portion = self._buffer.take()
-            if portion and not await self._send(b"[" + b",".join(portion) + b"]"):
-                size_bytes = sum(map(len, portion))
-                self._on_dropped(len(portion), size_bytes, "The subscriber did not accept them")
-            items, size_bytes = self._buffer.take_dropped()
+            batch = self._buffer.take_batch()
+            if batch and not await self._post_batch(b"[" + b",".join(batch) + b"]"):
+                size_bytes = sum(map(len, batch))
+                self._on_dropped(len(batch), size_bytes, "The subscriber did not accept them")
+            items, size_bytes = self._buffer.take_dropped_counts()
             if items:
                 self._on_dropped(items, size_bytes, "The subscriber is slower than its telemetry")
 
-    async def _until_due(self) -> None:
+    async def _wait_until_due(self) -> None:
         while True:
             self._wake.clear()
             due_s = self._buffer.due_s()
             wait_s = None if due_s is None else due_s - time.monotonic()
-            if wait_s is not None and (wait_s <= 0 or self._hurry):
+            if wait_s is not None and (wait_s <= 0 or self._immediately):
                 return
             try:
                 await asyncio.wait_for(self._wake.wait(), wait_s)
             except asyncio.TimeoutError:
                 return
 
-    async def _send(self, body: bytes) -> bool:
+    async def _post_batch(self, body: bytes) -> bool:
         """True once the subscriber has answered with success."""
         parts = urlsplit(self.subscription.uri)
-        # sandbox.localdomain is the environment's own name for itself: loopback, here.
+        # sandbox.localdomain is the environment's name for itself, here loopback.
         url = f"http://127.0.0.1:{parts.port}{parts.path or '/'}"
         headers = {"Content-Type": "application/json", "Host": parts.netloc}
         pause_s = _FIRST_RETRY_S

@@ -1,4 +1,4 @@
-"""A subscription to the Telemetry API: parsed, validated, and its buffer. Pure.
+"""A subscription to the Telemetry API: its parser, its limits and its buffer. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html
 """
@@ -23,17 +23,17 @@ _LIMITS = {
     "timeoutMs": (25, 30_000, 1_000),
 }
 
-# The platform's own bound is not published; a subscriber this far behind is not coming back.
+# AWS does not publish the platform's limit.
 MAX_BUFFERED_BYTES = 16 * 1024 * 1024
 
 
 class SubscriptionError(Exception):
-    """The request is one that the Telemetry API answers with 400 ValidationError."""
+    """The request is invalid: the Telemetry API answers 400 ValidationError."""
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """What one extension wants to be sent, where, and in what portions."""
+    """Event types, destination and batch limits that one extension asked for."""
 
     types: tuple[str, ...]
     uri: str
@@ -43,7 +43,7 @@ class Subscription:
     timeout_ms: int
 
 
-def parse(body: bytes) -> Subscription:
+def parse_subscription(body: bytes) -> Subscription:
     """The subscription that a PUT asks for.
 
     Raises:
@@ -61,10 +61,10 @@ def parse(body: bytes) -> Subscription:
     types = request.get("types")
     if not isinstance(types, list) or not types or any(kind not in TYPES for kind in types):
         raise SubscriptionError(f"types must be a list of {', '.join(TYPES)}")
-    limits = _limits(request.get("buffering", {}))
+    limits = _parse_limits(request.get("buffering", {}))
     return Subscription(
         types=tuple(types),
-        uri=_destination(request.get("destination")),
+        uri=_parse_destination(request.get("destination")),
         schema_version=version,
         max_items=limits["maxItems"],
         max_bytes=limits["maxBytes"],
@@ -72,7 +72,7 @@ def parse(body: bytes) -> Subscription:
     )
 
 
-def _limits(buffering: Any) -> dict[str, int]:
+def _parse_limits(buffering: Any) -> dict[str, int]:
     if not isinstance(buffering, dict):
         raise SubscriptionError("buffering must be an object")
     limits = {}
@@ -84,7 +84,7 @@ def _limits(buffering: Any) -> dict[str, int]:
     return limits
 
 
-def _destination(destination: Any) -> str:
+def _parse_destination(destination: Any) -> str:
     if not isinstance(destination, dict) or destination.get("protocol") != "HTTP":
         raise SubscriptionError("destination.protocol must be HTTP; TCP is not offered locally")
     uri = destination.get("URI")
@@ -101,7 +101,7 @@ def _destination(destination: Any) -> str:
 
 
 class TelemetryBuffer:
-    """Events on their way to one subscriber, in portions as its buffering settings say.
+    """Events for one subscriber, in batches as its buffering settings say.
 
     Times are seconds of one monotonic clock.
     """
@@ -116,8 +116,8 @@ class TelemetryBuffer:
     def __len__(self) -> int:
         return len(self._items)
 
-    def add(self, item: bytes, now_s: float) -> None:
-        """Take one encoded event; when the buffer is full it is counted and dropped."""
+    def add_event(self, item: bytes, now_s: float) -> None:
+        """Add one encoded event; a full buffer counts and drops it."""
         if self._size_bytes + len(item) > MAX_BUFFERED_BYTES:
             self.dropped_items += 1
             self.dropped_bytes += len(item)
@@ -126,7 +126,7 @@ class TelemetryBuffer:
         self._size_bytes += len(item)
 
     def due_s(self) -> float | None:
-        """When the next portion must leave; a time in the past means now; None: nothing there."""
+        """When the next batch is due, a past time meaning now; None if the buffer is empty."""
         if not self._items:
             return None
         first_s = self._items[0][1]
@@ -135,20 +135,20 @@ class TelemetryBuffer:
             return first_s
         return first_s + limits.timeout_ms / 1000
 
-    def take(self) -> list[bytes]:
-        """Remove and return the next portion: at most maxItems, and no item after maxBytes."""
-        portion: list[bytes] = []
+    def take_batch(self) -> list[bytes]:
+        """Remove and return the next batch: at most maxItems, and no item after maxBytes."""
+        batch: list[bytes] = []
         size_bytes = 0
-        while self._items and len(portion) < self._subscription.max_items:
+        while self._items and len(batch) < self._subscription.max_items:
             if size_bytes >= self._subscription.max_bytes:
                 break
             item, _ = self._items.popleft()
-            portion.append(item)
+            batch.append(item)
             size_bytes += len(item)
         self._size_bytes -= size_bytes
-        return portion
+        return batch
 
-    def take_dropped(self) -> tuple[int, int]:
+    def take_dropped_counts(self) -> tuple[int, int]:
         """(items, bytes) dropped since the last call."""
         dropped = self.dropped_items, self.dropped_bytes
         self.dropped_items = self.dropped_bytes = 0

@@ -1,4 +1,4 @@
-"""One execution environment as its processes see it: what the three APIs do to its state."""
+"""The state of one execution environment, and the API calls that change it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from serverless_instrument.local.environment.sandbox_state import (
     RuntimeState,
     validate_events,
 )
-from serverless_instrument.local.layer import MAX_EXTENSIONS
+from serverless_instrument.local.function.layer import MAX_EXTENSIONS
 
 if TYPE_CHECKING:
-    from serverless_instrument.local.changes import Changes
     from serverless_instrument.local.environment.invocation import Invocation
     from serverless_instrument.local.environment.platform_events import Event
+    from serverless_instrument.local.function.changes import Changes
 
-# 6 MB and what the platform allows on top: the emulator's MaxPayloadSize.
+# 6 MB plus the platform's allowance: MaxPayloadSize of AWS's runtime interface emulator.
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 
 
 @dataclass(frozen=True)
-class Fatal:
-    """Why an environment can serve no more: its first defect.
+class EnvironmentFailure:
+    """The first defect of an environment, which ends it.
 
-    `document` is the error document where the failing process wrote one itself.
+    `document` is the error document of the failing process, None where it sent none.
     """
 
     error_type: str
     message: str
     document: bytes | None = None
 
-    def answer(self, request_id: str) -> bytes:
+    def to_document(self, request_id: str) -> bytes:
         """The error document for the caller of `request_id`."""
         if self.document is not None:
             return self.document
@@ -49,9 +49,10 @@ class Fatal:
 
 @dataclass
 class ExecutionEnvironment:
-    """State of one environment, from its initialisation to its shutdown.
+    """State of one environment from its initialization to its shutdown.
 
-    The methods are the calls of the APIs. Each raises `RefusedError` where the contract says so.
+    Each method is an API call or a step of the platform; a call that the contract refuses raises
+    `RefusedError`.
     """
 
     function: dict[str, str]
@@ -60,13 +61,13 @@ class ExecutionEnvironment:
     runtime: RuntimeState = field(default_factory=RuntimeState)
     extensions: dict[str, ExtensionState] = field(default_factory=dict)
     invocation: Invocation | None = None
-    fatal: Fatal | None = None
+    failure: EnvironmentFailure | None = None
     registration_open: bool = True
     closed: bool = False
     _pending: Invocation | None = None
 
     def expect_extension(self, name: str) -> None:
-        """An external extension's process is being started; only now may it register."""
+        """Let the external extension `name` register: its process is about to start."""
         self.extensions[name] = ExtensionState(name, str(uuid.uuid4()), external=True)
 
     def external_registered(self) -> bool:
@@ -80,13 +81,13 @@ class ExecutionEnvironment:
         """True while every extension waits in /next."""
         return all(extension.state == READY for extension in self.extensions.values())
 
-    def fail(self, error_type: str, message: str, document: bytes | None = None) -> None:
-        """Record a defect; the first one counts."""
-        if self.fatal is None:
-            self.fatal = Fatal(error_type, message, document)
-        self.changes.notify()
+    def record_failure(self, error_type: str, message: str, document: bytes | None = None) -> None:
+        """Record a defect; later ones are ignored."""
+        if self.failure is None:
+            self.failure = EnvironmentFailure(error_type, message, document)
+        self.changes.notify_waiters()
 
-    def release(self, invocation: Invocation) -> None:
+    def release_invocation(self, invocation: Invocation) -> None:
         """Hand `invocation` to the extensions that subscribed and then to the runtime."""
         self.invocation = self._pending = invocation
         event: Event = {
@@ -97,54 +98,54 @@ class ExecutionEnvironment:
             "tracing": platform_events.tracing(invocation.trace_id),
         }
         for extension in self.extensions.values():
-            extension.deliver(event)
-        self.runtime.call("invoke")
-        self.changes.notify()
+            extension.deliver_event(event)
+        self.runtime.apply_call("invoke")
+        self.changes.notify_waiters()
 
     # Runtime API
 
     async def runtime_next(self) -> Invocation:
-        """The next invocation, once there is one; the present one again while it runs."""
-        self.runtime.call("next")
+        """Wait for the next invocation; while one runs, return that one again."""
+        self.runtime.apply_call("next")
         if self.runtime.state == RUNNING and self.invocation is not None:
             return self.invocation
-        self.changes.notify()
-        await self.changes.until(lambda: self._pending is not None or self.closed)
+        self.changes.notify_waiters()
+        await self.changes.wait_until(lambda: self._pending is not None or self.closed)
         if self._pending is None:
             raise RefusedError("Sandbox.Closed", "the execution environment is shutting down", 500)
         invocation, self._pending = self._pending, None
         return invocation
 
     def runtime_response(self, request_id: str, body: bytes) -> None:
-        """The function's result."""
-        invocation = self._current(request_id)
-        self.runtime.call("response")
+        """Record the function's result; one over `MAX_RESPONSE_BYTES` becomes an error."""
+        invocation = self._find_invocation(request_id)
+        self.runtime.apply_call("response")
         if len(body) > MAX_RESPONSE_BYTES:
             limit = f"exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
             message = f"Response payload size ({len(body)} bytes) {limit}"
             error_type = "Function.ResponseSizeTooLarge"
             document = platform_events.error_document(error_type, message, None)
-            invocation.respond(document, is_error=True, error_type=error_type)
-            self.changes.notify()
+            invocation.record_response(document, is_error=True, error_type=error_type)
+            self.changes.notify_waiters()
             limit = f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
             raise RefusedError("RequestEntityTooLarge", limit, 413)
-        invocation.respond(body, is_error=False)
-        self.changes.notify()
+        invocation.record_response(body, is_error=False)
+        self.changes.notify_waiters()
 
     def runtime_error(self, request_id: str, body: bytes, error_type: str | None) -> None:
-        """The function's error."""
-        invocation = self._current(request_id)
-        self.runtime.call("error")
-        invocation.respond(body, is_error=True, error_type=error_type or "Runtime.Unknown")
-        self.changes.notify()
+        """Record the function's error document."""
+        invocation = self._find_invocation(request_id)
+        self.runtime.apply_call("error")
+        invocation.record_response(body, is_error=True, error_type=error_type or "Runtime.Unknown")
+        self.changes.notify_waiters()
 
     def runtime_init_error(self, body: bytes, error_type: str | None) -> None:
-        """The runtime could not initialise; `body` is the error document."""
-        self.runtime.call("init/error")
+        """Record that the runtime could not initialize; `body` is its error document."""
+        self.runtime.apply_call("init/error")
         kind = error_type or "Runtime.Unknown"
-        self.fail(kind, "the runtime reported an initialization error", body)
+        self.record_failure(kind, "the runtime reported an initialization error", body)
 
-    def _current(self, request_id: str) -> Invocation:
+    def _find_invocation(self, request_id: str) -> Invocation:
         if self.invocation is None or self.invocation.request_id != request_id:
             raise RefusedError("InvalidRequestID", "Invalid request ID", 400)
         return self.invocation
@@ -169,9 +170,9 @@ class ExecutionEnvironment:
         elif not external:
             message = "Extension with this name already registered"
             raise RefusedError("Extension.InvalidExtensionState", message)
-        extension.call("register")
+        extension.apply_call("register")
         extension.events = events
-        self.changes.notify()
+        self.changes.notify_waiters()
         return extension
 
     def _create_internal(self, name: str) -> ExtensionState:
@@ -185,8 +186,8 @@ class ExecutionEnvironment:
         self.extensions[name] = extension
         return extension
 
-    def identify(self, identifier: str, unknown: str = "") -> ExtensionState:
-        """The extension that `identifier` was given to; `unknown` words the refusal."""
+    def find_extension(self, identifier: str, unknown: str = "") -> ExtensionState:
+        """The extension with this identifier; `unknown` is the message where there is none."""
         if not identifier:
             message = "Missing Lambda-Extension-Identifier header"
             raise RefusedError("Extension.MissingExtensionIdentifier", message)
@@ -202,23 +203,23 @@ class ExecutionEnvironment:
         raise RefusedError("Extension.UnknownExtensionIdentifier", message)
 
     async def extension_next(self, identifier: str) -> Event:
-        """The next event for this extension, once there is one."""
-        extension = self.identify(identifier)
-        extension.call("next")
-        self.changes.notify()
-        await self.changes.until(lambda: extension.inbox is not None or self.closed)
+        """Wait for the next event for this extension."""
+        extension = self.find_extension(identifier)
+        extension.apply_call("next")
+        self.changes.notify_waiters()
+        await self.changes.wait_until(lambda: extension.inbox is not None or self.closed)
         if extension.inbox is None:
             raise RefusedError("Sandbox.Closed", "the execution environment is shutting down", 500)
         event, extension.inbox = extension.inbox, None
         return event
 
     def extension_error(self, identifier: str, call: str, error_type: str) -> None:
-        """An extension's ``init/error`` or ``exit/error``: the environment ends with it."""
+        """Record an extension's ``init/error`` or ``exit/error``, which ends the environment."""
         if identifier and not error_type:
             message = "Lambda-Extension-Function-Error-Type not found"
             raise RefusedError("Extension.MissingHeader", message)
-        extension = self.identify(identifier, "Unknown Lambda-Extension-Identifier")
-        extension.call(call)
+        extension = self.find_extension(identifier, "Unknown Lambda-Extension-Identifier")
+        extension.apply_call(call)
         extension.error_type = error_type
         kind = "Extension.InitError" if call == "init/error" else "Extension.ExitError"
-        self.fail(kind, f"extension {extension.name} reported {error_type}")
+        self.record_failure(kind, f"extension {extension.name} reported {error_type}")

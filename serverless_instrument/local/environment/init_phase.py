@@ -1,4 +1,4 @@
-"""The course of an initialisation: extensions, runtime, and everyone's first /next."""
+"""The init phase: start extensions and runtime, wait for the first /next of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InitError(Exception):
-    """Initialisation did not get to the first /next of everyone; `status` is error or timeout."""
+    """The initialization failed; `status`, ``error`` or ``timeout``, is platform.initReport's."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status)
@@ -23,7 +23,7 @@ class InitError(Exception):
 
 
 class InitPhase:
-    """Takes a new environment to the point where it can be invoked."""
+    """Initializes a new environment, so that it can be invoked."""
 
     def __init__(self, lifecycle: Lifecycle, phase: str, deadline_s: float) -> None:
         self._lifecycle = lifecycle
@@ -38,7 +38,7 @@ class InitPhase:
         Returns the duration in milliseconds.
 
         Raises:
-            InitError: a process failed (see `environment.fatal`) or time ran out.
+            InitError: a process failed (see `environment.failure`) or time ran out.
         """
         started_s = time.monotonic()
         self._telemetry.open_subscriptions()
@@ -47,7 +47,7 @@ class InitPhase:
         try:
             await self._start_extensions()
             await self._start_runtime()
-            await self._settle(self._environment.extensions_ready)
+            await self._wait_for(self._environment.extensions_ready)
         except InitError as error:
             status = error.status
             raise
@@ -58,11 +58,11 @@ class InitPhase:
             report = platform_events.init_report(
                 self._phase, status, duration_ms, self._error_type()
             )
-            self._telemetry.emit("platform.initReport", report)
+            self._telemetry.emit_event("platform.initReport", report)
         return duration_ms
 
     async def _start_extensions(self) -> None:
-        # All are expected before the first can register: registration is by name.
+        # Registration is by name, so every name is known before the first process starts.
         for path in self._lifecycle.plan.extensions:
             self._environment.expect_extension(path.name)
         for path in self._lifecycle.plan.extensions:
@@ -70,42 +70,46 @@ class InitPhase:
                 await self._lifecycle.start_extension(path)
             except OSError as error:
                 self._environment.extensions[path.name].state = LAUNCH_ERROR
-                self._environment.fail("Extension.LaunchError", f"{path}: {error.strerror}")
+                self._environment.record_failure(
+                    "Extension.LaunchError", f"{path}: {error.strerror}"
+                )
                 break
-        await self._settle(self._environment.external_registered)
+        await self._wait_for(self._environment.external_registered)
 
     async def _start_runtime(self) -> None:
         status = "error"
         try:
             await self._lifecycle.start_runtime()
-            await self._settle(lambda: self._environment.runtime.state == READY)
+            await self._wait_for(lambda: self._environment.runtime.state == READY)
             status = "success"
         except OSError as error:
             program = self._lifecycle.plan.runtime_command[0]
-            self._environment.fail("Runtime.InvalidEntrypoint", f"{program}: {error.strerror}")
+            self._environment.record_failure(
+                "Runtime.InvalidEntrypoint", f"{program}: {error.strerror}"
+            )
             raise InitError("error") from None
         except InitError as error:
             status = error.status
             raise
         finally:
             self._environment.registration_open = False
-            self._lifecycle.drain()
+            self._lifecycle.drain_output()
             record = platform_events.init_runtime_done(self._phase, status, self._error_type())
-            self._telemetry.emit("platform.initRuntimeDone", record)
+            self._telemetry.emit_event("platform.initRuntimeDone", record)
 
-    async def _settle(self, condition: Callable[[], bool]) -> None:
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
         environment = self._environment
-        in_time = await environment.changes.until(
-            lambda: environment.fatal is not None or condition(), self._deadline_s
+        in_time = await environment.changes.wait_until(
+            lambda: environment.failure is not None or condition(), self._deadline_s
         )
-        if environment.fatal is not None:
+        if environment.failure is not None:
             raise InitError("error")
         if not in_time:
             raise InitError("timeout")
 
     def _error_type(self) -> str | None:
-        fatal = self._environment.fatal
-        return fatal.error_type if fatal else None
+        failure = self._environment.failure
+        return failure.error_type if failure else None
 
     def _emit_start(self) -> None:
         function = self._environment.function
@@ -113,11 +117,11 @@ class InitPhase:
         record = platform_events.init_start(
             function["functionName"], function["functionVersion"], self._phase, version
         )
-        self._telemetry.emit("platform.initStart", record)
+        self._telemetry.emit_event("platform.initStart", record)
 
     def _emit_extensions(self) -> None:
         for extension in self._environment.extensions.values():
             record = platform_events.extension(
                 extension.name, extension.state, extension.events, extension.error_type
             )
-            self._telemetry.emit("platform.extension", record)
+            self._telemetry.emit_event("platform.extension", record)

@@ -1,4 +1,4 @@
-"""One invocation: what goes in, and what comes of it."""
+"""One invocation: its input, its clocks and its result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SUCCESS, ERROR, FAILURE, TIMEOUT = "success", "error", "failure", "timeout"
 
 @dataclass
 class InvocationResult:
-    """What the caller of a function gets, and what the platform reports about it.
+    """The answer for the caller of a function, and the figures of ``platform.report``.
 
-    `invoke` returns as soon as the runtime has answered; the figures of the report are there
-    when the invocation has ended (`LocalLambda.settled`), until then they say what is known.
+    `LocalLambda.invoke` returns it as soon as the runtime has answered. The figures of the report
+    are final when the invocation has ended, which `LocalLambda.settled` waits for.
 
     Attributes:
         request_id: AWS request id.
@@ -65,15 +65,17 @@ class Invocation:
     error_type: str | None = None
     responded_s: float | None = None
 
-    def begin(self, timeout_s: float) -> None:
-        """Start its clock."""
+    def start_clock(self, timeout_s: float) -> None:
+        """Set the start and the deadline, `timeout_s` seconds from now."""
         self.started_s = time.monotonic()
         self.started_unix_ns = time.time_ns()
         self.deadline_s = self.started_s + timeout_s
         self.deadline_unix_ms = self.started_unix_ns // 1_000_000 + round(timeout_s * 1000)
 
-    def respond(self, body: bytes, *, is_error: bool, error_type: str | None = None) -> None:
-        """Record the answer."""
+    def record_response(
+        self, body: bytes, *, is_error: bool, error_type: str | None = None
+    ) -> None:
+        """Record the answer and the time of its arrival."""
         self.response = body
         self.is_error = is_error
         self.error_type = error_type

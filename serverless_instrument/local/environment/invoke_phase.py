@@ -1,11 +1,10 @@
-"""The course of one invocation: initialisation if due, answer, end, report, or reset."""
+"""The invoke phase: from an invocation's start to its report, or to the environment's reset."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from serverless_instrument.local.config import FUNCTION_VERSION, LocalConfig
 from serverless_instrument.local.environment import platform_events
 from serverless_instrument.local.environment.init_phase import InitError, InitPhase
 from serverless_instrument.local.environment.invocation import (
@@ -17,28 +16,29 @@ from serverless_instrument.local.environment.invocation import (
     InvocationResult,
 )
 from serverless_instrument.local.environment.sandbox_state import READY
+from serverless_instrument.local.function.config import FUNCTION_VERSION, LocalConfig
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from serverless_instrument.local.apis.telemetry import Telemetry
     from serverless_instrument.local.environment.lifecycle import Lifecycle
+    from serverless_instrument.local.environment.telemetry_sink import TelemetrySink
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 INIT_LIMIT_S = 10.0
 
-# As the platform spells them; consumers are told to compare loosely.
+# The platform spells one with a capital letter and the other without.
 _REASON_TIMEOUT, _REASON_FAILURE = "Timeout", "failure"
 
 
 class InvokePhase:
-    """Takes one invocation through an environment and sets `answer` as soon as there is one."""
+    """Takes one invocation through an environment; sets `answer` as soon as the runtime answers."""
 
     def __init__(
         self,
         config: LocalConfig,
-        telemetry: Telemetry,
+        telemetry: TelemetrySink,
         invocation: Invocation,
         answer: asyncio.Future[InvocationResult],
     ) -> None:
@@ -51,15 +51,15 @@ class InvokePhase:
         self._runtime_done_s: float | None = None
         self._status = SUCCESS
 
-    async def initialise(self, lifecycle: Lifecycle, phase: str) -> bool:
-        """Initialise in the phase ``init`` or ``invoke``; False if that failed.
+    async def initialize(self, lifecycle: Lifecycle, phase: str) -> bool:
+        """Initialize in the phase ``init`` or ``invoke``; False if that failed.
 
         A failure in the invoke phase is the invocation's.
         """
         if phase == "init":
             deadline_s = time.monotonic() + INIT_LIMIT_S
         else:
-            self._invocation.begin(self._config.timeout_s)
+            self._invocation.start_clock(self._config.timeout_s)
             deadline_s = self._invocation.deadline_s
         try:
             duration_ms = await InitPhase(lifecycle, phase, deadline_s).run()
@@ -79,48 +79,51 @@ class InvokePhase:
         """Invoke; False if the environment had to be reset."""
         invocation, environment = self._invocation, lifecycle.environment
         if not invocation.started_s:
-            invocation.begin(self._config.timeout_s)
+            invocation.start_clock(self._config.timeout_s)
         self._emit_start()
-        environment.release(invocation)
-        if not await self._until(lifecycle, lambda: invocation.response is not None):
+        environment.release_invocation(invocation)
+        if not await self._wait_for(lifecycle, lambda: invocation.response is not None):
             return await self._reset(lifecycle)
-        lifecycle.drain()
+        lifecycle.drain_output()
         if invocation.is_error:
             self._status = ERROR
         self._give_answer()
-        if not await self._until(lifecycle, lambda: environment.runtime.state == READY):
+        if not await self._wait_for(lifecycle, lambda: environment.runtime.state == READY):
             return await self._reset(lifecycle)
-        lifecycle.drain()
+        lifecycle.drain_output()
         self._emit_runtime_done()
-        if not await self._until(lifecycle, environment.extensions_ready):
+        if not await self._wait_for(lifecycle, environment.extensions_ready):
             return await self._reset(lifecycle)
         self._emit_report(lifecycle, invocation.elapsed_ms())
         if self._config.freeze:
             lifecycle.freeze()
         return True
 
-    async def _until(self, lifecycle: Lifecycle, condition: Callable[[], bool]) -> bool:
+    async def _wait_for(self, lifecycle: Lifecycle, condition: Callable[[], bool]) -> bool:
         """False if a process failed or the function's time ran out first."""
         environment = lifecycle.environment
-        await environment.changes.until(
-            lambda: condition() or environment.fatal is not None, self._invocation.deadline_s
+        await environment.changes.wait_until(
+            lambda: condition() or environment.failure is not None, self._invocation.deadline_s
         )
         return condition()
 
     async def _reset(self, lifecycle: Lifecycle) -> bool:
-        """Timeout or failure: answer if nobody has, then end the environment. Returns False."""
-        invocation, fatal = self._invocation, lifecycle.environment.fatal
-        if fatal is None:
+        """End the environment after a timeout or a failure. Returns False.
+
+        The caller gets the platform's error document unless the runtime has answered.
+        """
+        invocation, failure = self._invocation, lifecycle.environment.failure
+        if failure is None:
             error_type, reason, self._status = "Sandbox.Timedout", _REASON_TIMEOUT, TIMEOUT
             message = f"Task timed out after {self._config.timeout_s:.2f} seconds"
             document = platform_events.error_document(error_type, message, invocation.request_id)
         else:
-            error_type, reason = fatal.error_type, _REASON_FAILURE
+            error_type, reason = failure.error_type, _REASON_FAILURE
             self._status = FAILURE if error_type.startswith("Sandbox.") else ERROR
-            document = fatal.answer(invocation.request_id)
+            document = failure.to_document(invocation.request_id)
         produced = invocation.response
         if produced is None:
-            invocation.respond(document, is_error=True, error_type=error_type)
+            invocation.record_response(document, is_error=True, error_type=error_type)
         lifecycle.max_memory_used_mb()
         self._give_answer()
         if self._runtime_done_s is None:
@@ -154,7 +157,7 @@ class InvokePhase:
     def _emit_start(self) -> None:
         invocation = self._invocation
         record = platform_events.start(invocation.request_id, FUNCTION_VERSION, invocation.trace_id)
-        self._telemetry.emit("platform.start", record, invocation.started_unix_ns)
+        self._telemetry.emit_event("platform.start", record, invocation.started_unix_ns)
 
     def _emit_runtime_done(
         self, produced: bytes | None = None, error_type: str | None = None
@@ -172,10 +175,10 @@ class InvokePhase:
             spans,
             invocation.trace_id,
         )
-        self._telemetry.emit("platform.runtimeDone", record)
+        self._telemetry.emit_event("platform.runtimeDone", record)
 
     def _response_spans(self) -> list[platform_events.Event]:
-        """What the runtime did, as the platform divides it."""
+        """``spans`` of platform.runtimeDone: latency, duration and overhead of the response."""
         invocation, end_s = self._invocation, self._runtime_done_s
         if invocation.responded_s is None or end_s is None:
             return []
@@ -209,7 +212,7 @@ class InvokePhase:
             spans,
             invocation.trace_id,
         )
-        self._telemetry.emit("platform.report", record)
+        self._telemetry.emit_event("platform.report", record)
         result.duration_ms = metrics["durationMs"]
         result.billed_duration_ms = metrics["billedDurationMs"]
         result.max_memory_used_mb = metrics["maxMemoryUsedMB"]

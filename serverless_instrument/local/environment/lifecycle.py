@@ -1,4 +1,4 @@
-"""Processes of one execution environment: started in order, frozen, thawed, shut down."""
+"""Processes of one execution environment: their start, freeze, thaw and shutdown."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from serverless_instrument.local.environment.sandbox_state import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from serverless_instrument.local.apis.telemetry import Telemetry
     from serverless_instrument.local.environment.environment import ExecutionEnvironment
-    from serverless_instrument.local.environment.launch_plan import LaunchPlan
+    from serverless_instrument.local.environment.log_stream import LogRecord
     from serverless_instrument.local.environment.platform_events import Event
+    from serverless_instrument.local.environment.telemetry_sink import TelemetrySink
+    from serverless_instrument.local.function.launch_plan import LaunchPlan
+
+    # Called with the source, ``function`` or ``extension``, and the record.
+    OnLog = Callable[[str, LogRecord], None]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 SHUTDOWN_EXTERNAL_S, SHUTDOWN_INTERNAL_S = 2.0, 0.5
-# Share of that time that the runtime gets before the extensions hear of it, as in AWS's emulator.
+# Share of that time for the runtime, before the extensions get SHUTDOWN, as in AWS's emulator.
 _RUNTIME_SHARE = 0.3
 
 
@@ -37,13 +42,14 @@ class Lifecycle:
     Attributes:
         runtime: the runtime process, once started.
         extensions: external extensions' processes by name.
-        shutting_down: exits are no longer defects.
-        memory_limit_mb: with more than this, all together, the runtime is killed; 0: no limit.
+        shutting_down: True once exits of processes are expected.
+        memory_limit_mb: the runtime is killed when all processes together exceed it; 0: no limit.
     """
 
     plan: LaunchPlan
     environment: ExecutionEnvironment
-    telemetry: Telemetry
+    telemetry: TelemetrySink
+    on_log: OnLog
     runtime: ChildProcess | None = None
     extensions: dict[str, ChildProcess] = field(default_factory=dict)
     shutting_down: bool = False
@@ -57,7 +63,7 @@ class Lifecycle:
             [str(path)],
             self.plan.extension_environment,
             self.plan.directory,
-            lambda record: self.plan.on_log("extension", record),
+            lambda record: self.on_log("extension", record),
         )
         self.extensions[path.name] = process
         self._watch(process, path.name)
@@ -68,7 +74,7 @@ class Lifecycle:
             self.plan.runtime_command,
             self.plan.runtime_environment,
             self.plan.directory,
-            lambda record: self.plan.on_log("function", record),
+            lambda record: self.on_log("function", record),
             framed_log_variable=self.plan.framed_log_variable,
         )
         self._watch(self.runtime, None)
@@ -76,16 +82,16 @@ class Lifecycle:
             self._watchers.append(asyncio.create_task(self._enforce_memory(self.runtime)))
 
     async def _enforce_memory(self, runtime: ChildProcess) -> None:
-        """Kill the runtime when the environment outgrows its memory, as the platform does."""
+        """Kill the runtime when the environment exceeds its memory, as the platform does."""
         memory = memory_limit.ResidentMemory()
         while runtime.exit_code is None:
-            pids = [process.pid for process in self.processes()]
+            pids = [process.pid for process in self.running_processes()]
             if memory.kb(pids) > self.memory_limit_mb * 1024:
                 self.max_memory_used_mb()
                 self._out_of_memory = True
                 runtime.kill()
                 return
-            await asyncio.sleep(memory_limit.LOOK_EVERY_S)
+            await asyncio.sleep(memory_limit.READ_INTERVAL_S)
             await self.telemetry.thawed.wait()
 
     def _watch(self, process: ChildProcess, extension: str | None) -> None:
@@ -99,46 +105,48 @@ class Lifecycle:
             if extension is None:
                 message = platform_events.exit_message(exit_code)
                 kind = "Runtime.OutOfMemory" if self._out_of_memory else "Runtime.ExitError"
-                self.environment.fail(kind, message)
+                self.environment.record_failure(kind, message)
             else:
                 words = platform_events.describe_exit(exit_code)
-                self.environment.fail("Extension.Crash", f"extension {extension}: {words}")
-        self.environment.changes.notify()
+                self.environment.record_failure(
+                    "Extension.Crash", f"extension {extension}: {words}"
+                )
+        self.environment.changes.notify_waiters()
 
-    def broken(self) -> bool:
+    def has_failed(self) -> bool:
         """True if one of its processes has ended or failed."""
         everyone = [self.runtime, *self.extensions.values()]
         ended = any(process and process.exit_code is not None for process in everyone)
-        return ended or self.environment.fatal is not None
+        return ended or self.environment.failure is not None
 
-    def processes(self) -> list[ChildProcess]:
+    def running_processes(self) -> list[ChildProcess]:
         """Every process that still runs."""
         everyone = [self.runtime, *self.extensions.values()]
         return [process for process in everyone if process and process.exit_code is None]
 
-    def drain(self) -> None:
-        """Put on record what the processes have written so far."""
-        for process in self.processes():
-            process.drain()
+    def drain_output(self) -> None:
+        """Read what the processes have written so far."""
+        for process in self.running_processes():
+            process.drain_output()
 
     def freeze(self) -> None:
         """Stop all processes; nothing is delivered to them until `thaw`."""
         self.telemetry.thawed.clear()
-        for process in self.processes():
+        for process in self.running_processes():
             process.freeze()
 
     def thaw(self) -> None:
-        """Let all processes go on."""
-        for process in self.processes():
+        """Continue all processes."""
+        for process in self.running_processes():
             process.thaw()
         self.telemetry.thawed.set()
 
     def max_memory_used_mb(self) -> int:
         """Peak memory of all processes together, in MB as the platform counts them.
 
-        Never more than a limit that is enforced: a look at /proc comes later than the kernel's.
+        Capped at a limit that is enforced: /proc is read after the limit was exceeded.
         """
-        for process in self.processes():
+        for process in self.running_processes():
             process.measure_memory()
         everyone = [self.runtime, *self.extensions.values()]
         total_kb = sum(process.peak_memory_kb for process in everyone if process)
@@ -153,7 +161,7 @@ class Lifecycle:
     async def stop_runtime(self, started_s: float) -> None:
         """End the runtime: SIGTERM first only where there are extensions, then SIGKILL."""
         self.shutting_down = True
-        self.telemetry.hurry()
+        self.telemetry.deliver_immediately()
         self.thaw()
         runtime = self.runtime
         if runtime is None:
@@ -162,9 +170,9 @@ class Lifecycle:
             allowance_s = self._allowance_s() * _RUNTIME_SHARE
             if allowance_s:
                 runtime.terminate()
-                await self._exited(runtime, started_s + allowance_s)
+                await self._wait_for_exit(runtime, started_s + allowance_s)
             runtime.kill()
-        await self._exited(runtime, None)
+        await self._wait_for_exit(runtime, None)
 
     async def stop_extensions(self, reason: str, started_s: float, started_unix_ns: int) -> None:
         """Send SHUTDOWN to the extensions, wait for their exits, and kill those that stay."""
@@ -181,7 +189,7 @@ class Lifecycle:
             )
         )
         self.environment.closed = True
-        self.environment.changes.notify()
+        self.environment.changes.notify_waiters()
         await asyncio.gather(*self._watchers)
         await self.telemetry.end_environment()
 
@@ -192,18 +200,18 @@ class Lifecycle:
         event: Event,
         deadline_s: float,
     ) -> None:
-        """One that did not subscribe to SHUTDOWN, or never registered, is killed untold."""
+        """An extension without a SHUTDOWN subscription is killed without an event."""
         if SHUTDOWN in extension.events:
             changes = self.environment.changes
-            await changes.until(lambda: extension.state in {READY, EXITED}, deadline_s)
-            extension.deliver(event)
-            changes.notify()
-            await self._exited(process, deadline_s)
+            await changes.wait_until(lambda: extension.state in {READY, EXITED}, deadline_s)
+            extension.deliver_event(event)
+            changes.notify_waiters()
+            await self._wait_for_exit(process, deadline_s)
         process.kill()
 
-    async def _exited(self, process: ChildProcess, deadline_s: float | None) -> None:
+    async def _wait_for_exit(self, process: ChildProcess, deadline_s: float | None) -> None:
         changes = self.environment.changes
-        await changes.until(lambda: process.exit_code is not None, deadline_s)
+        await changes.wait_until(lambda: process.exit_code is not None, deadline_s)
 
     def _allowance_s(self) -> float:
         if self.extensions:

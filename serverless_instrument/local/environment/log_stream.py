@@ -1,4 +1,4 @@
-"""Bytes a process writes, cut into log records. Pure."""
+"""Split the bytes that a process writes into log records. Pure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class LogRecord:
 
 
 class LineReader:
-    """Bytes in, in any split; complete lines out, as stdout and stderr are read."""
+    """Splits stdout and stderr into lines, whatever portions the bytes come in."""
 
     def __init__(self) -> None:
         self._partial = bytearray()
 
-    def feed(self, data: bytes) -> list[LogRecord]:
-        """Every line that `data` completes; a line over the limit is cut there."""
+    def read_records(self, data: bytes) -> list[LogRecord]:
+        """The lines that `data` completes; a line over `MAX_LINE_BYTES` is cut into several."""
         self._partial += data
         *lines, rest = bytes(self._partial).split(b"\n")
         pieces = [piece for line in lines for piece in _pieces(line.removesuffix(b"\r"))]
@@ -38,24 +38,24 @@ class LineReader:
         self._partial[:] = rest
         return [_record(piece) for piece in pieces]
 
-    def close(self) -> list[LogRecord]:
-        """The last line, if its newline never came."""
+    def read_rest(self) -> list[LogRecord]:
+        """The last line, where it has no newline; else nothing."""
         rest = bytes(self._partial)
         self._partial.clear()
         return [_record(rest)] if rest else []
 
 
 class FrameReader:
-    """Bytes of ``_LAMBDA_TELEMETRY_LOG_FD`` in; one record per frame out.
+    """Splits the bytes of ``_LAMBDA_TELEMETRY_LOG_FD`` into one record per frame.
 
-    A message may hold newlines: that is what the frames are for.
+    A message may contain newlines, which a line reader would split.
     """
 
     def __init__(self) -> None:
         self._partial = bytearray()
 
-    def feed(self, data: bytes) -> list[LogRecord]:
-        """Every frame that `data` completes. Bytes that are no frame come out as one record."""
+    def read_records(self, data: bytes) -> list[LogRecord]:
+        """The frames that `data` completes; bytes that are no frame become one record."""
         self._partial += data
         records, position = [], 0
         while len(self._partial) - position >= _FRAME_HEADER.size:
@@ -73,8 +73,8 @@ class FrameReader:
         del self._partial[:position]
         return records
 
-    def close(self) -> list[LogRecord]:
-        """What a process that died in the middle of a frame had written of its message."""
+    def read_rest(self) -> list[LogRecord]:
+        """The part of a message that a process had written when it died; else nothing."""
         rest = bytes(self._partial[_FRAME_HEADER.size :])
         self._partial.clear()
         return [_record(rest)] if rest else []

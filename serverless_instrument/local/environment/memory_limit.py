@@ -1,8 +1,8 @@
-"""The function's memory size as a limit: what the processes of an environment take of it.
+"""Resident memory of an environment's processes, read from /proc to enforce the memory size.
 
-Lambda's is a control group's, which needs rights and a kernel that a laptop may not give; looking
-at /proc needs neither. RLIMIT_AS would be no stand-in: it bounds addresses, not memory, and
-raises MemoryError where Lambda kills.
+Lambda uses a control group, which needs privileges and kernel features that a laptop may lack.
+RLIMIT_AS is no substitute: it limits address space and not memory, and raises MemoryError where
+Lambda kills the process.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from serverless_instrument.local.environment.process_tree import descendants
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What can be taken between two looks is a few megabytes, and the look costs tens of microseconds.
-LOOK_EVERY_S = 0.005
-# Finding children means going through all of /proc.
-_LOOKS_PER_SEARCH = 50
+# A process can allocate a few megabytes between two readings; one takes tens of microseconds.
+READ_INTERVAL_S = 0.005
+# Finding the children reads all of /proc.
+_READINGS_PER_SEARCH = 50
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class ResidentMemory:
-    """Memory of process trees, cheap enough to be asked for every few milliseconds."""
+    """Memory of process trees, cheap enough to be read every few milliseconds."""
 
     def __init__(self) -> None:
-        self._looks = 0
+        self._readings = 0
         self._below: list[int] = []
 
     def kb(self, roots: Sequence[int]) -> int:
-        """Resident KiB of the processes `roots` and of those below them."""
-        if self._looks % _LOOKS_PER_SEARCH == 0:
+        """Resident KiB of the processes `roots` and of their descendants."""
+        if self._readings % _READINGS_PER_SEARCH == 0:
             self._below = [child.pid for root in roots for child in descendants(root)]
-        self._looks += 1
+        self._readings += 1
         return sum(resident_kb(pid) for pid in (*roots, *self._below))
 
 
 def resident_kb(pid: int) -> int:
-    """Resident memory of one process in KiB; 0 where /proc does not tell (proc_pid_statm(5))."""
+    """Resident memory of one process in KiB (proc_pid_statm(5)); 0 where /proc has none such."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/statm", "rb") as statm:
         fields = statm.read().split()
         return int(fields[1]) * _PAGE_KB

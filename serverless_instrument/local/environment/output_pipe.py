@@ -24,18 +24,18 @@ class OutputPipe:
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_fd, self._read)
+        self._loop.add_reader(self._read_fd, self._read_once)
 
     def drain(self) -> None:
-        """Read what is there now: what a process wrote before it called us is then on record.
+        """Read the bytes that are in the pipe now.
 
-        No more than a pipe can hold, for a process may write faster than we read.
+        At most what a pipe can hold: a process may write faster than this reads.
         """
         for _ in range(_PIPE_BYTES // _READ_BYTES):
-            if not self._read():
+            if not self._read_once():
                 return
 
-    def _read(self) -> bool:
+    def _read_once(self) -> bool:
         """Read once; False if there was nothing."""
         if self._read_fd < 0:
             return False
@@ -46,17 +46,17 @@ class OutputPipe:
         if not data:
             self._close()
             return False
-        self._emit(self._reader.feed(data))
+        self._pass_on(self._reader.read_records(data))
         return True
 
     def close_write_end(self) -> None:
-        """Leave the write end to the child, so that its exit ends the stream."""
+        """Close this process's write end, so that the child's exit ends the stream."""
         if self.write_fd >= 0:
             os.close(self.write_fd)
             self.write_fd = -1
 
     def finish(self) -> None:
-        """Read the rest and stop, even where a surviving grandchild holds the write end open."""
+        """Read the rest and close, even where a surviving grandchild holds the write end open."""
         self.close_write_end()
         self.drain()
         self._close()
@@ -67,8 +67,8 @@ class OutputPipe:
         self._loop.remove_reader(self._read_fd)
         os.close(self._read_fd)
         self._read_fd = -1
-        self._emit(self._reader.close())
+        self._pass_on(self._reader.read_rest())
 
-    def _emit(self, records: Sequence[LogRecord]) -> None:
+    def _pass_on(self, records: Sequence[LogRecord]) -> None:
         for record in records:
             self._on_record(record)

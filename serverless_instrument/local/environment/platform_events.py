@@ -135,14 +135,14 @@ def tracing(trace_id: str) -> Event:
 
 
 def error_document(error_type: str, message: str, request_id: str | None) -> bytes:
-    """What the caller gets when the platform and not the function answers."""
+    """The answer to the caller where the platform and not the function gives it."""
     text = f"RequestId: {request_id} Error: {message}" if request_id else message
     document = {"errorType": error_type, "errorMessage": text}
     return json.dumps(document, separators=(",", ":")).encode()
 
 
 def exit_message(exit_code: int) -> str:
-    """The platform's words for a runtime process that went away."""
+    """The platform's message for a runtime process that exited."""
     if exit_code == 0:
         return "Runtime exited without providing a reason"
     return f"Runtime exited with error: {describe_exit(exit_code)}"
@@ -155,7 +155,7 @@ def describe_exit(exit_code: int) -> str:
     return f"signal: {_SIGNAL_WORDS.get(-exit_code, str(-exit_code))}"
 
 
-# Go's words for signals, which the platform is written in.
+# The platform is written in Go; these are Go's names of the signals.
 _SIGNAL_WORDS = {
     1: "hangup",
     2: "interrupt",

@@ -1,4 +1,4 @@
-"""What /proc tells about a process and those below it."""
+"""Processes and their descendants, as /proc lists them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Descendant:
-    """A process below ours; its start time tells it from a later one with the same id."""
+    """A descendant; the start time distinguishes it from a later process with the same id."""
 
     pid: int
     start_time_ticks: int
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal it if it still is what it was."""
+        """Send `number` unless the process has ended."""
         stat = _stat(self.pid)
         if stat is not None and stat[1] == self.start_time_ticks:
             send_signal(self.pid, number)
 
 
 def descendants(pid: int) -> list[Descendant]:
-    """Processes below `pid`, whatever session they are in; none where there is no /proc."""
+    """Descendants of `pid` in any session; none where there is no /proc."""
     children: dict[int, list[Descendant]] = {}
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
         stat = _stat(int(entry)) if entry.isdigit() else None
@@ -64,7 +64,7 @@ def send_signal(pid: int, number: signal.Signals) -> None:
 
 
 def peak_memory_kb(pid: int) -> int:
-    """Peak resident memory of a process in KiB; 0 where /proc does not tell."""
+    """Peak resident memory of a process in KiB; 0 where /proc has no such process."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii") as status:
         for line in status:
             if line.startswith(("VmHWM:", "VmRSS:")):  # VmHWM comes first where the kernel has it

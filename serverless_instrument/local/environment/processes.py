@@ -1,4 +1,4 @@
-"""Child processes of a local Lambda: started, read, frozen, thawed and ended."""
+"""Child processes of a local Lambda: their start, output, freeze, thaw and end."""
 
 from __future__ import annotations
 
@@ -95,38 +95,38 @@ class ChildProcess:
         return self._process.returncode
 
     async def wait(self) -> int:
-        """Its exit code, once it has ended and its output has been read."""
+        """Wait for its end and for the rest of its output; returns the exit code."""
         exit_code = await self._process.wait()
         for pipe in self._pipes:
             pipe.finish()
-        # What it leaves behind ends with it, as everything in the environment does.
+        # Processes that it leaves behind end with it, as in an execution environment.
         self._signal_all(self._last_seen, signal.SIGKILL)
         return exit_code
 
-    def drain(self) -> None:
-        """Put on record what it has written so far."""
+    def drain_output(self) -> None:
+        """Read what it has written so far."""
         for pipe in self._pipes:
             pipe.drain()
 
     def freeze(self) -> None:
-        """Stop it and its children where they stand, as the platform does between invocations."""
-        self._signal_all(self._look(), signal.SIGSTOP)
+        """Stop it and its descendants, as the platform does between invocations."""
+        self._signal_all(self._find_descendants(), signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it and its children go on."""
+        """Continue it and its descendants."""
         self._signal_all(self._last_seen, signal.SIGCONT)
 
     def terminate(self) -> None:
-        """SIGTERM to the process itself; its children are its own affair."""
-        self._look()
+        """Send SIGTERM to the process alone, not to its descendants."""
+        self._find_descendants()
         send_signal(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to it and to its children."""
-        self._signal_all(self._look(), signal.SIGKILL)
+        """Send SIGKILL to it and to its descendants."""
+        self._signal_all(self._find_descendants(), signal.SIGKILL)
 
-    def _look(self) -> list[Descendant]:
-        """Its descendants; those of a process that has ended are no longer to be found."""
+    def _find_descendants(self) -> list[Descendant]:
+        """Its descendants; of a process that has ended, those that were found last."""
         if self.exit_code is None:
             self._last_seen = descendants(self.pid)
         return self._last_seen
@@ -138,22 +138,22 @@ class ChildProcess:
         return self.peak_memory_kb
 
     def _signal_all(self, below: list[Descendant], number: signal.Signals) -> None:
-        """To its process group, and to descendants that have left the group."""
+        """Signal its process group, and descendants that have left the group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
         for process in below:
             process.signal(number)
 
 
-# Looked up before the fork: between fork and exec as little as possible may happen.
+# Loaded before the fork: little may be done between fork and exec.
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
 def _end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends, however that may be.
+    """Make the kernel kill this process when its parent ends (PR_SET_PDEATHSIG, prctl(2)).
 
-    One that is frozen could not notice (PR_SET_PDEATHSIG, prctl(2); Linux only).
+    A frozen process could not notice the end of its parent. Linux only.
     """
     with contextlib.suppress(AttributeError):
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Who may call what when: the states of a runtime and of an extension, as tables. Pure.
+"""States of a runtime and of an extension, and the calls allowed in each, as tables. Pure.
 
 Names of states and the wording of a refusal are those of AWS's runtime interface emulator
 (https://github.com/aws/aws-lambda-runtime-interface-emulator).
@@ -15,13 +15,13 @@ INIT_ERROR = "InitError"
 # Extension states, besides Started, Ready, Running and InitError
 REGISTERED, EXIT_ERROR, EXITED, LAUNCH_ERROR = "Registered", "ExitError", "Exited", "LaunchError"
 
-# (state, call) -> next state. A pair that is missing is refused.
+# (state, call) -> next state. A call without an entry is refused.
 RUNTIME_CALLS = {
     (STARTED, "next"): READY,
     (STARTED, "init/error"): INIT_ERROR,
     (READY, "next"): READY,
     (READY, "invoke"): RUNNING,
-    # A runtime that has lost the answer asks again and gets the same invocation.
+    # A runtime that lost the answer asks again and gets the same invocation.
     (RUNNING, "next"): RUNNING,
     (RUNNING, "response"): RESPONSE_SENT,
     (RUNNING, "error"): RESPONSE_SENT,
@@ -39,7 +39,7 @@ EXTENSION_CALLS = {
     (RUNNING, "next"): READY,
     (RUNNING, "exit/error"): EXIT_ERROR,
 }
-# What a refused call would have led to, as the refusal names it.
+# The state that a refused call would have led to, as the refusal names it.
 _GOALS = {
     "register": REGISTERED,
     "next": READY,
@@ -74,8 +74,8 @@ class RuntimeState:
 
     state: str = STARTED
 
-    def call(self, call: str) -> None:
-        """Move on. Raises `RefusedError` where the table has no such step."""
+    def apply_call(self, call: str) -> None:
+        """Change the state as the table says. Raises `RefusedError` where it has no such call."""
         step = RUNTIME_CALLS.get((self.state, call))
         if step is None:
             raise RefusedError(
@@ -92,10 +92,10 @@ class ExtensionState:
 
     Attributes:
         name: ``Lambda-Extension-Name``; for an external one also its file name.
-        identifier: what register answered with; the caller of every later request.
+        identifier: assigned by register; identifies the extension in every later request.
         external: a process of its own, not a part of the runtime process.
         events: what it registered for.
-        inbox: the event that its pending /next is to be answered with.
+        inbox: the event to answer its pending /next with.
         error_type: from init/error or exit/error.
     """
 
@@ -107,8 +107,8 @@ class ExtensionState:
     inbox: dict[str, Any] | None = None
     error_type: str | None = field(default=None)
 
-    def call(self, call: str) -> None:
-        """Move on. Raises `RefusedError` where the table has no such step."""
+    def apply_call(self, call: str) -> None:
+        """Change the state as the table says. Raises `RefusedError` where it has no such call."""
         step = EXTENSION_CALLS.get((self.state, call))
         if step is None:
             who = self.name if call == "register" else self.identifier
@@ -119,12 +119,12 @@ class ExtensionState:
             )
         self.state = step
 
-    def deliver(self, event: dict[str, Any]) -> bool:
-        """Put `event` in the inbox if the extension subscribed to it and waits for one."""
+    def deliver_event(self, event: dict[str, Any]) -> bool:
+        """Put `event` in the inbox; False if the extension did not subscribe or does not wait."""
         kind = event["eventType"]
         if kind not in self.events or self.state != READY:
             return False
-        self.call(kind.lower())
+        self.apply_call(kind.lower())
         self.inbox = event
         return True
 

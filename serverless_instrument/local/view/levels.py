@@ -13,7 +13,7 @@ _WORDS = LEVELS | {"warning": 13, "critical": 21}
 
 
 def name(severity: int) -> str:
-    """The level that `severity`, a SeverityNumber, belongs to; 0, not said, is information."""
+    """The level of `severity`, a SeverityNumber; 0, unspecified, is ``info``."""
     return max((level for level in LEVELS if LEVELS[level] <= (severity or INFO)), key=LEVELS.get)  # type: ignore[arg-type] # every level has a number
 
 
@@ -26,8 +26,8 @@ def style(severity: int) -> str:
     return "dim" if 0 < severity < INFO else ""
 
 
-def of_line(text: str) -> int:
-    """The severity that a line of output names, 0 where it names none.
+def severity_of_line(text: str) -> int:
+    """The SeverityNumber that a line of output names, 0 where it names none.
 
     ``[LEVEL]`` is the runtime client's text format; JSON lines have a ``level``.
     """

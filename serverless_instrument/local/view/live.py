@@ -1,4 +1,4 @@
-"""What is shown of telemetry as it comes: filters, and traces when they close. Pure."""
+"""Live telemetry: filters, and the point at which a trace is complete. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from serverless_instrument.local.view.otlp_data import Data
 
-# The spans of one flush arrive together; those of a trace through several functions do not.
+# Spans of one flush arrive together; spans of a trace through several functions do not.
 _QUIET_S = 0.3
 _LONGEST_OPEN_S = 5.0
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What to show; the empty values let everything through.
+    """Conditions that a log record or a trace has to meet; empty values match everything.
 
     Attributes:
         function: name of the function or service.
@@ -70,25 +70,25 @@ class Filter:
 class OpenTraces:
     """Spans by trace until the trace is closed; times are seconds of one monotonic clock.
 
-    It is closed when its outermost span of a process is there and nothing has come for a moment;
-    what comes after that is a trace of its own.
+    A trace is closed `_QUIET_S` after its last span if it has an outermost span of a process, else
+    after `_LONGEST_OPEN_S`. Spans that arrive later are shown as another trace.
     """
 
     def __init__(self) -> None:
         self._spans: dict[str, list[Data]] = {}
         self._last_s: dict[str, float] = {}
 
-    def add(self, span: Data, now_s: float) -> None:
-        """A span came."""
+    def add_span(self, span: Data, now_s: float) -> None:
+        """Add a span to its trace."""
         self._spans.setdefault(span["traceId"], []).append(span)
         self._last_s[span["traceId"]] = now_s
 
-    def due_s(self) -> float | None:
-        """When the next trace is closed if nothing comes; None where none is open."""
+    def next_close_s(self) -> float | None:
+        """When the next trace closes if no span arrives; None where none is open."""
         return min(map(self._closes_at_s, self._spans), default=None)
 
-    def take(self, now_s: float) -> list[list[Data]]:
-        """Traces that are closed."""
+    def take_closed(self, now_s: float) -> list[list[Data]]:
+        """Remove and return the traces that are closed, each a list of spans."""
         closed = [trace for trace in self._spans if self._closes_at_s(trace) <= now_s]
         for trace in closed:
             del self._last_s[trace]

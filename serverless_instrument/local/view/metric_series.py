@@ -1,4 +1,4 @@
-"""Metrics of a run by series, the points of all flushes together; pure."""
+"""Metrics of a run by series, the points of all flushes together. Pure."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ class Series:
     points: list[Data] = field(default_factory=list)
 
     def value(self) -> float | None:
-        """A sum's total, a gauge's last value; None of anything else."""
+        """A sum's total or a gauge's last value; None for other types."""
         if self.type not in {"sum", "gauge"}:
             return None
         return sum([_number(point) for point in self.points])
 
     def distribution(self) -> Distribution | None:
-        """Of a histogram of either kind, or a summary."""
+        """The points of a histogram of either kind, or of a summary; None for other types."""
         return None if self.type in {"sum", "gauge"} else Distribution(self.points)
 
 
 class Distribution:
-    """What the points of a histogram say together.
+    """The points of a histogram taken together.
 
     Attributes:
-        count: how many values.
-        mean: None where that is not known; so is `most`, the largest value.
+        count: number of values.
+        mean: None where the points have no sum.
+        most: the largest value; None where the points have no maximum.
     """
 
     def __init__(self, points: Sequence[Data]) -> None:
@@ -64,7 +65,7 @@ class Distribution:
         self._buckets = [bucket for point in counted for bucket in _buckets(point)]
 
     def quantile(self, fraction: float) -> float | None:
-        """An estimate: values are taken as spread evenly within their bucket. None: not known."""
+        """Estimated quantile, values spread evenly within their bucket; None without buckets."""
         total = sum(count for _, _, count in self._buckets)
         if not total:
             return None
@@ -79,7 +80,7 @@ class Distribution:
         return before + (edge - before) * max(wanted - least, 0) / (up_to - least)
 
     def _below(self, edge: float, *, at: bool) -> float:
-        """How many values are below `edge`, with those exactly there if `at`."""
+        """Number of values below `edge`, or up to and including it if `at`."""
         found = 0.0
         for low, high, count in self._buckets:
             if high < edge or (high == edge and (at or low < high)):
@@ -89,7 +90,7 @@ class Distribution:
         return found
 
 
-def collect(metrics: Iterable[Data]) -> list[Series]:
+def collect_series(metrics: Iterable[Data]) -> list[Series]:
     """Series in the order in which they came first.
 
     Args:
@@ -113,11 +114,11 @@ def _number(point: Data) -> float:
 
 
 def _buckets(point: Data) -> list[Bucket]:
-    """Those that hold anything, none wider than the point's extremes say."""
+    """The non-empty buckets of `point`, none wider than its minimum and maximum allow."""
     least = float(point.get("min", -_INFINITY))
     most = float(point.get("max", _INFINITY))
     found = _exponential(point) if "scale" in point or "positive" in point else _explicit(point)
-    # Without buckets there is one of all values.
+    # A point without buckets counts as one bucket of all values.
     all_of_them = [(-_INFINITY, _INFINITY, int(point["count"]))]
     clamped = [_clamped(*bucket, least, most) for bucket in found or all_of_them]
     return [bucket for bucket in clamped if bucket[2] and abs(bucket[0]) < _INFINITY]
@@ -125,7 +126,7 @@ def _buckets(point: Data) -> list[Bucket]:
 
 def _clamped(low: float, high: float, count: int, least: float, most: float) -> Bucket:
     low, high = min(max(low, least), most), max(min(high, most), least)
-    # Of a bucket without an end all that is known is where it begins.
+    # A bucket without an end is taken as its beginning.
     low = low if low > -_INFINITY else high
     return low, high if high < _INFINITY else low, count
 
@@ -153,5 +154,5 @@ def _exponential(point: Data) -> list[Bucket]:
 def _boundary(index: int, scale: int) -> float:
     try:
         return float(2.0 ** ldexp(index, -scale))
-    except OverflowError:  # the last bucket ends beyond the largest number
+    except OverflowError:  # the last bucket ends above the largest float
         return _INFINITY if index > 0 else 0.0

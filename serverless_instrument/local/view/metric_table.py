@@ -20,23 +20,22 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _HEADINGS = ("value", "count", "mean", "p50", "p95", "max")
-# Where it is narrow these are left out, in this order, and names are cut after that.
-_DISPENSABLE = ("p50", "p95", "max", "count", "mean")
+# A narrow terminal loses these columns, in this order; after that, names are cut.
+_OPTIONAL_COLUMNS = ("p50", "p95", "max", "count", "mean")
 _NARROWEST_NAME = 12
-_MOST_SERIES = 10
-# Of one attribute's value.
-_LONGEST_VALUE = 40
-# Beginnings of names, and what is said of each group; the last is everything else.
+_MAX_SERIES = 10
+_LONGEST_ATTRIBUTE_VALUE = 40
+# Prefixes of metric names, and the heading of each group; the last has all other metrics.
 _GROUPS = (("faas.", "function"), ("aws.lambda.", "Lambda"), ("", "your own"))
-_FORWARDERS = "serverless_instrument.forwarder."
+_FORWARDER_PREFIX = "serverless_instrument.forwarder."
 _FIRST = ("faas.invocations", "faas.errors", "faas.timeouts", "faas.coldstarts")
-_TROUBLE = frozenset(("faas.errors", "faas.timeouts"))
+_RED_IF_NOT_ZERO = frozenset(("faas.errors", "faas.timeouts"))
 _SHARES = ("utilization", "ratio")
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A heading where `figures` is None, else a series."""
+    """One row: a heading where `figures` is None, else a series."""
 
     name: str
     attributes: str
@@ -48,117 +47,122 @@ class _Row:
         return label.append(f"  {self.attributes}" if self.attributes else "", style="not bold dim")
 
 
-def table(metrics: Sequence[Data], width: int) -> Table:
+def make_table(metrics: Sequence[Data], width: int) -> Table:
     """A row for each series, the points of several flushes together.
 
     A sum has a value, a gauge its last; a histogram has a count, a mean, an estimated median and
-    95th percentile, and a maximum. What the forwarder measures of itself is left out.
+    95th percentile, and a maximum. The forwarder's own metrics are left out.
 
     Args:
         metrics: as `otlp_data.metric` makes them.
         width: columns of the terminal.
     """
-    series = metric_series.collect(
-        metric for metric in metrics if not metric["name"].startswith(_FORWARDERS)
+    series = metric_series.collect_series(
+        metric for metric in metrics if not metric["name"].startswith(_FORWARDER_PREFIX)
     )
     rows: list[_Row] = []
     for prefix, heading in _GROUPS:
         group = [each for each in series if _prefix(each.name) == prefix]
         if group:
             rows += [_Row("", "", None)] if rows else []
-            rows += _group(heading, group)
-    return _laid_out(rows, width)
+            rows += _group_rows(heading, group)
+    return _lay_out(rows, width)
 
 
 def _prefix(name: str) -> str:
     return next(prefix for prefix, _ in _GROUPS if name.startswith(prefix))
 
 
-def _group(heading: str, group: Sequence[Series]) -> Iterator[_Row]:
-    common = _common(group)
+def _group_rows(heading: str, group: Sequence[Series]) -> Iterator[_Row]:
+    common = _common_attributes(group)
     yield _Row(heading, "  ".join(sorted(common)), None)
     for name, same in groupby(sorted(group, key=_rank), key=lambda series: series.name):
         all_of_it = list(same)
-        for series in all_of_it[:_MOST_SERIES]:
+        for series in all_of_it[:_MAX_SERIES]:
             yield _row(series, common)
-        if len(all_of_it) > _MOST_SERIES:
-            more = f"and {len(all_of_it) - _MOST_SERIES} more, --json has them"
-            yield _Row(_shown(name), more, {})
+        if len(all_of_it) > _MAX_SERIES:
+            more = f"and {len(all_of_it) - _MAX_SERIES} more, --json has them"
+            yield _Row(_printable(name), more, {})
 
 
-def _common(group: Sequence[Series]) -> set[str]:
-    """What most of the group have and none has otherwise: said once, in the heading."""
+def _common_attributes(group: Sequence[Series]) -> set[str]:
+    """Attributes with one value that most series have; the heading shows them once."""
     found: dict[str, list[str]] = {}
     for series in group:
-        for key, told in zip(series.attributes, _told(series.attributes), strict=True):
-            found.setdefault(key, []).append(told)
+        for key, text in zip(series.attributes, _attribute_texts(series.attributes), strict=True):
+            found.setdefault(key, []).append(text)
     return {
-        told[0] for told in found.values() if len(set(told)) == 1 and 2 * len(told) > len(group)
+        texts[0] for texts in found.values() if len(set(texts)) == 1 and 2 * len(texts) > len(group)
     }
 
 
 def _rank(series: Series) -> tuple[int, str, str]:
     known = _FIRST.index(series.name) if series.name in _FIRST else len(_FIRST)
-    return known, series.name, "  ".join(_told(series.attributes))
+    return known, series.name, "  ".join(_attribute_texts(series.attributes))
 
 
 def _row(series: Series, common: set[str]) -> _Row:
     figures = _figures(series)
-    attributes = "  ".join(told for told in _told(series.attributes) if told not in common)
-    style = "red" if series.name in _TROUBLE and series.value() else ""
-    return _Row(_shown(series.name), attributes, figures, style)
+    attributes = "  ".join(
+        text for text in _attribute_texts(series.attributes) if text not in common
+    )
+    style = "red" if series.name in _RED_IF_NOT_ZERO and series.value() else ""
+    return _Row(_printable(series.name), attributes, figures, style)
 
 
 def _figures(series: Series) -> dict[str, str]:
     value, distribution = series.value(), series.distribution()
     if distribution is None:
-        return {"value": "" if value is None else _quantity(value, series)}
+        return {"value": "" if value is None else _format(value, series)}
     numbers = {"mean": distribution.mean}
-    if distribution.count > 1:  # of a single value there is nothing more to say
+    if distribution.count > 1:  # a single value is its own mean, quantiles and maximum
         numbers["p50"] = distribution.quantile(0.5)
         numbers["p95"] = distribution.quantile(0.95)
         numbers["max"] = distribution.most
-    shown = {name: _quantity(n, series) for name, n in numbers.items() if n is not None}
-    return {"count": quantity.number(distribution.count), **shown}
+    shown = {name: _format(n, series) for name, n in numbers.items() if n is not None}
+    return {"count": quantity.format_number(distribution.count), **shown}
 
 
-def _quantity(value: float, series: Series) -> str:
+def _format(value: float, series: Series) -> str:
     if series.unit == "1" and any(word in series.name for word in _SHARES):
-        return quantity.share(value)
-    return quantity.readable(value, _shown(series.unit))
+        return quantity.format_percent(value)
+    return quantity.format_quantity(value, _printable(series.unit))
 
 
-def _told(attributes: Data) -> list[str]:
+def _attribute_texts(attributes: Data) -> list[str]:
     return [
-        f"{_shown(key)}={_shown(str(value))[:_LONGEST_VALUE]}" for key, value in attributes.items()
+        f"{_printable(key)}={_printable(str(value))[:_LONGEST_ATTRIBUTE_VALUE]}"
+        for key, value in attributes.items()
     ]
 
 
-def _shown(text: str) -> str:
-    """Without what would move the cursor or colour the terminal."""
+def _printable(text: str) -> str:
+    """`text` with control characters, which would move the cursor or set colours, replaced."""
     return "".join([character if character.isprintable() else "?" for character in text])
 
 
-def _laid_out(rows: Sequence[_Row], width: int) -> Table:
+def _lay_out(rows: Sequence[_Row], width: int) -> Table:
     figures = [row.figures for row in rows if row.figures]
-    columns = [name for name in _HEADINGS if any(name in told for told in figures)]
-    widths = {name: _widest([name, *(told.get(name, "") for told in figures)]) for name in columns}
+    columns = [name for name in _HEADINGS if any(name in row for row in figures)]
+    widths = {name: _widest([name, *(row.get(name, "") for row in figures)]) for name in columns}
     needed = _widest(row.name for row in rows)
 
     def room() -> int:
         return width - sum(widths[name] + _GAP for name in columns)
 
-    for name in _DISPENSABLE:
+    for name in _OPTIONAL_COLUMNS:
         if room() < needed and name in columns:
             columns.remove(name)
-    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    made.add_column("metric", no_wrap=True, max_width=max(room(), _NARROWEST_NAME))
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column("metric", no_wrap=True, max_width=max(room(), _NARROWEST_NAME))
     for name in columns:
-        made.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        told = row.figures or {}
-        made.add_row(row.label(), *(Text(told.get(name, ""), style=row.style) for name in columns))
-    return made
+        cells = row.figures or {}
+        table.add_row(
+            row.label(), *(Text(cells.get(name, ""), style=row.style) for name in columns)
+        )
+    return table
 
 
 def _widest(texts: Iterable[str]) -> int:

@@ -1,4 +1,4 @@
-"""Numbers with a unit of UCUM, as a person reads them; pure.
+"""Numbers with a UCUM unit, formatted for reading. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units
 """
@@ -16,11 +16,11 @@ _BYTES = {"By": 1, "kBy": 10**3, "MBy": 10**6, "GBy": 10**9, "KiBy": _KB, "MiBy"
 _SIZES = ((16 * _GB, _GB, "GB"), (_MB, _MB, "MB"), (_KB, _KB, "KB"))
 # https://www.iso.org/iso-4217-currency-codes.html; UCUM has none of them.
 _CURRENCY = re.compile(r"\{[A-Z]{3}\}")
-# Outside of these a number has an exponent.
+# Numbers outside these limits are shown with an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e15
 
 
-def readable(value: float, unit: str) -> str:
+def format_quantity(value: float, unit: str) -> str:
     """`value` to three digits, in a unit that fits its size.
 
     Args:
@@ -28,23 +28,23 @@ def readable(value: float, unit: str) -> str:
         unit: in UCUM; an annotation such as ``{order}`` is left out, a currency's code is not.
     """
     if unit in _SECONDS:
-        return _time(value * _SECONDS[unit])
+        return _format_time(value * _SECONDS[unit])
     if unit in _BYTES:
-        return _size(value * _BYTES[unit])
+        return _format_size(value * _BYTES[unit])
     if _CURRENCY.fullmatch(unit):
         unit = unit[1:-1]
     bare = unit.partition("{")[0].rstrip("/ ")
-    return number(value) if bare in {"", "1"} else f"{number(value)} {bare}"
+    return format_number(value) if bare in {"", "1"} else f"{format_number(value)} {bare}"
 
 
-def share(value: float) -> str:
+def format_percent(value: float) -> str:
     """A fraction of 1 in percent."""
-    return f"{number(value * 100)} %"
+    return f"{format_number(value * 100)} %"
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number without a unit: from 1000 on and whole ones in full, others to three digits."""
-    value = _rounded(value)
+    value = _round(value)
     size = abs(value)
     if not isfinite(value) or size >= _LARGEST or 0 < size < _SMALLEST:
         return f"{value:.3g}"
@@ -53,21 +53,21 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.3g}") if abs(value) < 1000 else value
 
 
-def _time(seconds: float) -> str:
-    size = abs(_rounded(seconds))
+def _format_time(seconds: float) -> str:
+    size = abs(_round(seconds))
     for least, name in _TIMES:
-        # Rounded, as 999.6 ms are a second.
+        # Compared after rounding: 999.6 ms are shown as a second.
         if size >= least:
-            return f"{number(seconds / least)} {name}"
-    return f"{number(seconds / 1e-9) if seconds else 0} {'ns' if seconds else 's'}"
+            return f"{format_number(seconds / least)} {name}"
+    return f"{format_number(seconds / 1e-9) if seconds else 0} {'ns' if seconds else 's'}"
 
 
-def _size(size_bytes: float) -> str:
+def _format_size(size_bytes: float) -> str:
     for least, unit_bytes, name in _SIZES:
         if abs(size_bytes) >= least:
-            return f"{number(size_bytes / unit_bytes)} {name}"
-    return f"{number(size_bytes)} B"
+            return f"{format_number(size_bytes / unit_bytes)} {name}"
+    return f"{format_number(size_bytes)} B"

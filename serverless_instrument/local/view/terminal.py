@@ -1,4 +1,4 @@
-"""What is shown in the terminal: log lines, results and traces, as they come."""
+"""The terminal: log lines, results, traces and metrics, printed as they arrive."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from serverless_instrument.local.environment.invocation import InvocationResult
     from serverless_instrument.local.view.otlp_data import Data
 
-# A pipe has no width; a table is cut beyond this.
+# A pipe has no width; tables for one are this wide at most.
 _PIPE_WIDTH = 240
 _SPAN_START = "serverless_instrument.span.start"
 
 
 class OutputError(Exception):
-    """Standard output cannot be written to, and not because its reader has left."""
+    """Standard output cannot be written to, for another reason than a closed pipe."""
 
 
 class Terminal:
-    """Writes to `file`; once that fails it goes quiet, and the run still ends in order.
+    """Writes to `file`; after a failed write nothing more is written, so the run ends in order.
 
     Attributes:
-        failure: why nothing is written any more; `BrokenPipeError` where the reader has left.
+        failure: the error of a failed write; `BrokenPipeError` where the pipe is closed.
     """
 
     def __init__(self, file: TextIO) -> None:
         if isinstance(file, io.TextIOWrapper):
-            # A bar or a log line that the terminal's encoding lacks must not end the run.
+            # A character that the terminal's encoding lacks must not end the run.
             file.reconfigure(errors="backslashreplace")
         self._file = file
         self._is_terminal = file.isatty()
@@ -52,21 +52,21 @@ class Terminal:
         )
         self.failure: OSError | None = None
 
-    def check(self) -> None:
+    def raise_failure(self) -> None:
         """Raise `OutputError` if writing has failed."""
         if self.failure is not None and not isinstance(self.failure, BrokenPipeError):
             raise OutputError(f"standard output cannot be written: {self.failure.strerror}")
 
-    def log(self, source: str, text: str) -> None:
-        """One log line, coloured by its level; an extension's says so."""
+    def print_log_line(self, source: str, text: str) -> None:
+        """One log line, coloured by its level, an extension's with its source."""
         line = Text.from_ansi(text) if self._is_terminal else Text(text)
-        line.style = levels.style(levels.of_line(text))
+        line.style = levels.style(levels.severity_of_line(text))
         if source != "function":
             line = Text(f"[{source}] ", style="dim").append_text(line)
         self._line(line)
 
-    def answer(self, result: InvocationResult) -> None:
-        """The function's result or its error document: to people laid out, to a pipe verbatim."""
+    def print_response(self, result: InvocationResult) -> None:
+        """The result or error document, formatted for a terminal, verbatim for a pipe."""
         text = result.response.decode("utf-8", "replace")
         label = Text("error" if result.error else "response", style="bold")
         label.stylize("red" if result.error else "green")
@@ -79,8 +79,8 @@ class Terminal:
                 pass
         self._line(Text(text))
 
-    def figures(self, result: InvocationResult) -> None:
-        """What the platform reports about an invocation that has ended."""
+    def print_report(self, result: InvocationResult) -> None:
+        """The figures of ``platform.report`` of an invocation that has ended."""
         parts = [
             result.status,
             f"request {result.request_id}",
@@ -92,7 +92,7 @@ class Terminal:
         parts.append(f"memory {result.max_memory_used_mb} MB")
         self._line(Text("  ".join(parts), style="dim"))
 
-    def record(self, record: Data) -> None:
+    def print_log_record(self, record: Data) -> None:
         """A log record as `otlp_data.log_record` makes it: time, level, function, text, trace."""
         time_unix_ns = record["timeUnixNano"] or record["observedTimeUnixNano"]
         moment = datetime.fromtimestamp(time_unix_ns / 1e9).astimezone()
@@ -115,43 +115,43 @@ class Terminal:
             parts.append(Text("\n" + stack.rstrip("\n"), style="dim"))
         self._line(Text.assemble(*parts))
 
-    def trace(self, spans: Sequence[Data]) -> None:
+    def print_trace(self, spans: Sequence[Data]) -> None:
         """A trace as a waterfall, after an empty line."""
         self._line(Text())
         self._print(trace_view.waterfall(spans, self._console.width))
 
-    def traces(self, spans: Sequence[Data]) -> None:
+    def print_traces(self, spans: Sequence[Data]) -> None:
         """Every trace among `spans`."""
         for trace in otlp_data.traces(spans):
-            self.trace(trace)
+            self.print_trace(trace)
 
-    def metrics(self, metrics: Sequence[Data]) -> None:
+    def print_metrics(self, metrics: Sequence[Data]) -> None:
         """Metrics, as `otlp_data.metric` makes them, as a table."""
-        table = metric_table.table(metrics, self._console.width)
+        table = metric_table.make_table(metrics, self._console.width)
         if table.row_count:
             self._line(Text())
             self._print(table)
 
-    def counts(self, spans: int, log_records: int, metrics: int) -> None:
-        """How much arrived."""
+    def print_counts(self, spans: int, log_records: int, metrics: int) -> None:
+        """The numbers of spans, log records and metrics that arrived."""
         self._line(Text())
         counts = f"received: {spans} span(s), {log_records} log record(s), {metrics} metric(s)"
         self._line(Text(counts, style="dim"))
 
-    def note(self, text: str) -> None:
-        """A remark of ours."""
+    def print_note(self, text: str) -> None:
+        """A line of the command itself."""
         self._line(Text(text, style="dim"))
 
-    def line_document(self, document: Any) -> None:
+    def print_json_line(self, document: Any) -> None:
         """One JSON document on one line."""
         self._write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
 
-    def document(self, document: Any) -> None:
+    def print_json(self, document: Any) -> None:
         """One JSON document."""
         self._write(json.dumps(document, indent=2) + "\n")
 
     def _line(self, text: Text) -> None:
-        """One line, never wrapped by us; to a pipe exactly the characters it has."""
+        """One line without wrapping; for a pipe exactly its characters."""
         if self._is_terminal:
             self._print(text, soft_wrap=True)
         else:
@@ -162,7 +162,7 @@ class Terminal:
             self._console.print(renderable, soft_wrap=soft_wrap)
         text = capture.get()
         if not self._is_terminal:
-            # Tables are padded to a rectangle; a pipe's reader has no use for that.
+            # Rich pads tables with spaces; a pipe gets none.
             text = "".join(line.rstrip() + "\n" for line in text.splitlines())
         self._write(text)
 
@@ -174,11 +174,11 @@ class Terminal:
             self._file.flush()
         except OSError as error:
             self.failure = error
-            silence(self._file)
+            redirect_to_null(self._file)
 
 
-def silence(file: TextIO) -> None:
-    """Point `file` at nothing, so that the interpreter's last flush does not fail.
+def redirect_to_null(file: TextIO) -> None:
+    """Redirect `file` to /dev/null, so that the interpreter's last flush does not fail.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _WIDEST_BAR, _NARROWEST_BAR, _GAP = 40, 10, 2
 _KIND_WIDTH = len("producer")
 _NS_PER_MS = 1_000_000
-# What tells spans of one name apart, most telling first.
-_TELLING = (
+# Attributes that distinguish spans of one name, the most useful first.
+_NOTED_ATTRIBUTES = (
     "error.type",
     "http.response.status_code",
     "faas.trigger",
@@ -46,8 +46,8 @@ def waterfall(spans: Sequence[Data], width: int) -> RenderableType:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     for column in range(4):
         table.add_column(no_wrap=True, justify="right" if column == 3 else "left")
-    # Where it is narrow the notes give way, before a name or a duration does.
-    table.add_column(no_wrap=True, max_width=max(width - _needed(rows, bar_width), 1))
+    # A narrow terminal cuts the notes before a name or a duration.
+    table.add_column(no_wrap=True, max_width=max(width - _width_without_notes(rows, bar_width), 1))
     for prefix, span in rows:
         table.add_row(*_row(prefix, span, begin_ns, total_ns, bar_width))
     heading = Text.assemble(
@@ -70,7 +70,7 @@ def _row(
     failed = span["status"]["code"] == "ERROR"
     color = "red" if failed else _COLORS.get(span["kind"], "cyan")
     name = prefix.copy().append(span["name"], style="bold red" if failed else "not dim")
-    # A span shorter than a character of the bar still has to be seen.
+    # A span shorter than one character of the bar is drawn that long.
     bar_end_ns = max(stop_ns - begin_ns, start_ns - begin_ns + total_ns // (bar_width * 2))
     bar = Bar(total_ns, start_ns - begin_ns, bar_end_ns, width=bar_width, color=color)
     kind = Text(span["kind"].lower(), style="dim")
@@ -81,8 +81,8 @@ def _duration(span: Data) -> str:
     return f"{(span['endTimeUnixNano'] - span['startTimeUnixNano']) / _NS_PER_MS:.2f} ms"
 
 
-def _needed(rows: Sequence[tuple[Text, Data]], bar_width: int) -> int:
-    """Columns that a row takes without its notes."""
+def _width_without_notes(rows: Sequence[tuple[Text, Data]], bar_width: int) -> int:
+    """Width of a row without its notes."""
     names = max(prefix.cell_len + cell_len(span["name"]) for prefix, span in rows)
     durations = max(len(_duration(span)) for _, span in rows)
     return names + _KIND_WIDTH + bar_width + durations + 4 * _GAP
@@ -91,7 +91,7 @@ def _needed(rows: Sequence[tuple[Text, Data]], bar_width: int) -> int:
 def in_tree_order(spans: Sequence[Data]) -> Iterator[tuple[str, Data]]:
     """(tree prefix, span), parents before children, siblings by start.
 
-    A span whose parent is not among `spans` is a root: its parent is somebody else's.
+    A span whose parent is not among `spans` is a root: another service has the parent.
     """
     known = {span["spanId"] for span in spans}
     children: dict[str | None, list[Data]] = {}
@@ -114,15 +114,15 @@ def in_tree_order(spans: Sequence[Data]) -> Iterator[tuple[str, Data]]:
                     below[position],
                 )
             )
-    # Spans that name each other as parents hang below no root; they are shown all the same.
+    # Spans that name each other as parents have no root; they are shown without a prefix.
     for leftover in children.values():
         yield from (("", span) for span in leftover)
 
 
 def _notes(span: Data) -> Text:
     attributes = span["attributes"]
-    told = [name for name in _TELLING if name in attributes]
-    notes = [f"{name.rpartition('.')[2]}={attributes[name]}" for name in told]
+    noted = [name for name in _NOTED_ATTRIBUTES if name in attributes]
+    notes = [f"{name.rpartition('.')[2]}={attributes[name]}" for name in noted]
     if span["links"]:
         notes.append(f"links={len(span['links'])}")
     notes += [event["name"] for event in span["events"]]

@@ -14,7 +14,7 @@ from serverless_instrument.local.apis.telemetry_subscription import (
     Subscription,
     SubscriptionError,
     TelemetryBuffer,
-    parse,
+    parse_subscription,
 )
 
 
@@ -32,7 +32,7 @@ def subscription(max_items: int = 1000, max_bytes: int = 262144) -> Subscription
 
 
 def test_defaults() -> None:
-    parsed = parse(request())
+    parsed = parse_subscription(request())
     assert parsed.types == ("platform", "function")
     assert parsed.uri == "http://sandbox.localdomain:4243/x"
     assert (parsed.max_items, parsed.max_bytes, parsed.timeout_ms) == (10_000, 262_144, 1_000)
@@ -40,7 +40,7 @@ def test_defaults() -> None:
 
 def test_buffering_as_asked_for() -> None:
     buffering = {"maxItems": 1000, "maxBytes": 1048576, "timeoutMs": 25}
-    parsed = parse(request(buffering=buffering))
+    parsed = parse_subscription(request(buffering=buffering))
     assert (parsed.max_items, parsed.max_bytes, parsed.timeout_ms) == (1000, 1048576, 25)
 
 
@@ -66,27 +66,27 @@ def test_buffering_as_asked_for() -> None:
 )
 def test_what_is_refused(body: bytes, complaint: str) -> None:
     with pytest.raises(SubscriptionError, match=complaint):
-        parse(body)
+        parse_subscription(body)
 
 
 def test_portion_is_due_at_its_first_events_timeout() -> None:
     buffer = TelemetryBuffer(subscription())
     assert buffer.due_s() is None
-    buffer.add(b"1", 10.0)
-    buffer.add(b"2", 10.09)
+    buffer.add_event(b"1", 10.0)
+    buffer.add_event(b"2", 10.09)
     assert buffer.due_s() == pytest.approx(10.1)
-    assert buffer.take() == [b"1", b"2"]
+    assert buffer.take_batch() == [b"1", b"2"]
     assert buffer.due_s() is None
 
 
 def test_portion_is_due_at_once_when_full() -> None:
     by_items = TelemetryBuffer(subscription(max_items=2))
-    by_items.add(b"1", 10.0)
+    by_items.add_event(b"1", 10.0)
     assert (by_items.due_s() or 0) > 10.0
-    by_items.add(b"2", 10.0)
+    by_items.add_event(b"2", 10.0)
     assert by_items.due_s() == 10.0
     by_bytes = TelemetryBuffer(subscription(max_bytes=10))
-    by_bytes.add(b"x" * 10, 10.0)
+    by_bytes.add_event(b"x" * 10, 10.0)
     assert by_bytes.due_s() == 10.0
 
 
@@ -94,10 +94,10 @@ def test_portion_is_due_at_once_when_full() -> None:
 def test_portions_keep_order_lose_nothing_and_hold_the_limits(items: list[bytes]) -> None:
     buffer = TelemetryBuffer(subscription(max_items=3, max_bytes=40))
     for item in items:
-        buffer.add(item, 0.0)
+        buffer.add_event(item, 0.0)
     portions = []
     while len(buffer):
-        portions.append(buffer.take())
+        portions.append(buffer.take_batch())
     assert [item for portion in portions for item in portion] == items
     for portion in portions:
         assert len(portion) <= 3
@@ -108,9 +108,9 @@ def test_what_no_longer_fits_is_counted(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(telemetry_subscription, "MAX_BUFFERED_BYTES", 10)
     buffer = TelemetryBuffer(subscription())
     for item in (b"12345", b"12345", b"123"):
-        buffer.add(item, 0.0)
-    assert buffer.take() == [b"12345", b"12345"]
-    assert buffer.take_dropped() == (1, 3)
-    assert buffer.take_dropped() == (0, 0)
-    buffer.add(b"123", 0.0)
-    assert buffer.take() == [b"123"]
+        buffer.add_event(item, 0.0)
+    assert buffer.take_batch() == [b"12345", b"12345"]
+    assert buffer.take_dropped_counts() == (1, 3)
+    assert buffer.take_dropped_counts() == (0, 0)
+    buffer.add_event(b"123", 0.0)
+    assert buffer.take_batch() == [b"123"]

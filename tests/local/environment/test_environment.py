@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serverless_instrument.local.layer import LayerError
+from serverless_instrument.local.function.layer import LayerError
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
 from tests.local.raw_layer import FUNCTIONS, RawLayer
 from tests.local.scenario import bare, eventually, process_state, run, runs

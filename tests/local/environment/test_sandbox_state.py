@@ -33,11 +33,11 @@ def test_runtime_steps(state: str, call: str) -> None:
     }
     runtime = RuntimeState(state)
     if (state, call) in allowed:
-        runtime.call(call)
+        runtime.apply_call(call)
         assert runtime.state == allowed[state, call]
         return
     with pytest.raises(RefusedError) as refused:
-        runtime.call(call)
+        runtime.apply_call(call)
     assert refused.value.status == 403
     assert refused.value.error_type == "InvalidStateTransition"
     assert f"from {state} to " in refused.value.message
@@ -59,11 +59,11 @@ def test_extension_steps(state: str, call: str) -> None:
     }
     one = extension(state)
     if (state, call) in allowed:
-        one.call(call)
+        one.apply_call(call)
         assert one.state == allowed[state, call]
         return
     with pytest.raises(RefusedError) as refused:
-        one.call(call)
+        one.apply_call(call)
     assert refused.value.error_type == "Extension.InvalidExtensionState"
     assert one.state == state
 
@@ -80,7 +80,7 @@ def test_event_goes_to_who_waits_and_subscribed(
     state: str, events: tuple[str, ...], delivered: bool
 ) -> None:
     one = extension(state, *events)
-    assert one.deliver({"eventType": "INVOKE"}) is delivered
+    assert one.deliver_event({"eventType": "INVOKE"}) is delivered
     assert (one.inbox is not None) is delivered
     assert one.state == (states.RUNNING if delivered else state)
 

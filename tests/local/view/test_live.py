@@ -79,26 +79,26 @@ def test_traces(wanted: Filter, changes: dict[str, Any], shown: bool) -> None:
 
 def test_a_trace_is_closed_when_its_outermost_span_is_there_and_nothing_comes() -> None:
     traces = OpenTraces()
-    assert traces.due_s() is None
+    assert traces.next_close_s() is None
     child = span("b", kind="CLIENT", parentSpanId="a")
-    traces.add(child, 10.0)
-    assert traces.take(14.9) == []
-    traces.add(span(), 14.9)
-    due_s = traces.due_s()
+    traces.add_span(child, 10.0)
+    assert traces.take_closed(14.9) == []
+    traces.add_span(span(), 14.9)
+    due_s = traces.next_close_s()
     assert due_s == pytest.approx(15.2)
-    assert traces.take(15.1) == []
-    assert traces.take(15.3) == [[child, span()]]
-    assert traces.due_s() is None
+    assert traces.take_closed(15.1) == []
+    assert traces.take_closed(15.3) == [[child, span()]]
+    assert traces.next_close_s() is None
 
 
 def test_a_trace_without_an_outermost_span_is_shown_in_the_end() -> None:
     traces = OpenTraces()
     child = span("b", kind="CLIENT", parentSpanId="a")
-    traces.add(child, 10.0)
+    traces.add_span(child, 10.0)
     other = span(traceId="ff")
-    traces.add(other, 10.0)
-    assert traces.take(11.0) == [[other]]
-    assert traces.take(15.1) == [[child]]
+    traces.add_span(other, 10.0)
+    assert traces.take_closed(11.0) == [[other]]
+    assert traces.take_closed(15.1) == [[child]]
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_levels(severity: int, name: str, style: str) -> None:
     ],
 )
 def test_the_level_that_a_line_names(text: str, severity: int) -> None:
-    assert levels.of_line(text) == severity
+    assert levels.severity_of_line(text) == severity

@@ -42,7 +42,7 @@ def measured(flushes: Sequence[Sequence[float]], *views: View) -> Series:
         for group in encode_metrics(data).resource_metrics:
             for scope in group.scope_metrics:
                 found += [otlp_data.metric(group.resource, scope.scope, m) for m in scope.metrics]
-    (series,) = metric_series.collect(found)
+    (series,) = metric_series.collect_series(found)
     return series
 
 
@@ -101,7 +101,7 @@ def test_deltas_add_up_while_of_gauges_and_totals_the_last_counts() -> None:
     for type_, temporality, expected in (("sum", 1, 7.5), ("sum", 2, 4.5), ("gauge", 0, 4.5)):
         points = (point(asInt="3"), point(asDouble=4.5))
         metrics = [metric(type_, each, temporality=temporality) for each in points]
-        (series,) = metric_series.collect(metrics)
+        (series,) = metric_series.collect_series(metrics)
         assert series.value() == expected
         assert series.distribution() is None
 
@@ -110,10 +110,10 @@ def test_series_differ_by_attributes_unit_and_type() -> None:
     one = metric("sum", point(asInt="1"), {"attributes": {"a": "1"}, "asInt": "1"})
     other = metric("sum", {"attributes": {"a": 1}, "asInt": "1"}, unit="s")
     third = metric("gauge", point(asInt="1"))
-    assert len(metric_series.collect([one, other, third, one])) == 4
+    assert len(metric_series.collect_series([one, other, third, one])) == 4
     same = [{"a": 1, "b": [2]}, {"b": [2], "a": 1}]
     points = [{"attributes": attributes, "asInt": "1"} for attributes in same]
-    (series,) = metric_series.collect([metric("sum", *points)])
+    (series,) = metric_series.collect_series([metric("sum", *points)])
     assert series.value() == 2
 
 

@@ -18,7 +18,7 @@ HTTP = {"faas.trigger": "http"}
 def lines(*metrics: dict[str, Any], width: int = 120, **options: Any) -> list[str]:
     console = Console(width=width, highlight=False, **options)
     with console.capture() as capture:
-        console.print(metric_table.table(metrics, width))
+        console.print(metric_table.make_table(metrics, width))
     return capture.get().splitlines()
 
 
@@ -148,7 +148,7 @@ def test_a_histogram_of_nothing() -> None:
 
 
 def test_nothing_but_the_forwarders_own() -> None:
-    assert metric_table.table([RUN[-1]], 80).row_count == 0
+    assert metric_table.make_table([RUN[-1]], 80).row_count == 0
 
 
 @given(

@@ -49,23 +49,23 @@ UNITS = ("s", "ms", "us", "ns", "min", "By", "MiBy", "1", "", "{order}", "EUR", 
     ],
 )
 def test_readable(value: float, unit: str, shown: str) -> None:
-    assert quantity.readable(value, unit) == shown
+    assert quantity.format_quantity(value, unit) == shown
 
 
 def test_share() -> None:
-    assert quantity.share(0.018125) == "1.81 %"
-    assert quantity.share(1) == "100 %"
+    assert quantity.format_percent(0.018125) == "1.81 %"
+    assert quantity.format_percent(1) == "100 %"
 
 
 @given(st.floats(allow_nan=True), st.sampled_from(UNITS))
 def test_any_number_is_shown_short(value: float, unit: str) -> None:
-    shown = quantity.readable(value, unit)
+    shown = quantity.format_quantity(value, unit)
     assert len(shown) <= len("-999,999,999,999,999 ") + 4
 
 
 @given(st.floats(1e-9, 1e6), st.sampled_from(["s", "ms", "By", "", "EUR"]))
 def test_what_is_shown_is_within_half_a_percent(value: float, unit: str) -> None:
-    shown = quantity.readable(value, unit)
+    shown = quantity.format_quantity(value, unit)
     found = re.fullmatch(r"([\d,.e+-]+) ?(\S*)", shown)
     assert found is not None
     sizes = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}

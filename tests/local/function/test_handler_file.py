@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.local.handler_file import HandlerError, check
+from serverless_instrument.local.function.handler_file import HandlerError, check_handler
 from tests.local.raw_layer import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     ],
 )
 def test_accepted_without_being_imported(handler: str) -> None:
-    check(handler, FUNCTIONS, [])
+    check_handler(handler, FUNCTIONS, [])
 
 
 @pytest.mark.parametrize("handler", ["app", "", ".", "app.", ".handler"])
 def test_no_function_name(handler: str) -> None:
     with pytest.raises(HandlerError, match="no function name; give MODULE"):
-        check(handler, FUNCTIONS, [])
+        check_handler(handler, FUNCTIONS, [])
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_no_function_name(handler: str) -> None:
 )
 def test_no_such_module(handler: str, file: str) -> None:
     with pytest.raises(HandlerError, match="no module at") as error:
-        check(handler, FUNCTIONS, [])
+        check_handler(handler, FUNCTIONS, [])
     assert file in str(error.value)
     assert handler in str(error.value)
 
 
 def test_module_elsewhere_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "shared.py").touch()
-    check("shared.handler", FUNCTIONS, [str(tmp_path)])
-    check("json.tool.main", FUNCTIONS, [sysconfig.get_path("stdlib")])
+    check_handler("shared.handler", FUNCTIONS, [str(tmp_path)])
+    check_handler("json.tool.main", FUNCTIONS, [sysconfig.get_path("stdlib")])

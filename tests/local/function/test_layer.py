@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.local import layer
+from serverless_instrument.local.function import layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,27 +33,27 @@ def archive(tmp_path: Path) -> Path:
 
 
 def test_zip_is_extracted_with_its_modes(archive: Path, tmp_path: Path) -> None:
-    opt = layer.prepare(archive, tmp_path, sys.executable, instrumented=True)
+    opt = layer.prepare_layer(archive, tmp_path, sys.executable, instrumented=True)
     assert os.access(opt / "extensions" / "ours", os.X_OK)
     assert (opt / "python" / "module.py").stat().st_mode & 0o777 == 0o644
-    assert layer.exec_wrapper(opt) == str(opt / "serverless-instrument")
-    assert [path.name for path in layer.extensions(opt)] == ["another", "ours"]
+    assert layer.find_exec_wrapper(opt) == str(opt / "serverless-instrument")
+    assert [path.name for path in layer.find_extensions(opt)] == ["another", "ours"]
 
 
 def test_directory_is_used_as_it_is(tmp_path: Path) -> None:
     directory = tmp_path / "layer"
     (directory / "extensions" / "subdirectory").mkdir(parents=True)
-    assert layer.prepare(directory, tmp_path, sys.executable, instrumented=True) == directory
-    assert layer.exec_wrapper(directory) is None
-    assert layer.extensions(directory) == []
+    assert layer.prepare_layer(directory, tmp_path, sys.executable, instrumented=True) == directory
+    assert layer.find_exec_wrapper(directory) is None
+    assert layer.find_extensions(directory) == []
 
 
 def test_installed_package_laid_out_as_a_layer(tmp_path: Path) -> None:
-    opt = layer.prepare(None, tmp_path, sys.executable, instrumented=True)
-    wrapper = layer.exec_wrapper(opt)
+    opt = layer.prepare_layer(None, tmp_path, sys.executable, instrumented=True)
+    wrapper = layer.find_exec_wrapper(opt)
     assert wrapper is not None
     assert os.access(wrapper, os.X_OK)
-    (launcher,) = layer.extensions(opt)
+    (launcher,) = layer.find_extensions(opt)
     assert launcher.name == "serverless-instrument"
     assert os.access(launcher, os.X_OK)
     root = str(opt / "python")
@@ -71,7 +71,7 @@ def test_installed_package_laid_out_as_a_layer(tmp_path: Path) -> None:
 
 
 def test_bare_function_gets_an_empty_opt(tmp_path: Path) -> None:
-    opt = layer.prepare(None, tmp_path, sys.executable, instrumented=False)
+    opt = layer.prepare_layer(None, tmp_path, sys.executable, instrumented=False)
     assert list(opt.iterdir()) == []
 
 
@@ -81,4 +81,4 @@ def test_layer_that_cannot_be_used_is_named(content: bytes | None, tmp_path: Pat
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(layer.LayerError, match=str(path)):
-        layer.prepare(path, tmp_path, sys.executable, instrumented=True)
+        layer.prepare_layer(path, tmp_path, sys.executable, instrumented=True)

@@ -136,7 +136,7 @@ def test_next_answers_with_its_own_identifier(raw_layer: RawLayer) -> None:
     assert event["eventType"] == "INVOKE"
 
 
-def test_registration_closes_with_initialisation(raw_layer: RawLayer) -> None:
+def test_registration_closes_with_initialization(raw_layer: RawLayer) -> None:
     orders = {
         "on_invoke": [
             register("latecomer", '{"events":[]}'),

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from serverless_instrument.local.config import (
+from serverless_instrument.local.function.config import (
     LocalConfig,
-    Place,
+    PlatformValues,
     extension_environment,
     function_arn,
     function_name,
     runtime_environment,
 )
 
-PLACE = Place(
+PLACE = PlatformValues(
     api_address="127.0.0.1:9001",
     opt=Path("/scratch/opt"),
     socket_path="/scratch/socket",

@@ -1,4 +1,4 @@
-"""Where a handler's code would be loaded from, without loading it."""
+"""A check that a handler's module exists, made without importing it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ if TYPE_CHECKING:
 
 
 class HandlerError(Exception):
-    """The handler setting cannot be right; the message names it and the remedy."""
+    """The handler setting names no module; the message gives the setting and the remedy."""
 
 
-def check(handler: str, directory: Path, search_path: Sequence[str]) -> None:
+def check_handler(handler: str, directory: Path, search_path: Sequence[str]) -> None:
     """Check that the module of `handler` exists, in `directory` or on `search_path`.
 
-    What is wrong inside the module is the function's own error and left to the runtime, as is
-    the function's name.
+    Errors inside the module and a wrong function name are the runtime's to report.
 
     Args:
         handler: ``app.handler``, ``dir/mod.handler`` or ``pkg.mod.handler``.
@@ -26,7 +25,7 @@ def check(handler: str, directory: Path, search_path: Sequence[str]) -> None:
         search_path: further directories that modules are imported from.
 
     Raises:
-        HandlerError: the setting has no dot, or no file answers to the module's name.
+        HandlerError: the setting has no dot, or no file has the module's name.
     """
     module, dot, function = handler.rpartition(".")
     if not (module and dot and function):

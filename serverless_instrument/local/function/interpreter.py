@@ -1,4 +1,4 @@
-"""What the interpreter of the runtime process is and has."""
+"""Version and packages of the interpreter that the runtime process uses."""
 
 from __future__ import annotations
 

@@ -11,23 +11,25 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Wakes whoever waits for a condition whenever the state may have changed.
+    """Wakes the waiters of conditions whenever the state may have changed.
 
-    Every transition of the sandbox is a plain assignment in the event loop followed by `notify`;
-    a waiter names the condition it needs, so none can miss an event that came early.
+    Every transition of an environment is a plain assignment in the event loop, followed by
+    `notify_waiters`. A waiter names the condition it needs, so it cannot miss an early event.
     """
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
 
-    def notify(self) -> None:
-        """Have every waiter look at its condition again."""
+    def notify_waiters(self) -> None:
+        """Make every waiter check its condition again."""
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def until(self, condition: Callable[[], bool], deadline_s: float | None = None) -> bool:
+    async def wait_until(
+        self, condition: Callable[[], bool], deadline_s: float | None = None
+    ) -> bool:
         """Wait until `condition` holds; False if it does not by `deadline_s` (`time.monotonic`)."""
         while not condition():
             remaining_s = None if deadline_s is None else deadline_s - time.monotonic()

@@ -1,4 +1,4 @@
-"""What stands for /opt: the content of a layer, or the installed package laid out as one."""
+"""The directory used as /opt: a layer's content, or the installed package laid out as a layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LayerError(Exception):
     """The layer cannot be used; the message names it and the remedy."""
 
 
-def prepare(layer: Path | None, scratch: Path, python: str, *, instrumented: bool) -> Path:
+def prepare_layer(layer: Path | None, scratch: Path, python: str, *, instrumented: bool) -> Path:
     """Path of the directory to use as /opt.
 
     A zip is extracted below `scratch`, a directory is used as it is, and without either the
@@ -43,13 +43,13 @@ def prepare(layer: Path | None, scratch: Path, python: str, *, instrumented: boo
     return opt
 
 
-def exec_wrapper(opt: Path) -> str | None:
+def find_exec_wrapper(opt: Path) -> str | None:
     """Path of the layer's exec wrapper, or None where the layer has none."""
     path = opt / WRAPPER
     return str(path) if path.is_file() else None
 
 
-def extensions(opt: Path) -> list[Path]:
+def find_extensions(opt: Path) -> list[Path]:
     """The layer's external extensions, in the order in which Lambda starts them."""
     directory = opt / EXTENSIONS
     if not directory.is_dir():
@@ -75,8 +75,8 @@ def _extract(archive: Path, opt: Path) -> None:
 
 
 def _lay_out_package(opt: Path, python: str) -> None:
-    """The installed package under the names that a layer has."""
-    package = Path(__file__).resolve().parents[1]
+    """Link the installed package under the names that a layer has."""
+    package = Path(__file__).resolve().parents[2]
     (opt / PYTHON).mkdir()
     (opt / PYTHON / package.name).symlink_to(package)
     (opt / WRAPPER).symlink_to(package / "wrapper" / "exec")

@@ -1,4 +1,4 @@
-"""What a local Lambda runs, and the environment variables its processes get. Pure."""
+"""Settings of a function, and the environment variables that its processes get. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
 FUNCTION_VERSION = "$LATEST"
 
-# The shell's own copies of what Lambda sets would mislead the function. PYTHONPATH is among them:
-# with it set the managed runtime leaves the layers off sys.path.
+# The shell's values of variables that Lambda sets are withheld from the function. PYTHONPATH is
+# one of them: where it is set, the managed runtime leaves the layers off sys.path.
 _LAMBDA_OWNED = re.compile(
     r"_|AWS_LAMBDA_|AWS_EXECUTION_ENV$|LAMBDA_|PYTHONPATH$|PYTHONHOME$|VIRTUAL_ENV$"
     r"|SERVERLESS_INSTRUMENT_(SOCKET|HANDLER|LOCAL_.*)$"
@@ -73,8 +73,8 @@ class LocalConfig:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where this run's pieces are: addresses, paths and names that differ from run to run."""
+class PlatformValues:
+    """Values that the platform assigns anew: addresses, paths, names and tokens."""
 
     api_address: str
     opt: Path
@@ -93,7 +93,7 @@ def function_name(config: LocalConfig) -> str:
 
 
 def region(config: LocalConfig, base_env: Mapping[str, str]) -> str:
-    """The region the function is told it runs in."""
+    """The region that ``AWS_REGION`` names: the function's, the developer's, or a default."""
     for source in (config.env, base_env):
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             if source.get(name):
@@ -109,7 +109,7 @@ def function_arn(config: LocalConfig, base_env: Mapping[str, str]) -> str:
 
 def runtime_environment(
     config: LocalConfig,
-    place: Place,
+    platform: PlatformValues,
     base_env: Mapping[str, str],
     *,
     runtime_directory: str,
@@ -131,16 +131,16 @@ def runtime_environment(
         "AWS_LAMBDA_FUNCTION_VERSION": FUNCTION_VERSION,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": place.log_stream,
-        "AWS_LAMBDA_METADATA_API": place.api_address,
-        "AWS_LAMBDA_METADATA_TOKEN": place.metadata_token,
-        "AWS_LAMBDA_RUNTIME_API": place.api_address,
+        "AWS_LAMBDA_LOG_STREAM_NAME": platform.log_stream,
+        "AWS_LAMBDA_METADATA_API": platform.api_address,
+        "AWS_LAMBDA_METADATA_TOKEN": platform.metadata_token,
+        "AWS_LAMBDA_RUNTIME_API": platform.api_address,
         "AWS_REGION": where,
         "LAMBDA_RUNTIME_DIR": runtime_directory,
         "LAMBDA_TASK_ROOT": str(config.directory.resolve()),
-        "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(place.opt),
+        "SERVERLESS_INSTRUMENT_LOCAL_OPT": str(platform.opt),
         "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": config.python,
-        "SERVERLESS_INSTRUMENT_SOCKET": place.socket_path,
+        "SERVERLESS_INSTRUMENT_SOCKET": platform.socket_path,
         "TZ": ":UTC",
         "_HANDLER": config.handler,
     }
@@ -150,7 +150,7 @@ def runtime_environment(
 
 
 def extension_environment(runtime: Mapping[str, str]) -> dict[str, str]:
-    """Environment of an extension: the runtime's without what is the runtime's own."""
+    """Environment of an extension: the runtime's without the variables reserved for a runtime."""
     return {
         name: value
         for name, value in runtime.items()
