@@ -19,7 +19,8 @@ from serverless_instrument.forwarder.delivery.delivery import Delivery
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
 from serverless_instrument.forwarder.delivery.flush_strategy import END, GO, SEND, FlushStrategy
 from serverless_instrument.forwarder.delivery.freeze_clock import FreezeClock
-from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS, Settings
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS
+from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.extensions_api import NextPoll
 from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
 

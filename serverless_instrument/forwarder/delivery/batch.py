@@ -6,6 +6,8 @@ metrics, of which a flush sends one point where many invocations measured.
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder.destinations.destination import METRICS
+from serverless_instrument.forwarder.exporter.export import Export
 from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
@@ -18,27 +20,6 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 4_000_000
 _ENVELOPE_BYTES = 64
 _RUNS_PER_REQUEST = 64
-_METRICS = "metrics"
-
-
-class Export:
-    """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
-
-    `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
-    one; `under_way` while the backend's thread is at it; `doubtful` of its items went out in
-    requests that nobody answered.
-    """
-
-    __slots__ = ("arrival", "body", "count", "doubtful", "route", "signal", "under_way")
-
-    def __init__(self, signal: str, body: bytes, count: int, route: str = "") -> None:
-        self.signal = signal
-        self.route = route or signal
-        self.body = body
-        self.count = count
-        self.arrival = 0
-        self.doubtful = 0
-        self.under_way = False
 
 
 class _Run:
@@ -115,7 +96,7 @@ class Batch:
         if not items:
             return
         self.resource = resource
-        if signal == _METRICS and self._merge_metrics:
+        if signal == METRICS and self._merge_metrics:
             self.metrics.add(resource, scope, items)
             return
         self.size_bytes += len(items)
@@ -176,7 +157,7 @@ class Batch:
     def _collect(self) -> None:
         # What there is may turn out to be no data point yet.
         if self._metrics and (collected := self._metrics.collect()):
-            self._runs.setdefault(_METRICS, []).extend([_Run(*each) for each in collected])
+            self._runs.setdefault(METRICS, []).extend([_Run(*each) for each in collected])
 
     def clear(self) -> int:
         """Forget everything; the number of items that there were."""

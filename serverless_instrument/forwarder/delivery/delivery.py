@@ -6,12 +6,13 @@ from posix import urandom
 from time import monotonic, time_ns
 
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.delivery.overflow import Overflow
 from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
-from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS
 from serverless_instrument.forwarder.exporter import otlp_http
 from serverless_instrument.forwarder.exporter.backend import Backend
+from serverless_instrument.forwarder.exporter.export import Export
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from serverless_instrument.forwarder.delivery.batch import Export
     from serverless_instrument.forwarder.delivery.delivery_counts import Tally
     from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
     from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
     from serverless_instrument.forwarder.delivery.spool import Spool
+    from serverless_instrument.forwarder.exporter.export import Export
 
 _KEPT = "kept in /tmp in case of a restart"
 

@@ -6,7 +6,8 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp-response; 413 is RFC 9110, se
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec import protobuf
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.exporter.export import Export
 
 _RESOURCE, _SCOPES, _ITEMS = 1, 2, 2
 _ITEM_TAG = b"\x12"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Export
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
 from serverless_instrument.forwarder.delivery.breaker import CLOSED, OPEN, PROBING, Breaker
-from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS, TRACES
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
+from serverless_instrument.forwarder.exporter.export import Export
 
 DEFAULT_LIMIT_BYTES = 8 * 1024 * 1024
 # A flood of lines must not push out the traces: where there is no room, the signal goes that has

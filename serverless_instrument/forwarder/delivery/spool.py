@@ -15,7 +15,7 @@ from serverless_instrument.forwarder.delivery.retry_queue import SHARES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.delivery.batch import Export
+    from serverless_instrument.forwarder.exporter.export import Export
 
 _SEGMENT_BYTES = 2 * 1024 * 1024
 _READ_BYTES = 1024 * 1024

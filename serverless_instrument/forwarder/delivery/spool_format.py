@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 from binascii import crc32
 
-from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Export
-from serverless_instrument.forwarder.destinations.settings import SIGNALS
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
+from serverless_instrument.forwarder.destinations.destination import SIGNALS
+from serverless_instrument.forwarder.exporter.export import Export
 
 _MAGIC = b"SISP"
 _VERSION = 1

@@ -5,15 +5,15 @@ from __future__ import annotations
 import _thread
 from _queue import SimpleQueue
 
-from serverless_instrument.forwarder.destinations.settings import METRICS
+from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.exporter import otlp_http
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_instrument.forwarder.delivery.batch import Export
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
     from serverless_instrument.forwarder.exporter.otlp_http import Verdict
 
     Result = tuple[Export, Destination, Verdict]

@@ -10,8 +10,8 @@ from serverless_instrument.forwarder.http1 import BadResponseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.delivery.batch import Export
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
     from serverless_instrument.forwarder.exporter.otlp_http import Verdict
     from serverless_instrument.forwarder.exporter.secret_reader import SecretReader
 

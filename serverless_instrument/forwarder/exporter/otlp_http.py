@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from serverless_instrument.forwarder.delivery.batch import Export
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
 
 DELIVERED, RETRY, REJECTED = "delivered", "retry", "rejected"
 # https://opentelemetry.io/docs/specs/otlp/#failures-1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from serverless_instrument.forwarder.codec.protobuf import attribute
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.forwarder.destinations.settings import METRICS
+from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.metrics.metric_series import EXPONENTIAL_HISTOGRAM, HISTOGRAM
 from serverless_instrument.wire import field
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from serverless_instrument.forwarder.codec.protobuf import attribute
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.forwarder.destinations.settings import METRICS
+from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.inputs import statsd
 from serverless_instrument.forwarder.metrics import distribution
 from serverless_instrument.forwarder.metrics.metric_points import Number

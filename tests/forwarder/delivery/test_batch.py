@@ -12,7 +12,7 @@ from tests.forwarder import encoded
 from tests.forwarder.encoded import Item
 
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.delivery.batch import Export
+    from serverless_instrument.forwarder.exporter.export import Export
 
 # signal, service, scope, schema URL, names
 ENTRIES = st.lists(

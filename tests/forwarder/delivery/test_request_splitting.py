@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.delivery.request_splitting import halves
+from serverless_instrument.forwarder.exporter.export import Export
 from tests.forwarder import encoded
 from tests.forwarder.encoded import NAMES, SIGNALS
 

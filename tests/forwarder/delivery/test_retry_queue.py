@@ -6,8 +6,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Export
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
 from serverless_instrument.forwarder.delivery.retry_queue import NEVER, RetryQueue, joined
+from serverless_instrument.forwarder.exporter.export import Export
 
 MIB = 1024 * 1024
 

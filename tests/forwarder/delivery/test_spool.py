@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.forwarder.delivery import spool_format
-from serverless_instrument.forwarder.delivery.batch import Export
 from serverless_instrument.forwarder.delivery.spool import Spool
+from serverless_instrument.forwarder.exporter.export import Export
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.forwarder.delivery.batch import Export
 from serverless_instrument.forwarder.destinations.settings import Settings
+from serverless_instrument.forwarder.exporter.export import Export
 from serverless_instrument.forwarder.exporter.otlp_exporter import Poster
 from serverless_instrument.forwarder.exporter.otlp_http import DELIVERED, REJECTED, RETRY
 from tests.forwarder import otlp_backend

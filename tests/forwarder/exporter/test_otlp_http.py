@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from serverless_instrument import __version__
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.exporter.otlp_http import (
     DELIVERED,
@@ -32,6 +32,7 @@ from tests.forwarder import encoded
 
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
 
 
 class Parsed(BaseHTTPRequestHandler):
