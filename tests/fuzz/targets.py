@@ -84,10 +84,10 @@ def telemetry(data: bytes) -> None:
     bodies = [data]
     parser = RequestParser()
     try:
-        parser.feed(data)
+        parser.receive_data(data)
         if parser.complete:
             bodies.append(bytes(parser.body))
-            parser.following()
+            parser.next_parser()
     except BadMessageError:
         pass
     for body in bodies:
@@ -109,8 +109,8 @@ def response(data: bytes) -> None:
     parser = ResponseParser()
     try:
         half = len(data) // 2
-        parser.feed(data[:half])
-        parser.feed(data[half:])
+        parser.receive_data(data[:half])
+        parser.receive_data(data[half:])
         parser.end_of_stream()
     except BadMessageError:
         return

@@ -119,7 +119,7 @@ class Link:
                 except TimeoutError:
                     continue  # the patience decides: what was frozen away does not count
                 if data:
-                    parser.feed(data)
+                    parser.receive_data(data)
                 elif parser.started:
                     parser.end_of_stream()
                 else:

@@ -41,7 +41,7 @@ def establish(
             data = connection.recv(_READ_BYTES)
             if not data:
                 raise ProxyError(f"{proxy} closed the connection")
-            parser.feed(data)
+            parser.receive_data(data)
             if parser.status_known and parser.status >= 300:
                 break  # its page is nobody's interest
     except BadResponseError as error:
