@@ -62,6 +62,11 @@ def request(
     headers["content-length"] = str(len(body))
     if sign is not None:
         headers.update(sign(headers, body))
+    return post_request(destination, headers, body)
+
+
+def post_request(destination: Destination, headers: dict[str, str], body: bytes) -> bytes:
+    """A whole POST request to `destination`, in the form that its proxy wants if it has one."""
     target, proxy = destination.path, destination.proxy
     if proxy is not None and not destination.secure:
         # A proxy is told the whole URL (RFC 9112, section 3.2.2).

@@ -6,6 +6,7 @@ from time import time
 
 from serverless_instrument.forwarder.destinations import headers_secret
 from serverless_instrument.forwarder.destinations.headers_secret import SecretError
+from serverless_instrument.forwarder.exporter import otlp_http
 from serverless_instrument.forwarder.exporter.http_connection import Link
 from serverless_instrument.forwarder.exporter.signed_request import signer
 from serverless_instrument.forwarder.http1 import BadResponseError
@@ -54,13 +55,8 @@ class SecretReader:
     def _read(self, give_up_at_s: float) -> dict[str, str]:
         fields, body = headers_secret.request(self._arn, self._where)
         fields.update(signer(self._where)(fields, body))
-        target, proxy = self._where.path, self._where.proxy
-        if proxy is not None and not self._where.secure:
-            target = f"http://{self._where.authority()}{target}"
-            if proxy.authorization:
-                fields["proxy-authorization"] = proxy.authorization
-        lines = [f"POST {target} HTTP/1.1", *[f"{n}: {v}" for n, v in fields.items()]]
-        message = "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+        fields["connection"] = "close"
+        message = otlp_http.post_request(self._where, fields, body)
         # A connection of its own: it is of use once in an environment's life.
         link = Link(self._where)
         try:
