@@ -9,6 +9,7 @@ from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
 from serverless_instrument.forwarder.metrics.metric_points import Number
 from serverless_instrument.forwarder.metrics.metric_series import GAUGE
 from serverless_instrument.forwarder.telemetry_api import platform_events
+from serverless_instrument.histogram_bounds import BYTES, SECONDS
 from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, __version__, field
 
 TYPE_CHECKING = False
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 SCOPE = field(
     b"\x0a", field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode())
 )
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-# The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
-BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
 _RATIO = tuple([step / 20 for step in range(1, 21)])
 # Lambda allows an environment 1,024 of either.
 _COUNTS = tuple([float(1 << shift) for shift in range(11)])

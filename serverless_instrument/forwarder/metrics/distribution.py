@@ -6,6 +6,7 @@ from bisect import bisect_left
 from math import frexp, ldexp, log
 from struct import pack
 
+from serverless_instrument import histogram_bounds
 from serverless_instrument.forwarder.codec import protobuf
 from serverless_instrument.forwarder.metrics import exponential_buckets
 from serverless_instrument.forwarder.metrics.metric_points import ExponentialHistogram, Histogram
@@ -24,13 +25,10 @@ MOST_TIMES = 1_000_000_000
 
 # The number of a ``HistogramDataPoint``'s field.
 _EXPLICIT_BOUNDS = 7
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation,
-# made for milliseconds, and the conventions' for seconds; of bytes, powers of four from 1 KiB up.
-_DEFAULT = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
 _BOUNDS: dict[str, tuple[float, ...]] = {
-    "s": (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
-    "us": tuple([bound * 1000 for bound in _DEFAULT]),
-    "By": tuple([float(1 << shift) for shift in range(10, 35, 2)]),
+    "s": histogram_bounds.SECONDS,
+    "us": tuple([bound * 1000 for bound in histogram_bounds.DEFAULT]),
+    "By": histogram_bounds.BYTES,
     "%": tuple([float(step) for step in range(5, 101, 5)]),
 }
 
@@ -66,7 +64,7 @@ def histogram(
 
 
 def _explicit(pairs: Pairs, unit: str) -> Histogram:
-    bounds = _BOUNDS.get(unit, _DEFAULT)
+    bounds = _BOUNDS.get(unit, histogram_bounds.DEFAULT)
     point = Histogram()
     point.take(_EXPLICIT_BOUNDS, protobuf.BYTES, pack(f"<{len(bounds)}d", *bounds))
     point.counts = [0] * (len(bounds) + 1)

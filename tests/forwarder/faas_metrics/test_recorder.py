@@ -12,10 +12,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.faas_metrics import proc_stats
-from serverless_instrument.forwarder.faas_metrics.recorder import BYTES, SECONDS, FaasMetrics
+from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.outcomes.outcomes import Endings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
+from serverless_instrument.histogram_bounds import BYTES, SECONDS
 from tests.forwarder import encoded
 
 NOW_NS = 1_700_000_000_000_000_000
