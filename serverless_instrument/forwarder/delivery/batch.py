@@ -97,7 +97,7 @@ class Batch:
             return
         self.resource = resource
         if signal == METRICS and self._merge_metrics:
-            self.metrics.add(resource, scope, items)
+            self.metrics.add_items(resource, scope, items)
             return
         self.size_bytes += len(items)
         key = (signal, resource, scope)
@@ -126,10 +126,7 @@ class Batch:
 
     def lost_metrics(self) -> dict[str, int]:
         """By reason, what was lost in merging since the last call."""
-        if self._metrics is None or not self._metrics.dropped:
-            return {}
-        lost, self._metrics.dropped = self._metrics.dropped, {}
-        return lost
+        return {} if self._metrics is None else self._metrics.take_dropped()
 
     def take(self) -> list[Export]:
         """Everything, as requests."""
@@ -156,7 +153,7 @@ class Batch:
 
     def _collect(self) -> None:
         # What there is may turn out to be no data point yet.
-        if self._metrics and (collected := self._metrics.collect()):
+        if self._metrics and (collected := self._metrics.collect_metrics()):
             self._runs.setdefault(METRICS, []).extend([_Run(*each) for each in collected])
 
     def clear(self) -> int:

@@ -5,10 +5,8 @@ The parser is loaded with the first line.
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import attribute
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
 from serverless_instrument.forwarder.destinations.destination import METRICS
-from serverless_instrument.forwarder.metrics.metric_series import EXPONENTIAL_HISTOGRAM, HISTOGRAM
 from serverless_instrument.wire import field
 
 TYPE_CHECKING = False
@@ -70,9 +68,10 @@ class EmfMetrics:
 
     def _add(self, measurement: emf.Measurement, resource: bytes, scope: bytes) -> None:
         from serverless_instrument.forwarder.metrics import distribution
+        from serverless_instrument.forwarder.metrics.metric_points import encode_attributes
 
         unit = measurement.unit
-        point = distribution.histogram(
+        point = distribution.histogram_point(
             measurement.pairs, unit, measurement.time_unix_ns, exponential=self._exponential
         )
         if measurement.total is not None:
@@ -81,9 +80,10 @@ class EmfMetrics:
             point.least = float(measurement.least)
         if measurement.most is not None:
             point.most = float(measurement.most)
-        attributes = tuple(sorted([attribute(*pair) for pair in measurement.attributes.items()]))
-        kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
-        self._batch.metrics.record(resource, scope, measurement.name, unit, kind, point, attributes)
+        attributes = encode_attributes(measurement.attributes)
+        self._batch.metrics.add_point(
+            resource, scope, measurement.name, unit, point.kind, point, attributes
+        )
 
     def _scope(self, namespace: str) -> bytes:
         scope = self._scopes.get(namespace, b"")

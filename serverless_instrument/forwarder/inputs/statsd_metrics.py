@@ -8,17 +8,15 @@ a gauge: how many different members this environment has seen since the last flu
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import attribute
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
 from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.inputs import statsd
 from serverless_instrument.forwarder.metrics import distribution
-from serverless_instrument.forwarder.metrics.metric_points import Number
-from serverless_instrument.forwarder.metrics.metric_series import (
-    EXPONENTIAL_HISTOGRAM,
+from serverless_instrument.forwarder.metrics.metric_points import (
     GAUGE,
-    HISTOGRAM,
     SUM,
+    Number,
+    encode_attributes,
 )
 from serverless_instrument.wire import __version__, field
 
@@ -113,16 +111,16 @@ class StatsdMetrics:
         self._counts.add(tally.DROPPED, datagrams, METRICS, tally.STATSD_OVERRUN)
 
     def _take(self, measurement: statsd.Measurement, resource: bytes, time_unix_ns: int) -> None:
-        attributes = tuple(sorted([attribute(*pair) for pair in measurement.attributes.items()]))
+        attributes = encode_attributes(measurement.attributes)
         series = measurement.name, attributes
         monotonic = False
         point: Point | None
         if measurement.kind == statsd.HISTOGRAM:
-            kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
             pairs = [(value, self._times(measurement.weight)) for value in measurement.values]
-            point = distribution.histogram(
+            point = distribution.histogram_point(
                 pairs, measurement.unit, time_unix_ns, exponential=self._exponential
             )
+            kind = point.kind
         elif measurement.kind == statsd.COUNTER:
             kind = SUM
             monotonic = self._only_grows(measurement)
@@ -135,7 +133,7 @@ class StatsdMetrics:
         if point is None:
             self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
             return
-        self._batch.metrics.record(
+        self._batch.metrics.add_point(
             resource,
             SCOPE,
             measurement.name,
