@@ -5,17 +5,14 @@ Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/t
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import attribute, fields
-from serverless_instrument.wire import __version__, field
+from serverless_instrument.forwarder.codec.protobuf import attribute, fields, instrumentation_scope
+from serverless_instrument.wire import field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SCOPE = field(
-    b"\x0a",
-    field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode()),
-)
+SCOPE = instrumentation_scope("serverless_instrument")
 INTERNAL, SERVER = 1, 2
 # In a ``Status``: its code, ERROR.
 _ERROR = b"\x18\x02"

@@ -192,9 +192,9 @@ class Delivery:
             )
 
     def _cut(self, export: Export, verdict: Verdict) -> None:
-        from serverless_instrument.forwarder.delivery.request_splitting import halves
+        from serverless_instrument.forwarder.delivery.request_splitting import split_in_two
 
-        parts = halves(export)
+        parts = split_in_two(export)
         self._queue.too_large(export, parts)
         if parts:
             self.tally.add(tally.RETRIED, export.count, export.signal)
@@ -212,7 +212,7 @@ class Delivery:
         self.batch.frames = 0
         self._count_dropped()
         since_unix_ns, self._reported_unix_ns = self._reported_unix_ns, time_ns()
-        items = self_report.metrics(
+        items = self_report.encode_metrics(
             self.tally.unreported(),
             self._queue.size_bytes + self._overflow.size_bytes,
             since_unix_ns,

@@ -45,7 +45,7 @@ def request(
     if destination.json:
         from serverless_instrument.forwarder.codec import otlp_json
 
-        content_type, body = "application/json", otlp_json.convert(export.signal, body)
+        content_type, body = "application/json", otlp_json.encode_json(export.signal, body)
     headers = {
         "host": destination.authority(),
         "user-agent": f"serverless-instrument/{__version__}",

@@ -5,9 +5,9 @@ The parser is loaded with the first line.
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
 from serverless_instrument.forwarder.destinations.destination import METRICS
-from serverless_instrument.wire import field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class EmfMetrics:
     def _scope(self, namespace: str) -> bytes:
         scope = self._scopes.get(namespace, b"")
         if not scope and len(self._scopes) < _MOST_NAMESPACES:
-            scope = field(b"\x0a", field(b"\x0a", namespace.encode()))
+            scope = instrumentation_scope(namespace, version="")
             self._scopes[namespace] = scope
         if not scope:
             self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)

@@ -5,7 +5,7 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.forwarder.codec.export_request import count_items
 from serverless_instrument.forwarder.destinations.destination import SIGNALS
 from serverless_instrument.forwarder.http1_server import BODY_LIMIT_BYTES, response
 from serverless_instrument.wire import field
@@ -47,7 +47,8 @@ def parse_export(parser: RequestParser) -> tuple[str, bytes, int]:
         )
     body = _decompressed(bytes(parser.body), parser.headers.get("content-encoding", ""))
     try:
-        return signal, body, _items(body)
+        # Bodies are joined with others: one that is no message would spoil them.
+        return signal, body, count_items(body)
     except ValueError as error:
         raise BadRequestError(400, f"the body is no export request: {error}") from None
 
@@ -74,32 +75,6 @@ def _decompressed(body: bytes, coding: str) -> bytes:
     if not decompressor.eof:
         raise BadRequestError(400, "the body's gzip is cut off")
     return plain
-
-
-def _items(body: bytes) -> int:
-    """Spans, log records or metrics in `body`.
-
-    Bodies are joined, so one that is no message would spoil those of others: it is walked down to
-    the items (resource_spans = 1, scope_spans = 2, spans = 2, and so for logs and metrics).
-
-    Raises:
-        ValueError: it is no such message.
-    """
-    count = 0
-    for resource in _parts(body, 1, only=True):
-        for scope in _parts(resource, 2):
-            count += len(_parts(scope, 2))
-    return count
-
-
-def _parts(data: bytes, number: int, *, only: bool = False) -> list[bytes]:
-    found = []
-    for found_number, _, value in protobuf.fields(data):
-        if found_number == number and isinstance(value, bytes):
-            found.append(value)
-        elif only or found_number == number:
-            raise ValueError(f"unexpected field {found_number}")
-    return found
 
 
 def success_response(*, keep_alive: bool) -> bytes:

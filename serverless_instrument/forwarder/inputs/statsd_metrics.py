@@ -8,6 +8,7 @@ a gauge: how many different members this environment has seen since the last flu
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
 from serverless_instrument.forwarder.delivery import delivery_counts as tally
 from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.inputs import statsd
@@ -18,7 +19,6 @@ from serverless_instrument.forwarder.metrics.metric_points import (
     Number,
     encode_attributes,
 )
-from serverless_instrument.wire import __version__, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
     Series = tuple[str, Attributes]
 
-SCOPE = field(
-    b"\x0a",
-    field(b"\x0a", b"serverless_instrument.statsd") + field(b"\x12", __version__.encode()),
-)
+SCOPE = instrumentation_scope("serverless_instrument.statsd")
 # As many as one metric may have series: `metric_aggregation.CARDINALITY_LIMIT`.
 _MOST_GAUGES, _MOST_DECREASED = 2000, 2000
 # Of all sets together; 64 bits of each member are kept.

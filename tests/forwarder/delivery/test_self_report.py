@@ -29,7 +29,7 @@ def counted() -> Tally:
 
 
 def parsed(counts: Tally) -> dict[str, Metric]:
-    encoded = self_report.scope() + self_report.metrics(counts.unreported(), 77, 1000, 2000)
+    encoded = self_report.scope() + self_report.encode_metrics(counts.unreported(), 77, 1000, 2000)
     message = ScopeMetrics.FromString(encoded)
     assert message.scope.name == "serverless_instrument.forwarder"
     assert message.scope.version == __version__
