@@ -94,7 +94,7 @@ class Metrics:
                 self._report,
                 exponential=self._exponential,
             )
-            telemetry.logs.emf = emf.line
+            telemetry.logs.emf = emf.add_line
 
     def receive(self, resource: bytes, *, whole: bool) -> None:
         """Read StatsD; everything there is if `whole`."""

@@ -44,7 +44,7 @@ class Receiving:
         self.events = platform_events.Dispatch()
         settings = LogSettings(ENVIRON, has_destination=True, takes_metrics=True)
         self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
-        self.logs.emf = EmfMetrics(self.batch, tally.Tally(), lambda _, __: None).line
+        self.logs.emf = EmfMetrics(self.batch, tally.Tally(), lambda _, __: None).add_line
         self.endings = Endings(ENVIRON, self.batch, 1)
         self.intake = Intake(self.batch)
         self.intake.logs, self.intake.endings = self.logs, self.endings
@@ -152,7 +152,7 @@ def emf(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     metrics = Metrics(exponential=len(data) % 2 == 1)
     for line in (text, *[line.replace("?", text) for line in _EMF_AROUND]):
-        metrics.emf.line(line, b"", NOW_NS)
+        metrics.emf.add_line(line, b"", NOW_NS)
     metrics.finish()
 
 
@@ -160,9 +160,9 @@ def statsd(data: bytes) -> None:
     """Datagrams of StatsD and DogStatsD, over two flushes."""
     metrics = Metrics(exponential=len(data) % 2 == 1)
     for datagram in data.split(b"\0"):
-        metrics.statsd.datagram(datagram, b"", NOW_NS)
+        metrics.statsd.add_datagram(datagram, b"", NOW_NS)
     metrics.finish()
-    metrics.statsd.datagram(data, b"", NOW_NS)
+    metrics.statsd.add_datagram(data, b"", NOW_NS)
     metrics.finish()
 
 

@@ -1,4 +1,4 @@
-"""Metrics of the embedded metric format among those of the batch; pure.
+"""Adds metrics of the embedded metric format to the batch; pure.
 
 The parser is loaded with the first line.
 """
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery.batch import Batch
     from serverless_instrument.forwarder.delivery.delivery_counts import Tally
-    from serverless_instrument.forwarder.inputs import emf
+    from serverless_instrument.forwarder.inputs.emf_values import Measurement
 
-# One or two are usual; one that is made of a value must not fill the memory.
-_MOST_NAMESPACES = 100
+# One or two are usual; namespaces that are made of a value must not fill the memory.
+_MAX_NAMESPACES = 100
 _SHOWN_CHARACTERS = 200
 
 
 class EmfMetrics:
-    """Takes lines; what is malformed in them is counted, and the first of it told.
+    """Adds the metrics of lines to a batch; malformed parts are counted, and the first reported.
 
     Args:
-        batch: takes the metrics.
-        counts: told of what is dropped.
+        batch: the metrics are added to it.
+        counts: counts what is dropped.
         report: see `Delivery`.
-        exponential: the kind of histograms.
+        exponential: whether histograms have exponential buckets.
     """
 
     __slots__ = ("_batch", "_counts", "_exponential", "_report", "_scopes")
@@ -48,15 +48,15 @@ class EmfMetrics:
         self._exponential = exponential
         self._scopes: dict[str, bytes] = {}
 
-    def line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
-        """Take the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
+    def add_line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
+        """Add the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
         from serverless_instrument.forwarder.inputs import emf
 
-        found, defects = emf.parse(text, time_unix_ns)
+        found, defects = emf.parse_line(text, time_unix_ns)
         for measurement in found:
             scope = self._scope(measurement.namespace)
             if scope:
-                self._add(measurement, resource, scope)
+                self._add_measurement(measurement, resource, scope)
         if defects:
             self._counts.add(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
             shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
@@ -66,7 +66,7 @@ class EmfMetrics:
                 f"{shown[:_SHOWN_CHARACTERS]}",
             )
 
-    def _add(self, measurement: emf.Measurement, resource: bytes, scope: bytes) -> None:
+    def _add_measurement(self, measurement: Measurement, resource: bytes, scope: bytes) -> None:
         from serverless_instrument.forwarder.metrics import distribution
         from serverless_instrument.forwarder.metrics.metric_points import encode_attributes
 
@@ -87,7 +87,7 @@ class EmfMetrics:
 
     def _scope(self, namespace: str) -> bytes:
         scope = self._scopes.get(namespace, b"")
-        if not scope and len(self._scopes) < _MOST_NAMESPACES:
+        if not scope and len(self._scopes) < _MAX_NAMESPACES:
             scope = instrumentation_scope(namespace, version="")
             self._scopes[namespace] = scope
         if not scope:

@@ -38,7 +38,7 @@ class Forwarding:
         self.settings = LogSettings(environ, has_destination=logs, takes_metrics=True)
         self._logs = LogIntake(self.settings, {}, self.batch, report)
         if self.settings.emf:
-            self._logs.emf = EmfMetrics(self.batch, self.counts, report).line
+            self._logs.emf = EmfMetrics(self.batch, self.counts, report).add_line
         self._intake, self._session = Intake(self.batch), Session()
         self._intake.logs = self._logs
         self.feed(encoded.hello())
@@ -93,7 +93,7 @@ def test_histograms_may_be_exponential() -> None:
     metrics = EmfMetrics(batch, tally.Tally(), lambda _, __: None, exponential=True)
     value = {"Values": [0, 2], "Counts": [3, 4], "Sum": 8.5, "Min": 0, "Max": 2.1, "Count": 7}
     for _ in range(2):
-        metrics.line(line(time=value), encoded.resource(), NOW_NS)
+        metrics.add_line(line(time=value), encoded.resource(), NOW_NS)
     (series,) = measured.of_batch(batch)
     point = series.point
     assert (series.kind, point.count, point.sum, point.zero_count) == (

@@ -29,10 +29,10 @@ class Statsd:
 
     def send(self, *datagrams: str) -> None:
         for datagram in datagrams:
-            self._metrics.datagram(datagram.encode(), encoded.resource(), NOW_NS)
+            self._metrics.add_datagram(datagram.encode(), encoded.resource(), NOW_NS)
 
     def lose(self, count: int) -> None:
-        self._metrics.overran(count)
+        self._metrics.count_overrun(count)
 
     def flush(self) -> list[measured.Series]:
         return measured.of_batch(self.batch)
