@@ -69,7 +69,7 @@ def _as_built(resource_bytes: bytes, spans: list[bytes]) -> tuple[int, float, by
     started = process_time_ns()
     for start in range(0, len(stream), 65536):
         intake.feed(session, stream[start : start + 65536])
-    exports = batch.take()
+    exports = batch.take_exports()
     took_ms = (process_time_ns() - started) / 1e6
     assert exports[0].signal == destination.TRACES
     return len(stream), took_ms, b"".join(export.body for export in exports)

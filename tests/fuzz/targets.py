@@ -61,7 +61,7 @@ class Receiving:
         self.logs.release(1e9, 10**18)
         self.logs.release_all(10**18, last=True)
         self.endings.settle()
-        sent = sum(len(export.body) for export in self.batch.take())
+        sent = sum(len(export.body) for export in self.batch.take_exports())
         assert sent <= 8 * size_bytes + _OVERHEAD_BYTES, (sent, size_bytes)
 
 
@@ -135,7 +135,7 @@ class Metrics:
 
     def finish(self) -> None:
         """A flush: what has been taken can be sent, and read."""
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             for series in measured.of_requests([export.body]):
                 assert series.metric.name
                 if series.kind == "histogram":
@@ -144,7 +144,7 @@ class Metrics:
                     point = series.point
                     sides = (*point.positive.bucket_counts, *point.negative.bucket_counts)
                     assert sum(sides) + point.zero_count == point.count > 0
-        assert all(number > 0 for number in self.counts.unreported().values())
+        assert all(number > 0 for number in self.counts.take_unreported().values())
 
 
 def emf(data: bytes) -> None:

@@ -91,7 +91,9 @@ class Batch:
             self._metrics = Aggregation()
         return self._metrics
 
-    def add(self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int) -> None:
+    def add_items(
+        self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int
+    ) -> None:
         """Take `count` tagged items of one resource and scope, as in `wire.unpack_batch`."""
         if not items:
             return
@@ -124,11 +126,11 @@ class Batch:
             self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)
 
-    def lost_metrics(self) -> dict[str, int]:
+    def take_lost_metrics(self) -> dict[str, int]:
         """By reason, what was lost in merging since the last call."""
         return {} if self._metrics is None else self._metrics.take_dropped()
 
-    def take(self) -> list[Export]:
+    def take_exports(self) -> list[Export]:
         """Everything, as requests."""
         self._collect()
         exports = []

@@ -52,27 +52,27 @@ class Breaker:
         """Whether one request may be sent now."""
         return self.state == CLOSED or (self.state == OPEN and now_s >= self.open_until_s)
 
-    def sent(self) -> None:
+    def record_sent(self) -> None:
         """One request is on its way."""
         aside = self.state == CLOSED and self._aside > 0
         self._aside -= aside
         self._advance("sent aside" if aside else "sent")
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """The backend took it, or refused it for good: it is there."""
         if self.state == BUSY:
             self._overruns = 0
         self._backoff_s = 0.0
         self._advance("answered")
 
-    def overran(self) -> None:
+    def record_overrun(self) -> None:
         """What is on its way has had its share of billed time."""
         if self.state == BUSY:
             self._overruns = min(self._overruns + 1, _MOST_DOUBLINGS)
             self._aside = (1 << self._overruns) - 1
             self._advance("overran")
 
-    def failed(self, now_s: float, random: float, retry_after_s: float | None) -> None:
+    def record_failure(self, now_s: float, random: float, retry_after_s: float | None) -> None:
         """Stay open, longer with every attempt that failed.
 
         `random` is from 0 to 1 and spreads many environments' attempts; `retry_after_s` is what
@@ -85,7 +85,7 @@ class Breaker:
         self.open_until_s = now_s + max(wait_s, retry_after_s or 0.0)
         self._advance("failed")
 
-    def drain(self) -> None:
+    def start_draining(self) -> None:
         """There will be no later: forget what was, and try again soon after each failure."""
         self._draining = True
         self._aside = 0

@@ -69,7 +69,7 @@ class Delivery:
     def warm_up(self) -> None:
         """Load what the first export will need, and find what an earlier forwarder has left."""
         self._backend.warm_up()
-        self._overflow.find()
+        self._overflow.find_segments()
 
     @property
     def in_flight(self) -> int:
@@ -84,71 +84,71 @@ class Delivery:
         """Seconds until `retry` is to be called."""
         return self._queue.retry_at_s() - self._clock()
 
-    def submit(self) -> None:
+    def submit_batch(self) -> None:
         """Take what the batch holds, and hand over what may be tried."""
         if self._collect() and self._clock() - self._reported_at_s >= _REPORT_EVERY_S:
             self._report_oneself()
-        self.retry()
+        self.send_due_exports()
 
     def _collect(self) -> bool:
         """Take over what the batch holds; whether that was anything."""
-        exports = self.batch.take()
-        for reason, count in self.batch.lost_metrics().items():
-            self.tally.add(tally.DROPPED, count, METRICS, reason)
+        exports = self.batch.take_exports()
+        for reason, count in self.batch.take_lost_metrics().items():
+            self.tally.add_count(tally.DROPPED, count, METRICS, reason)
         for export in exports:
-            self.tally.add(tally.RECEIVED, export.count, export.signal)
+            self.tally.add_count(tally.RECEIVED, export.count, export.signal)
             self._enqueue(export)
         return bool(exports)
 
     def _enqueue(self, export: Export) -> None:
         """One for each of its signal's destinations; the bytes are shared."""
         for route in self._routes.get(export.signal, ()):
-            self._queue.add(Export(export.signal, export.body, export.count, route))
+            self._queue.add_export(Export(export.signal, export.body, export.count, route))
 
-    def retry(self) -> None:
+    def send_due_exports(self) -> None:
         """Hand over what waits and may be tried now."""
-        self._overflow.take_back(self._queue)
-        for export in self._queue.take(self._clock()):
+        self._overflow.restore_segment(self._queue)
+        for export in self._queue.take_due_exports(self._clock()):
             destination = self._destinations[export.route]
             give_up_at_s = monotonic() + destination.timeout_ms / 1000
             if self._drain_until_s:
                 give_up_at_s = min(give_up_at_s, self._drain_until_s)
             self._out[export.route] = export
-            self._backend.submit(export, destination, give_up_at_s)
-        self._overflow.keep(self._queue)
+            self._backend.submit_export(export, destination, give_up_at_s)
+        self._overflow.spill_exports(self._queue)
 
-    def overran(self, waited_s: float) -> None:
+    def stop_waiting(self, waited_s: float) -> None:
         """What is on its way has had its share of billed time: it goes on, and nobody waits."""
-        self.waited(waited_s)
-        self._queue.overran()
+        self.record_wait(waited_s)
+        self._queue.record_overrun()
 
-    def waited(self, seconds: float) -> None:
+    def record_wait(self, seconds: float) -> None:
         """The end of an invocation has waited so long."""
-        self.tally.add(tally.FLUSH_S, float(seconds))
+        self.tally.add_count(tally.FLUSH_S, float(seconds))
 
-    def take_request(self, signal: str, body: bytes, count: int) -> None:
+    def add_request(self, signal: str, body: bytes, count: int) -> None:
         """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
         self.batch.add_request(signal, body, count)
         if self.batch.size_bytes >= _EARLY_FLUSH_BYTES:
-            self.submit()
+            self.submit_batch()
 
-    def drain(self, until_s: float) -> None:
+    def start_draining(self, until_s: float) -> None:
         """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
         self._drain_until_s = until_s
-        self._queue.drain()
+        self._queue.start_draining()
         # Merging metrics is when their losses show.
         if self._collect() or self._queue:
             self._report_oneself()
-        self.retry()
+        self.send_due_exports()
 
     def may_try_again(self, after_s: float) -> bool:
         """Whether a drain has something to repeat, and time for it `after_s` from now."""
         at_s = monotonic() + max(after_s, self.retry_in_s())
         return bool(self._queue) and at_s < self._drain_until_s
 
-    def settle(self) -> None:
+    def settle_results(self) -> None:
         """Take note of what became of exports, and hand over what comes next."""
-        for export, _, verdict in self._backend.results():
+        for export, _, verdict in self._backend.take_results():
             self._out.pop(export.route, None)
             export.under_way = False
             if verdict.ambiguous and verdict.kind != otlp_http.REJECTED:
@@ -158,24 +158,24 @@ class Delivery:
             elif verdict.status == _TOO_LARGE:
                 self._cut(export, verdict)
             elif verdict.kind == otlp_http.DELIVERED:
-                self._queue.answered(export)
-                self.tally.add(tally.SENT, export.count - verdict.rejected, export.signal)
+                self._queue.record_answer(export)
+                self.tally.add_count(tally.SENT, export.count - verdict.rejected, export.signal)
                 self._answered(export, verdict.rejected, verdict.reason)
             else:
-                self._queue.answered(export)
+                self._queue.record_answer(export)
                 self._answered(export, export.count, verdict.reason)
-        self.retry()
+        self.send_due_exports()
 
     def _doubt(self, export: Export) -> None:
         """A whole request of it went unanswered; what is sent again may arrive twice."""
-        self.tally.add(tally.UNANSWERED, export.count - export.doubtful, export.signal)
+        self.tally.add_count(tally.UNANSWERED, export.count - export.doubtful, export.signal)
         export.doubtful = export.count
 
     def _answered(
         self, export: Export, rejected: int, reason: str, counted_as: str = tally.REFUSED
     ) -> None:
         """Count and report `rejected` items; without a reason, all is well."""
-        self.tally.add(tally.DROPPED, rejected, export.signal, counted_as)
+        self.tally.add_count(tally.DROPPED, rejected, export.signal, counted_as)
         self._report(f"{export.route} kept", "")
         if not export.count:
             return
@@ -183,8 +183,8 @@ class Delivery:
         self._report(f"{export.route} refused", text)
 
     def _keep(self, export: Export, verdict: Verdict) -> None:
-        self.tally.add(tally.RETRIED, export.count, export.signal)
-        self._queue.failed(export, self._clock(), urandom(1)[0] / 255, verdict.retry_after_s)
+        self.tally.add_count(tally.RETRIED, export.count, export.signal)
+        self._queue.keep_failed(export, self._clock(), urandom(1)[0] / 255, verdict.retry_after_s)
         if export.count:  # our own figures are nobody's trouble
             self._report(
                 f"{export.route} kept",
@@ -195,9 +195,9 @@ class Delivery:
         from serverless_instrument.forwarder.delivery.request_splitting import split_in_two
 
         parts = split_in_two(export)
-        self._queue.too_large(export, parts)
+        self._queue.keep_parts(export, parts)
         if parts:
-            self.tally.add(tally.RETRIED, export.count, export.signal)
+            self.tally.add_count(tally.RETRIED, export.count, export.signal)
         else:
             self._answered(export, export.count, verdict.reason, tally.TOO_LARGE)
 
@@ -208,35 +208,37 @@ class Delivery:
         from serverless_instrument.forwarder.delivery import self_report
 
         self._reported_at_s = self._clock()
-        self.tally.add(tally.FRAMES, self.batch.frames)
+        self.tally.add_count(tally.FRAMES, self.batch.frames)
         self.batch.frames = 0
         self._count_dropped()
         since_unix_ns, self._reported_unix_ns = self._reported_unix_ns, time_ns()
         items = self_report.encode_metrics(
-            self.tally.unreported(),
+            self.tally.take_unreported(),
             self._queue.size_bytes + self._overflow.size_bytes,
             since_unix_ns,
             self._reported_unix_ns,
         )
         own = Batch(merge_metrics=False)
         # No items of the function's: they are not counted.
-        own.add(METRICS, self.batch.resource, self_report.scope(), items, 0)
-        for export in own.take():
+        own.add_items(METRICS, self.batch.resource, self_report.scope(), items, 0)
+        for export in own.take_exports():
             self._enqueue(export)
 
     def _count_dropped(self) -> None:
         """What was lost before it came here."""
         batch = self.batch
-        self.tally.add(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
-        self.tally.add(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
-        self.tally.add(tally.DROPPED, batch.dropped_measurements, METRICS, tally.TOO_MANY_VALUES)
+        self.tally.add_count(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
+        self.tally.add_count(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
+        self.tally.add_count(
+            tally.DROPPED, batch.dropped_measurements, METRICS, tally.TOO_MANY_VALUES
+        )
         batch.dropped_frames = batch.dropped_lines = batch.dropped_measurements = 0
 
-    def give_up_batch(self) -> None:
+    def discard_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""
-        self.tally.add(tally.DROPPED, self.batch.clear(), "items", tally.INTERNAL_ERROR)
+        self.tally.add_count(tally.DROPPED, self.batch.clear(), "items", tally.INTERNAL_ERROR)
 
-    def losses(self) -> str:
+    def keep_undelivered(self) -> str:
         """Everything ends now: what has not arrived goes to disk; one line on it, "" if nothing."""
         self._collect()
         self._count_dropped()
@@ -245,5 +247,5 @@ class Delivery:
             for export in self._out.values():
                 if export.under_way:
                     self._doubt(export)
-        self._overflow.keep_at_the_end([*self._queue.clear(), *self._out.values()])
-        return self.tally.losses()
+        self._overflow.keep_undelivered([*self._queue.take_all_exports(), *self._out.values()])
+        return self.tally.describe_losses()

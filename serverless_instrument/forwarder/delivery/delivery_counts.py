@@ -39,13 +39,13 @@ class Tally:
         self._total: dict[Key, float] = {}
         self._reported: dict[Key, float] = {}
 
-    def add(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
+    def add_count(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
         """Count `number` more."""
         if number:
             key = (what, signal, reason)
             self._total[key] = self._total.get(key, 0) + number
 
-    def unreported(self) -> dict[Key, float]:
+    def take_unreported(self) -> dict[Key, float]:
         """What has been counted since the last call."""
         since = {
             key: number - self._reported.get(key, 0)
@@ -55,7 +55,7 @@ class Tally:
         self._reported = dict(self._total)
         return since
 
-    def losses(self) -> str:
+    def describe_losses(self) -> str:
         """One line on what was dropped, and why, and what may be double; "" if nothing was."""
         lines = []
         total, parts = self._parts(DROPPED)

@@ -61,21 +61,21 @@ class FlushStrategy:
         self._since_s = now_s
         self._times: list[float] = []
 
-    def invoked(self, now_s: float) -> bool:
+    def record_invocation(self, now_s: float) -> bool:
         """INVOKE came; whether to send what waits while the function runs."""
         if self._adaptive:
             self._observe(now_s)
         return self._left_s(now_s) <= 0
 
-    def ended(self) -> str:
+    def action_at_end(self) -> str:
         """The invocation is over: `SEND`, `WAIT` or `GO`."""
         return _BEFORE_NEXT[self.state]
 
-    def late(self) -> bool:
+    def sends_late_items(self) -> bool:
         """Something ended after its invocation, or before INVOKE; whether to send it at once."""
         return self.state == AT_END
 
-    def sent(self, now_s: float) -> None:
+    def record_flush(self, now_s: float) -> None:
         """Everything that waited has been handed over."""
         self._since_s = now_s
 

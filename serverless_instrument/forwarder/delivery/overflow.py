@@ -57,7 +57,7 @@ class Overflow:
             self._spool = Spool(self._directory, self._limit_bytes)
         return self._spool
 
-    def find(self) -> None:
+    def find_segments(self) -> None:
         """Look for what an earlier forwarder of this environment has left."""
         if not self._limit_bytes:
             return
@@ -65,37 +65,37 @@ class Overflow:
             posix.lstat(self._directory)
         except OSError:
             return
-        self._loaded().find()
+        self._loaded().find_segments()
         self._count_skipped()
 
-    def take_back(self, queue: RetryQueue) -> None:
+    def restore_segment(self, queue: RetryQueue) -> None:
         """Put the oldest segment into `queue` if there is room, and hope, for it."""
         spool = self._spool
-        if spool and queue.roomy and queue.healthy(spool.next_signal()):
-            for export in spool.read():
+        if spool and queue.has_room and queue.is_healthy(spool.oldest_signal()):
+            for export in spool.take_oldest_exports():
                 if export.route in self._routes:
-                    queue.add(export)
+                    queue.add_export(export)
                 else:
                     self._drop(export, tally.NO_DESTINATION)
             self._count_skipped()
 
-    def keep(self, queue: RetryQueue) -> None:
+    def spill_exports(self, queue: RetryQueue) -> None:
         """Take what `queue` has no room for."""
         if queue.spilled:
             spilled, queue.spilled = queue.spilled, []
             self._write(spilled)
 
-    def keep_at_the_end(self, exports: list[Export]) -> None:
+    def keep_undelivered(self, exports: list[Export]) -> None:
         """Take everything; what is on disk then has not arrived either, and is counted."""
         worth = [export for export in exports if export.count]
         if worth:
             self._write(worth)
         if self._spool is not None:
-            for signal, count in self._spool.items().items():
-                self._tally.add(tally.DROPPED, count, signal, _KEPT)
+            for signal, count in self._spool.item_counts().items():
+                self._tally.add_count(tally.DROPPED, count, signal, _KEPT)
 
     def _drop(self, export: Export, reason: str) -> None:
-        self._tally.add(tally.DROPPED, export.count, export.signal, reason)
+        self._tally.add_count(tally.DROPPED, export.count, export.signal, reason)
 
     def _write(self, exports: list[Export]) -> None:
         if not self._limit_bytes:
@@ -103,13 +103,13 @@ class Overflow:
                 self._drop(export, tally.NO_ROOM)
             return
         spool = self._loaded()
-        spool.write(exports)
+        spool.write_exports(exports)
         for signal, count in spool.lost.items():
-            self._tally.add(tally.DROPPED, count, signal, tally.NO_ROOM)
+            self._tally.add_count(tally.DROPPED, count, signal, tally.NO_ROOM)
         spool.lost = {}
         self._report("spool", spool.problem and f"cannot keep telemetry in /tmp: {spool.problem}")
 
     def _count_skipped(self) -> None:
         spool = self._loaded()
         new, self._skipped = spool.skipped - self._skipped, spool.skipped
-        self._tally.add(tally.DROPPED, new, "files", tally.DAMAGED)
+        self._tally.add_count(tally.DROPPED, new, "files", tally.DAMAGED)

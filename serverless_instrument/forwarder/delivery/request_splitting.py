@@ -28,8 +28,8 @@ def split_in_two(export: Export) -> list[Export]:
     for part, count in zip((items[:middle], items[middle:]), counts):  # noqa: B905 # two and two
         batch = Batch(_NO_LIMIT_BYTES, merge_metrics=False)
         for resource, scope, item in part:
-            batch.add(export.signal, resource, scope, item, 0)
-        (one,) = batch.take()
+            batch.add_items(export.signal, resource, scope, item, 0)
+        (one,) = batch.take_exports()
         half = Export(export.signal, one.body, count, export.route)
         half.doubtful = min(count, export.doubtful)
         parts.append(half)

@@ -36,7 +36,7 @@ class Lane:
         """Bytes for each part of its signal's share."""
         return self.size_bytes / SHARES[self.signal]
 
-    def insert(self, export: Export) -> None:
+    def insert_export(self, export: Export) -> None:
         """Put `export` where its arrival says."""
         place = len(self.waiting)
         while place and self.waiting[place - 1].arrival > export.arrival:
@@ -44,20 +44,20 @@ class Lane:
         self.waiting.insert(place, export)
         self.size_bytes += len(export.body)
 
-    def pop(self, start: int, stop: int) -> list[Export]:
+    def take_range(self, start: int, stop: int) -> list[Export]:
         """Take out what stands at these places."""
         taken = self.waiting[start:stop]
         del self.waiting[start:stop]
         self.size_bytes -= sum([len(export.body) for export in taken])
         return taken
 
-    def request(self, *, newest: bool) -> Export:
+    def take_request(self, *, newest: bool) -> Export:
         """What goes next: the oldest alone to one in trouble, else as many as a request may hold.
 
         `newest` takes them from the other end: an environment often ends by what failed last.
         """
         if self.breaker.state != CLOSED and not newest:
-            return self.pop(0, 1)[0]
+            return self.take_range(0, 1)[0]
         count, size = 0, 0
         for export in reversed(self.waiting) if newest else self.waiting:
             size += len(export.body)
@@ -65,7 +65,9 @@ class Lane:
                 break
             count += 1
         total = len(self.waiting)
-        return joined(self.pop(total - count, total) if newest else self.pop(0, count))
+        return joined(
+            self.take_range(total - count, total) if newest else self.take_range(0, count)
+        )
 
 
 class RetryQueue:
@@ -98,7 +100,7 @@ class RetryQueue:
         return sum([lane.size_bytes for lane in self._lanes.values()])
 
     @property
-    def roomy(self) -> bool:
+    def has_room(self) -> bool:
         """Whether there is room for what was spilled earlier."""
         return self.size_bytes <= self._limit_bytes * _FREED
 
@@ -109,7 +111,7 @@ class RetryQueue:
         """
         return any(lane.breaker.holds_next() for lane in self._lanes.values())
 
-    def healthy(self, signal: str) -> bool:
+    def is_healthy(self, signal: str) -> bool:
         """Whether no destination of `signal` has known trouble."""
         return not any(
             lane.signal == signal and lane.breaker.state in (OPEN, PROBING)
@@ -124,12 +126,12 @@ class RetryQueue:
                 at_s = min(at_s, lane.breaker.open_until_s)
         return at_s
 
-    def add(self, export: Export) -> None:
+    def add_export(self, export: Export) -> None:
         """Put `export` last, or, if it was taken before, where it was; spill what has no room."""
         if not export.arrival:
             self._arrivals += 1
             export.arrival = self._arrivals
-        self._lane(export).insert(export)
+        self._lane(export).insert_export(export)
         out_bytes = sum([lane.out_bytes for lane in self._lanes.values()])
         if self.size_bytes + out_bytes > self._limit_bytes:
             self._spill(max(0, self._limit_bytes * (1 - _FREED) - out_bytes))
@@ -139,7 +141,7 @@ class RetryQueue:
         if lane is None:
             lane = self._lanes[export.route] = Lane(export.signal)
             if self._draining:
-                lane.breaker.drain()
+                lane.breaker.start_draining()
         return lane
 
     def _spill(self, allowed_bytes: float) -> None:
@@ -152,64 +154,64 @@ class RetryQueue:
                 count += 1
                 if (fullest.size_bytes - freed) / SHARES[fullest.signal] < self._second(fullest):
                     break
-            self.spilled += fullest.pop(0, count)
+            self.spilled += fullest.take_range(0, count)
 
     def _second(self, fullest: Lane) -> float:
         return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
 
-    def take(self, now_s: float) -> list[Export]:
+    def take_due_exports(self, now_s: float) -> list[Export]:
         """One request for each destination that may be tried now, the more valuable first."""
         taken = []
         for lane in sorted(self._lanes.values(), key=_value):
             if lane.waiting and lane.breaker.may_send(now_s):
-                request = lane.request(newest=self._draining)
+                request = lane.take_request(newest=self._draining)
                 lane.out_bytes = len(request.body)
                 taken.append(request)
-                lane.breaker.sent()
+                lane.breaker.record_sent()
         return taken
 
-    def answered(self, export: Export) -> None:
+    def record_answer(self, export: Export) -> None:
         """The backend took it or refused it for good."""
         lane = self._lane(export)
         lane.out_bytes = 0
-        lane.breaker.answered()
+        lane.breaker.record_answer()
 
-    def failed(
+    def keep_failed(
         self, export: Export, now_s: float, random: float, retry_after_s: float | None
     ) -> None:
         """Keep `export` for later; see `Breaker.failed`."""
         lane = self._lane(export)
         lane.out_bytes = 0
-        lane.breaker.failed(now_s, random, retry_after_s)
-        self.add(export)
+        lane.breaker.record_failure(now_s, random, retry_after_s)
+        self.add_export(export)
 
-    def too_large(self, export: Export, parts: list[Export]) -> None:
+    def keep_parts(self, export: Export, parts: list[Export]) -> None:
         """The backend wants smaller requests: keep the `parts` of `export`."""
         lane = self._lane(export)
         lane.out_bytes = 0
-        lane.breaker.answered()
+        lane.breaker.record_answer()
         lane.request_bytes = min(lane.request_bytes, max(len(export.body) // 2, 1))
         for part in parts:
             part.arrival = export.arrival
-            self.add(part)
+            self.add_export(part)
 
-    def overran(self) -> None:
+    def record_overrun(self) -> None:
         """What is on its way has had its share of billed time."""
         for lane in self._lanes.values():
-            lane.breaker.overran()
+            lane.breaker.record_overrun()
 
-    def drain(self) -> None:
+    def start_draining(self) -> None:
         """There will be no later; see `Breaker.drain`."""
         self._draining = True
         for lane in self._lanes.values():
-            lane.breaker.drain()
+            lane.breaker.start_draining()
 
-    def clear(self) -> list[Export]:
+    def take_all_exports(self) -> list[Export]:
         """Take everything out."""
         everything = self.spilled
         self.spilled = []
         for lane in sorted(self._lanes.values(), key=_value):
-            everything += lane.pop(0, len(lane.waiting))
+            everything += lane.take_range(0, len(lane.waiting))
         return everything
 
 

@@ -57,14 +57,14 @@ class Spool:
         """Bytes of all segments."""
         return sum(self._segments.values())
 
-    def items(self) -> dict[str, int]:
+    def item_counts(self) -> dict[str, int]:
         """How many items of each signal there are."""
         counts: dict[str, int] = {}
         for signal, count in map(spool_format.described, self._segments):
             counts[signal] = counts.get(signal, 0) + count
         return counts
 
-    def find(self) -> None:
+    def find_segments(self) -> None:
         """Look for what an earlier forwarder has left."""
         self._segments = {}
         try:
@@ -100,7 +100,7 @@ class Spool:
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}"
 
-    def write(self, exports: list[Export]) -> None:
+    def write_exports(self, exports: list[Export]) -> None:
         """Keep `exports`, at the cost of older ones where there is no room for all."""
         for group in _segments(exports):
             segment = b"".join([spool_format.record(export) for export in group])
@@ -166,11 +166,11 @@ class Spool:
             return False
         return True
 
-    def next_signal(self) -> str:
+    def oldest_signal(self) -> str:
         """The signal of the oldest segment, "" if there is none."""
         return spool_format.described(next(iter(self._segments), ""))[0]
 
-    def read(self) -> list[Export]:
+    def take_oldest_exports(self) -> list[Export]:
         """Take the oldest segment out."""
         name = next(iter(self._segments), "")
         if not name:

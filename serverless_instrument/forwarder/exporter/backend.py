@@ -52,7 +52,7 @@ class Backend:
             if lane.running():
                 lane.jobs.put((None, destination, 0.0))
 
-    def submit(self, export: Export, destination: Destination, give_up_at_s: float) -> None:
+    def submit_export(self, export: Export, destination: Destination, give_up_at_s: float) -> None:
         """Post `export`, trying no longer than until `give_up_at_s` (monotonic)."""
         self.in_flight += 1
         lane = self._lane(destination)
@@ -62,7 +62,7 @@ class Backend:
             verdict = otlp_http.Verdict(otlp_http.RETRY, "no thread can be started")
             self._done(export, destination, verdict)
 
-    def results(self) -> list[Result]:
+    def take_results(self) -> list[Result]:
         """What has become of exports since the last call."""
         results = []
         while not self._results.empty():
@@ -122,8 +122,8 @@ class _Lane:
         while True:
             export, destination, give_up_at_s = self.jobs.get()
             if export is None:
-                self._poster.prepare(destination)
+                self._poster.prepare_destination(destination)
             else:
                 export.under_way = True
-                verdict = self._poster.post(destination, export, give_up_at_s)
+                verdict = self._poster.post_export(destination, export, give_up_at_s)
                 self._done(export, destination, verdict)

@@ -31,7 +31,7 @@ class Poster:
         self._link = Link(destination)
         self._secrets: dict[str, SecretReader] = {}
 
-    def prepare(self, destination: Destination) -> None:
+    def prepare_destination(self, destination: Destination) -> None:
         """Load what posting to `destination` will need."""
         try:
             otlp_http.prepare(destination)
@@ -43,7 +43,7 @@ class Poster:
         except Exception:  # posting runs into it again, and says so
             return
 
-    def post(self, destination: Destination, export: Export, give_up_at_s: float) -> Verdict:
+    def post_export(self, destination: Destination, export: Export, give_up_at_s: float) -> Verdict:
         """What became of `export`, tried until `give_up_at_s` (monotonic)."""
         ambiguous = self._link.ambiguous = False
         try:
@@ -87,7 +87,7 @@ class Poster:
         """Whether the secret, read again, has others than those that were refused."""
         if not destination.headers_secret:
             return False
-        return self._secret(destination).refused(give_up_at_s)
+        return self._secret(destination).read_again(give_up_at_s)
 
     def _secret(self, destination: Destination) -> SecretReader:
         reader = self._secrets.get(destination.name)
@@ -101,7 +101,7 @@ class Poster:
         """`reason` without any header's value: backends quote the key that they do not like."""
         values = list(destination.headers.values())
         if destination.name in self._secrets:
-            values += self._secrets[destination.name].known().values()
+            values += self._secrets[destination.name].known_headers().values()
         for value in sorted({part for v in values for part in (v, *v.split())}, key=len)[::-1]:
             if len(value) >= _SECRET_CHARACTERS:
                 reason = reason.replace(value, "...")

@@ -40,11 +40,11 @@ class SecretReader:
             self._headers = self._read(give_up_at_s)
         return self._headers
 
-    def known(self) -> dict[str, str]:
+    def known_headers(self) -> dict[str, str]:
         """The headers as far as they have been read."""
         return self._headers or {}
 
-    def refused(self, give_up_at_s: float) -> bool:
+    def read_again(self, give_up_at_s: float) -> bool:
         """Read again after a 401 or 403, at most once a minute; whether the headers are others."""
         if self._reread_at_s is not None and 0 <= time() - self._reread_at_s < _REREAD_AFTER_S:
             return False

@@ -58,7 +58,7 @@ class EmfMetrics:
             if scope:
                 self._add_measurement(measurement, resource, scope)
         if defects:
-            self._counts.add(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
+            self._counts.add_count(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
             shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
             self._report(
                 "embedded metrics",
@@ -91,5 +91,5 @@ class EmfMetrics:
             scope = instrumentation_scope(namespace, version="")
             self._scopes[namespace] = scope
         if not scope:
-            self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+            self._counts.add_count(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
         return scope

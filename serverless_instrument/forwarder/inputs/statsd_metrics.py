@@ -95,9 +95,9 @@ class StatsdMetrics:
                 self._add_measurement(
                     measurement, resource, measurement.time_unix_ns or now_unix_ns
                 )
-        self._counts.add(tally.DROPPED, others, METRICS, tally.STATSD_EVENT)
+        self._counts.add_count(tally.DROPPED, others, METRICS, tally.STATSD_EVENT)
         if malformed:
-            self._counts.add(tally.DROPPED, len(malformed), METRICS, tally.MALFORMED_STATSD)
+            self._counts.add_count(tally.DROPPED, len(malformed), METRICS, tally.MALFORMED_STATSD)
             text = "".join([c if c.isprintable() else "?" for c in malformed[0]])
             self._report(
                 "StatsD lines",
@@ -107,7 +107,7 @@ class StatsdMetrics:
 
     def count_overrun(self, datagrams: int) -> None:
         """Count `datagrams` that came faster than they were read, and are lost."""
-        self._counts.add(tally.DROPPED, datagrams, METRICS, tally.STATSD_OVERRUN)
+        self._counts.add_count(tally.DROPPED, datagrams, METRICS, tally.STATSD_OVERRUN)
 
     def _add_measurement(
         self, measurement: statsd.Measurement, resource: bytes, time_unix_ns: int
@@ -134,7 +134,7 @@ class StatsdMetrics:
             make = self._gauge_point if measurement.kind == statsd.GAUGE else self._set_point
             point = make(series, measurement, time_unix_ns)
         if point is None:
-            self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+            self._counts.add_count(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
             return
         self._batch.metrics.add_point(
             resource,

@@ -177,4 +177,4 @@ class Endings:
         return self._resource or resource.encoded(self._environ)
 
     def _add(self, resource_: bytes, scope: bytes, item: bytes) -> None:
-        self._batch.add(TRACES, resource_, scope, item, 1)
+        self._batch.add_items(TRACES, resource_, scope, item, 1)

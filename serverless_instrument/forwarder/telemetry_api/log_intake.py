@@ -197,7 +197,7 @@ class LogIntake:
         now_unix_ns: int,
     ) -> None:
         item = log_records.encode(record, context, now_unix_ns)
-        self._batch.add(LOGS, self._resource_of(context), self._scopes[kind], item, 1)
+        self._batch.add_items(LOGS, self._resource_of(context), self._scopes[kind], item, 1)
 
     def _resource_of(self, context: Context | None) -> bytes:
         return context.resource if context is not None else self.resource

@@ -20,8 +20,8 @@ def request(signal: str, parts: list[tuple[str, str, list[str]]]) -> Export:
     for service, scope, names in parts:
         items = encoded.items(signal, names)
         scoped = encoded.scope(scope, schema_url="https://example.com/1")
-        batch.add(signal, encoded.resource(service), scoped, items, len(names))
-    (export,) = batch.take()
+        batch.add_items(signal, encoded.resource(service), scoped, items, len(names))
+    (export,) = batch.take_exports()
     export.route = f"{signal} (here)"
     return export
 

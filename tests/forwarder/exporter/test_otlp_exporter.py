@@ -43,7 +43,7 @@ class Sender:
 
     def post(self, name: str = "span", within_s: float = 30.0) -> Verdict:
         export = Export("traces", whole("traces", name), 1)
-        return self._poster.post(self._destination, export, time.monotonic() + within_s)
+        return self._poster.post_export(self._destination, export, time.monotonic() + within_s)
 
 
 @pytest.mark.parametrize(

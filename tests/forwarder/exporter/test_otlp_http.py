@@ -51,8 +51,8 @@ class Parsed(BaseHTTPRequestHandler):
 def export() -> Export:
     batch = Batch()
     items = encoded.items("traces", ["GET /"])
-    batch.add("traces", encoded.resource(), encoded.scope(), items, 1)
-    (only,) = batch.take()
+    batch.add_items("traces", encoded.resource(), encoded.scope(), items, 1)
+    (only,) = batch.take_exports()
     return only
 
 

@@ -71,7 +71,7 @@ class Invocations:
 
     def metrics(self) -> dict[str, Any]:
         found = {}
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             if export.signal != "metrics":
                 continue
             for resource in ExportMetricsServiceRequest.FromString(export.body).resource_metrics:
@@ -205,7 +205,7 @@ def test_a_thousand_invocations_make_as_many_points_as_one() -> None:
         for number in range(count):
             told.start(str(number))
             told.end(str(number), number)
-        (export,) = told.batch.take()
+        (export,) = told.batch.take_exports()
         return export.count
 
     assert points(1000) == points(1) == 4

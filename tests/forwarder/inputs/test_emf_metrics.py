@@ -53,7 +53,7 @@ class Forwarding:
         """(data points, number of log records) of everything, held lines too."""
         self._logs.release_all(NOW_NS, last=True)
         bodies: dict[str, list[bytes]] = {"metrics": [], "logs": []}
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             bodies[export.signal].append(export.body)
         records = [
             record
@@ -68,7 +68,7 @@ class Forwarding:
         return {series.metric.name: series.point.sum for series in self.take()[0]}
 
     def dropped(self) -> dict[str, float]:
-        return {reason: number for (_, _, reason), number in self.counts.unreported().items()}
+        return {reason: number for (_, _, reason), number in self.counts.take_unreported().items()}
 
 
 def test_a_frame_becomes_a_histogram_of_deltas() -> None:

@@ -27,8 +27,8 @@ def whole(signal: str, *names: str) -> bytes:
     """An encoded export request."""
     batch = Batch()
     items = encoded.items(signal, list(names))
-    batch.add(signal, encoded.resource(), encoded.scope(), items, len(names))
-    return batch.take()[0].body
+    batch.add_items(signal, encoded.resource(), encoded.scope(), items, len(names))
+    return batch.take_exports()[0].body
 
 
 def post(body: bytes, target: str = "/v1/traces", **fields: str) -> bytes:
@@ -92,9 +92,11 @@ def test_gzip_and_parameters_of_the_content_type() -> None:
 def test_bodies_join_with_what_the_runtime_sent() -> None:
     batch = Batch()
     batch.add_request("traces", whole("traces", "theirs"), 1)
-    batch.add("traces", encoded.resource(), encoded.scope(), encoded.items("traces", ["ours"]), 1)
+    batch.add_items(
+        "traces", encoded.resource(), encoded.scope(), encoded.items("traces", ["ours"]), 1
+    )
     batch.add_request("traces", b"", 0)
-    (export,) = batch.take()
+    (export,) = batch.take_exports()
     assert export.count == 2
     decoded = ExportTraceServiceRequest.FromString(export.body)
     names = [s.name for r in decoded.resource_spans for p in r.scope_spans for s in p.spans]

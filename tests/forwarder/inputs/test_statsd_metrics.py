@@ -49,7 +49,7 @@ class Statsd:
         return found
 
     def dropped(self) -> dict[str, float]:
-        return {reason: number for (_, _, reason), number in self.counts.unreported().items()}
+        return {reason: number for (_, _, reason), number in self.counts.take_unreported().items()}
 
 
 def test_kinds_units_and_scope() -> None:
