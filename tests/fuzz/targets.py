@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.exporter import otlp_http
 from serverless_instrument.forwarder.http1 import BadMessageError, ResponseParser
@@ -44,7 +44,9 @@ class Receiving:
         self.events = platform_events.Dispatch()
         settings = LogSettings(ENVIRON, has_destination=True, takes_metrics=True)
         self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
-        self.logs.emf = EmfMetrics(self.batch, tally.Tally(), lambda _, __: None).add_line
+        self.logs.emf = EmfMetrics(
+            self.batch, delivery_counts.DeliveryCounts(), lambda _, __: None
+        ).add_line
         self.endings = Endings(ENVIRON, self.batch, 1)
         self.intake = Intake(self.batch)
         self.intake.logs, self.intake.endings = self.logs, self.endings
@@ -115,8 +117,8 @@ def response(data: bytes) -> None:
     except BadMessageError:
         return
     if parser.complete:
-        verdict = otlp_http.verdict(parser.status, parser.headers, bytes(parser.body))
-        assert len(verdict.reason) < 2000
+        result = otlp_http.read_response(parser.status, parser.headers, bytes(parser.body))
+        assert len(result.reason) < 2000
 
 
 class Metrics:
@@ -124,7 +126,7 @@ class Metrics:
 
     def __init__(self, *, exponential: bool) -> None:
         self.batch = Batch()
-        self.counts = tally.Tally()
+        self.counts = delivery_counts.DeliveryCounts()
         self.emf = EmfMetrics(self.batch, self.counts, self._said, exponential=exponential)
         self.statsd = StatsdMetrics(self.batch, self.counts, self._said, exponential=exponential)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from posix import urandom
 from time import monotonic, time_ns
 
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.delivery.overflow import Overflow
 from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
 from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS
 from serverless_instrument.forwarder.exporter import otlp_http
-from serverless_instrument.forwarder.exporter.backend import Backend
 from serverless_instrument.forwarder.exporter.export import Export
+from serverless_instrument.forwarder.exporter.export_workers import ExportWorkers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
     from serverless_instrument.forwarder.destinations.destination import Destination
-    from serverless_instrument.forwarder.exporter.otlp_http import Verdict
+    from serverless_instrument.forwarder.exporter.otlp_http import ExportResult
 
 # RFC 9110, section 15.5.14
 _TOO_LARGE = 413
@@ -49,7 +49,7 @@ class Delivery:
         report: Callable[[str, str], None],
     ) -> None:
         self.batch = Batch()
-        self.tally = tally.Tally()
+        self.counts = delivery_counts.DeliveryCounts()
         self._destinations = {one.name: one for listed in destinations.values() for one in listed}
         # signal -> names of its destinations
         self._routes = {
@@ -58,8 +58,8 @@ class Delivery:
         self._clock = clock
         self._report = report
         self._queue = RetryQueue(settings.queue_bytes)
-        self._overflow = Overflow(settings, self._destinations, self.tally, report)
-        self._backend = Backend(destinations, wake)
+        self._overflow = Overflow(settings, self._destinations, self.counts, report)
+        self._backend = ExportWorkers(destinations, wake)
         # What is on its way, one to each destination.
         self._out: dict[str, Export] = {}
         self._drain_until_s = 0.0
@@ -94,9 +94,9 @@ class Delivery:
         """Take over what the batch holds; whether that was anything."""
         exports = self.batch.take_exports()
         for reason, count in self.batch.take_lost_metrics().items():
-            self.tally.add_count(tally.DROPPED, count, METRICS, reason)
+            self.counts.add_count(delivery_counts.DROPPED, count, METRICS, reason)
         for export in exports:
-            self.tally.add_count(tally.RECEIVED, export.count, export.signal)
+            self.counts.add_count(delivery_counts.RECEIVED, export.count, export.signal)
             self._enqueue(export)
         return bool(exports)
 
@@ -124,7 +124,7 @@ class Delivery:
 
     def record_wait(self, seconds: float) -> None:
         """The end of an invocation has waited so long."""
-        self.tally.add_count(tally.FLUSH_S, float(seconds))
+        self.counts.add_count(delivery_counts.FLUSH_S, float(seconds))
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
         """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
@@ -148,58 +148,62 @@ class Delivery:
 
     def settle_results(self) -> None:
         """Take note of what became of exports, and hand over what comes next."""
-        for export, _, verdict in self._backend.take_results():
+        for export, _, result in self._backend.take_results():
             self._out.pop(export.route, None)
             export.under_way = False
-            if verdict.ambiguous and verdict.kind != otlp_http.REJECTED:
+            if result.unanswered and result.kind != otlp_http.REJECTED:
                 self._doubt(export)
-            if verdict.kind == otlp_http.RETRY:
-                self._keep(export, verdict)
-            elif verdict.status == _TOO_LARGE:
-                self._cut(export, verdict)
-            elif verdict.kind == otlp_http.DELIVERED:
+            if result.kind == otlp_http.RETRY:
+                self._keep(export, result)
+            elif result.status == _TOO_LARGE:
+                self._cut(export, result)
+            elif result.kind == otlp_http.DELIVERED:
                 self._queue.record_answer(export)
-                self.tally.add_count(tally.SENT, export.count - verdict.rejected, export.signal)
-                self._answered(export, verdict.rejected, verdict.reason)
+                self.counts.add_count(
+                    delivery_counts.SENT, export.count - result.rejected, export.signal
+                )
+                self._answered(export, result.rejected, result.reason)
             else:
                 self._queue.record_answer(export)
-                self._answered(export, export.count, verdict.reason)
+                self._answered(export, export.count, result.reason)
         self.send_due_exports()
 
     def _doubt(self, export: Export) -> None:
         """A whole request of it went unanswered; what is sent again may arrive twice."""
-        self.tally.add_count(tally.UNANSWERED, export.count - export.doubtful, export.signal)
+        self.counts.add_count(
+            delivery_counts.UNANSWERED, export.count - export.doubtful, export.signal
+        )
         export.doubtful = export.count
 
     def _answered(
-        self, export: Export, rejected: int, reason: str, counted_as: str = tally.REFUSED
+        self, export: Export, rejected: int, reason: str, counted_as: str = delivery_counts.REFUSED
     ) -> None:
         """Count and report `rejected` items; without a reason, all is well."""
-        self.tally.add_count(tally.DROPPED, rejected, export.signal, counted_as)
+        self.counts.add_count(delivery_counts.DROPPED, rejected, export.signal, counted_as)
         self._report(f"{export.route} kept", "")
         if not export.count:
             return
         text = f"{rejected} {export.route} items were refused: {reason}" if reason else ""
         self._report(f"{export.route} refused", text)
 
-    def _keep(self, export: Export, verdict: Verdict) -> None:
-        self.tally.add_count(tally.RETRIED, export.count, export.signal)
-        self._queue.keep_failed(export, self._clock(), urandom(1)[0] / 255, verdict.retry_after_s)
+    def _keep(self, export: Export, result: ExportResult) -> None:
+        self.counts.add_count(delivery_counts.RETRIED, export.count, export.signal)
+        self._queue.keep_failed(export, self._clock(), urandom(1)[0] / 255, result.retry_after_s)
         if export.count:  # our own figures are nobody's trouble
             self._report(
                 f"{export.route} kept",
-                f"the backend is out of reach, {export.route} are kept: {verdict.reason}",
+                f"the backend is out of reach, {export.route} are kept: {result.reason}",
             )
 
-    def _cut(self, export: Export, verdict: Verdict) -> None:
+    def _cut(self, export: Export, result: ExportResult) -> None:
         from serverless_instrument.forwarder.delivery.request_splitting import split_in_two
 
         parts = split_in_two(export)
         self._queue.keep_parts(export, parts)
         if parts:
-            self.tally.add_count(tally.RETRIED, export.count, export.signal)
+            self.counts.add_count(delivery_counts.RETRIED, export.count, export.signal)
         else:
-            self._answered(export, export.count, verdict.reason, tally.TOO_LARGE)
+            self._answered(export, export.count, result.reason, delivery_counts.TOO_LARGE)
 
     def _report_oneself(self) -> None:
         """Add our own figures to what is being sent anyway."""
@@ -208,12 +212,12 @@ class Delivery:
         from serverless_instrument.forwarder.delivery import self_report
 
         self._reported_at_s = self._clock()
-        self.tally.add_count(tally.FRAMES, self.batch.frames)
+        self.counts.add_count(delivery_counts.FRAMES, self.batch.frames)
         self.batch.frames = 0
         self._count_dropped()
         since_unix_ns, self._reported_unix_ns = self._reported_unix_ns, time_ns()
         items = self_report.encode_metrics(
-            self.tally.take_unreported(),
+            self.counts.take_unreported(),
             self._queue.size_bytes + self._overflow.size_bytes,
             since_unix_ns,
             self._reported_unix_ns,
@@ -227,16 +231,25 @@ class Delivery:
     def _count_dropped(self) -> None:
         """What was lost before it came here."""
         batch = self.batch
-        self.tally.add_count(tally.DROPPED, batch.dropped_frames, "frames", tally.SLOW_FORWARDER)
-        self.tally.add_count(tally.DROPPED, batch.dropped_lines, LOGS, tally.PLATFORM)
-        self.tally.add_count(
-            tally.DROPPED, batch.dropped_measurements, METRICS, tally.TOO_MANY_VALUES
+        self.counts.add_count(
+            delivery_counts.DROPPED, batch.dropped_frames, "frames", delivery_counts.SLOW_FORWARDER
+        )
+        self.counts.add_count(
+            delivery_counts.DROPPED, batch.dropped_lines, LOGS, delivery_counts.PLATFORM
+        )
+        self.counts.add_count(
+            delivery_counts.DROPPED,
+            batch.dropped_measurements,
+            METRICS,
+            delivery_counts.TOO_MANY_VALUES,
         )
         batch.dropped_frames = batch.dropped_lines = batch.dropped_measurements = 0
 
     def discard_batch(self) -> None:
         """Drop what has not been handed over: it may be what an internal error came from."""
-        self.tally.add_count(tally.DROPPED, self.batch.clear(), "items", tally.INTERNAL_ERROR)
+        self.counts.add_count(
+            delivery_counts.DROPPED, self.batch.clear(), "items", delivery_counts.INTERNAL_ERROR
+        )
 
     def keep_undelivered(self) -> str:
         """Everything ends now: what has not arrived goes to disk; one line on it, "" if nothing."""
@@ -248,4 +261,4 @@ class Delivery:
                 if export.under_way:
                     self._doubt(export)
         self._overflow.keep_undelivered([*self._queue.take_all_exports(), *self._out.values()])
-        return self.tally.describe_losses()
+        return self.counts.describe_losses()

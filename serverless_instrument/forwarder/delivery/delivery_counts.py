@@ -30,7 +30,7 @@ TOO_MANY_VALUES = "too many values in an invocation"
 Key = tuple[str, str, str]
 
 
-class Tally:
+class DeliveryCounts:
     """Numbers by (what, signal or "", reason or ""), since the start and since the last report."""
 
     __slots__ = ("_reported", "_total")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posix
 
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+    from serverless_instrument.forwarder.delivery.delivery_counts import DeliveryCounts
     from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
     from serverless_instrument.forwarder.delivery.retry_queue import RetryQueue
     from serverless_instrument.forwarder.delivery.spool import Spool
@@ -29,7 +29,7 @@ class Overflow:
         self,
         settings: FlushSettings,
         routes: Container[str],
-        counts: Tally,
+        counts: DeliveryCounts,
         report: Callable[[str, str], None],
     ) -> None:
         self._routes = routes
@@ -76,7 +76,7 @@ class Overflow:
                 if export.route in self._routes:
                     queue.add_export(export)
                 else:
-                    self._drop(export, tally.NO_DESTINATION)
+                    self._drop(export, delivery_counts.NO_DESTINATION)
             self._count_skipped()
 
     def spill_exports(self, queue: RetryQueue) -> None:
@@ -92,24 +92,24 @@ class Overflow:
             self._write(worth)
         if self._spool is not None:
             for signal, count in self._spool.item_counts().items():
-                self._tally.add_count(tally.DROPPED, count, signal, _KEPT)
+                self._tally.add_count(delivery_counts.DROPPED, count, signal, _KEPT)
 
     def _drop(self, export: Export, reason: str) -> None:
-        self._tally.add_count(tally.DROPPED, export.count, export.signal, reason)
+        self._tally.add_count(delivery_counts.DROPPED, export.count, export.signal, reason)
 
     def _write(self, exports: list[Export]) -> None:
         if not self._limit_bytes:
             for export in exports:
-                self._drop(export, tally.NO_ROOM)
+                self._drop(export, delivery_counts.NO_ROOM)
             return
         spool = self._loaded()
         spool.write_exports(exports)
         for signal, count in spool.lost.items():
-            self._tally.add_count(tally.DROPPED, count, signal, tally.NO_ROOM)
+            self._tally.add_count(delivery_counts.DROPPED, count, signal, delivery_counts.NO_ROOM)
         spool.lost = {}
         self._report("spool", spool.problem and f"cannot keep telemetry in /tmp: {spool.problem}")
 
     def _count_skipped(self) -> None:
         spool = self._loaded()
         new, self._skipped = spool.skipped - self._skipped, spool.skipped
-        self._tally.add_count(tally.DROPPED, new, "files", tally.DAMAGED)
+        self._tally.add_count(delivery_counts.DROPPED, new, "files", delivery_counts.DAMAGED)

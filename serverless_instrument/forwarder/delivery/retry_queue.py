@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
-from serverless_instrument.forwarder.delivery.breaker import CLOSED, OPEN, PROBING, Breaker
+from serverless_instrument.forwarder.delivery.circuit_breaker import (
+    CLOSED,
+    OPEN,
+    PROBING,
+    CircuitBreaker,
+)
 from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
 from serverless_instrument.forwarder.exporter.export import Export
 
@@ -16,14 +21,14 @@ _FREED = 0.25
 NEVER = float("inf")
 
 
-class Lane:
+class DestinationQueue:
     """What waits for one destination, oldest first, and how that destination does."""
 
     __slots__ = ("breaker", "out_bytes", "request_bytes", "signal", "size_bytes", "waiting")
 
     def __init__(self, signal: str) -> None:
         self.signal = signal
-        self.breaker = Breaker()
+        self.breaker = CircuitBreaker()
         self.waiting: list[Export] = []
         self.size_bytes = 0
         # On its way.
@@ -86,7 +91,7 @@ class RetryQueue:
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, DestinationQueue] = {}
         self._arrivals = 0
         self._draining = False
         self.spilled: list[Export] = []
@@ -136,10 +141,10 @@ class RetryQueue:
         if self.size_bytes + out_bytes > self._limit_bytes:
             self._spill(max(0, self._limit_bytes * (1 - _FREED) - out_bytes))
 
-    def _lane(self, export: Export) -> Lane:
+    def _lane(self, export: Export) -> DestinationQueue:
         lane = self._lanes.get(export.route)
         if lane is None:
-            lane = self._lanes[export.route] = Lane(export.signal)
+            lane = self._lanes[export.route] = DestinationQueue(export.signal)
             if self._draining:
                 lane.breaker.start_draining()
         return lane
@@ -156,7 +161,7 @@ class RetryQueue:
                     break
             self.spilled += fullest.take_range(0, count)
 
-    def _second(self, fullest: Lane) -> float:
+    def _second(self, fullest: DestinationQueue) -> float:
         return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
 
     def take_due_exports(self, now_s: float) -> list[Export]:
@@ -179,7 +184,7 @@ class RetryQueue:
     def keep_failed(
         self, export: Export, now_s: float, random: float, retry_after_s: float | None
     ) -> None:
-        """Keep `export` for later; see `Breaker.failed`."""
+        """Keep `export` for later; see `CircuitBreaker.failed`."""
         lane = self._lane(export)
         lane.out_bytes = 0
         lane.breaker.record_failure(now_s, random, retry_after_s)
@@ -201,7 +206,7 @@ class RetryQueue:
             lane.breaker.record_overrun()
 
     def start_draining(self) -> None:
-        """There will be no later; see `Breaker.drain`."""
+        """There will be no later; see `CircuitBreaker.drain`."""
         self._draining = True
         for lane in self._lanes.values():
             lane.breaker.start_draining()
@@ -215,11 +220,11 @@ class RetryQueue:
         return everything
 
 
-def _pressure(lane: Lane) -> float:
+def _pressure(lane: DestinationQueue) -> float:
     return lane.pressure
 
 
-def _value(lane: Lane) -> int:
+def _value(lane: DestinationQueue) -> int:
     return -SHARES[lane.signal]
 
 

@@ -7,7 +7,7 @@ Sums are deltas, because an environment is one of many and short-lived
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.metrics.metric_points import (
     GAUGE,
     SUM,
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.delivery.delivery_counts import Key
 
 _SCOPE_NAME = "serverless_instrument.forwarder"
-_UNITS = {tally.FLUSH_S: "s", tally.FRAMES: "{frame}"}
+_UNITS = {delivery_counts.FLUSH_S: "s", delivery_counts.FRAMES: "{frame}"}
 _DESCRIPTIONS = {
-    tally.FRAMES: "Frames that runtimes have sent",
-    tally.RECEIVED: "Spans, log records and metrics that came from the function and the platform",
-    tally.SENT: "Items that a backend has taken",
-    tally.RETRIED: "Items that were kept to be sent again",
-    tally.UNANSWERED: "Items of requests that nobody answered: sent again, they may arrive twice",
-    tally.DROPPED: "Items that were given up",
-    tally.FLUSH_S: "Time that ends of invocations have waited for backends",
+    delivery_counts.FRAMES: "Frames that runtimes have sent",
+    delivery_counts.RECEIVED: (
+        "Spans, log records and metrics that came from the function and the platform"
+    ),
+    delivery_counts.SENT: "Items that a backend has taken",
+    delivery_counts.RETRIED: "Items that were kept to be sent again",
+    delivery_counts.UNANSWERED: (
+        "Items of requests that nobody answered: sent again, they may arrive twice"
+    ),
+    delivery_counts.DROPPED: "Items that were given up",
+    delivery_counts.FLUSH_S: "Time that ends of invocations have waited for backends",
 }
 _QUEUE = "queue.size"
 _NO_LIMIT = 1 << 30

@@ -1,4 +1,4 @@
-"""One OTLP export request, from the batch to the answer; pure."""
+"""An encoded OTLP export request; pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 class Export:
     """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
 
-    `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
-    one; `under_way` while the backend's thread is at it; `doubtful` of its items went out in
-    requests that nobody answered.
+    `route` is the name of its destination. `arrival` is its place in the order of exports, 0 until
+    it is queued. `under_way` is True while a worker posts it. `doubtful` of its items were in
+    requests that got no response, and may arrive twice.
     """
 
     __slots__ = ("arrival", "body", "count", "doubtful", "route", "signal", "under_way")

@@ -1,4 +1,4 @@
-"""Reads and keeps the headers of a secret; blocking, for the backend's threads."""
+"""Reads and caches the headers of a secret; blocking, for the threads of the workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from time import time
 from serverless_instrument.forwarder.destinations import headers_secret
 from serverless_instrument.forwarder.destinations.headers_secret import SecretError
 from serverless_instrument.forwarder.exporter import otlp_http
-from serverless_instrument.forwarder.exporter.http_connection import Link
+from serverless_instrument.forwarder.exporter.http_connection import HttpConnection
 from serverless_instrument.forwarder.exporter.signed_request import signer
 from serverless_instrument.forwarder.http1 import BadResponseError
 
@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.destination import Destination
 
-# A backend that refuses everything must not become a storm on AWS's API. Wall-clock time, as it
-# goes on over a freeze.
+# A backend that refuses every request must not cause as many calls of AWS's API. Measured by the
+# wall clock, which goes on during a freeze.
 _REREAD_AFTER_S = 60.0
 
 
@@ -41,7 +41,7 @@ class SecretReader:
         return self._headers
 
     def known_headers(self) -> dict[str, str]:
-        """The headers as far as they have been read."""
+        """The headers that have been read, {} before the first reading."""
         return self._headers or {}
 
     def read_again(self, give_up_at_s: float) -> bool:
@@ -57,13 +57,13 @@ class SecretReader:
         fields.update(signer(self._where)(fields, body))
         fields["connection"] = "close"
         message = otlp_http.post_request(self._where, fields, body)
-        # A connection of its own: it is of use once in an environment's life.
-        link = Link(self._where)
+        # Not kept: most environments read a secret once.
+        connection = HttpConnection(self._where)
         try:
-            answer = link.exchange(message, give_up_at_s)
+            answer = connection.exchange(message, give_up_at_s)
         except (OSError, BadResponseError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
             raise SecretError(f"{self._arn} cannot be read: {reason}") from None
         finally:
-            link.close()
+            connection.close()
         return headers_secret.answered(self._arn, answer.status, bytes(answer.body))

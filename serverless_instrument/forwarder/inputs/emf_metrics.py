@@ -6,7 +6,7 @@ The parser is loaded with the first line.
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.destinations.destination import METRICS
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_instrument.forwarder.delivery.batch import Batch
-    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+    from serverless_instrument.forwarder.delivery.delivery_counts import DeliveryCounts
     from serverless_instrument.forwarder.inputs.emf_values import Measurement
 
 # One or two are usual; namespaces that are made of a value must not fill the memory.
@@ -37,7 +37,7 @@ class EmfMetrics:
     def __init__(
         self,
         batch: Batch,
-        counts: Tally,
+        counts: DeliveryCounts,
         report: Callable[[str, str], None],
         *,
         exponential: bool = False,
@@ -58,7 +58,9 @@ class EmfMetrics:
             if scope:
                 self._add_measurement(measurement, resource, scope)
         if defects:
-            self._counts.add_count(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
+            self._counts.add_count(
+                delivery_counts.DROPPED, len(defects), METRICS, delivery_counts.MALFORMED_EMF
+            )
             shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
             self._report(
                 "embedded metrics",
@@ -91,5 +93,5 @@ class EmfMetrics:
             scope = instrumentation_scope(namespace, version="")
             self._scopes[namespace] = scope
         if not scope:
-            self._counts.add_count(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+            self._counts.add_count(delivery_counts.DROPPED, 1, METRICS, delivery_counts.NO_ROOM)
         return scope

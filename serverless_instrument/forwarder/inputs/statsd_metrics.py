@@ -9,7 +9,7 @@ a gauge: how many different members this environment has seen since the last flu
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.inputs import statsd
 from serverless_instrument.forwarder.metrics import distribution
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_instrument.forwarder.delivery.batch import Batch
-    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+    from serverless_instrument.forwarder.delivery.delivery_counts import DeliveryCounts
     from serverless_instrument.forwarder.metrics.metric_points import Attributes, Point
 
     Series = tuple[str, Attributes]
@@ -66,7 +66,7 @@ class StatsdMetrics:
     def __init__(
         self,
         batch: Batch,
-        counts: Tally,
+        counts: DeliveryCounts,
         report: Callable[[str, str], None],
         *,
         exponential: bool = False,
@@ -95,9 +95,13 @@ class StatsdMetrics:
                 self._add_measurement(
                     measurement, resource, measurement.time_unix_ns or now_unix_ns
                 )
-        self._counts.add_count(tally.DROPPED, others, METRICS, tally.STATSD_EVENT)
+        self._counts.add_count(
+            delivery_counts.DROPPED, others, METRICS, delivery_counts.STATSD_EVENT
+        )
         if malformed:
-            self._counts.add_count(tally.DROPPED, len(malformed), METRICS, tally.MALFORMED_STATSD)
+            self._counts.add_count(
+                delivery_counts.DROPPED, len(malformed), METRICS, delivery_counts.MALFORMED_STATSD
+            )
             text = "".join([c if c.isprintable() else "?" for c in malformed[0]])
             self._report(
                 "StatsD lines",
@@ -107,7 +111,9 @@ class StatsdMetrics:
 
     def count_overrun(self, datagrams: int) -> None:
         """Count `datagrams` that came faster than they were read, and are lost."""
-        self._counts.add_count(tally.DROPPED, datagrams, METRICS, tally.STATSD_OVERRUN)
+        self._counts.add_count(
+            delivery_counts.DROPPED, datagrams, METRICS, delivery_counts.STATSD_OVERRUN
+        )
 
     def _add_measurement(
         self, measurement: statsd.Measurement, resource: bytes, time_unix_ns: int
@@ -134,7 +140,7 @@ class StatsdMetrics:
             make = self._gauge_point if measurement.kind == statsd.GAUGE else self._set_point
             point = make(series, measurement, time_unix_ns)
         if point is None:
-            self._counts.add_count(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+            self._counts.add_count(delivery_counts.DROPPED, 1, METRICS, delivery_counts.NO_ROOM)
             return
         self._batch.metrics.add_point(
             resource,

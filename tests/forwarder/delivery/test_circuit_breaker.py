@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.delivery.breaker import BUSY, CLOSED, OPEN, PROBING, Breaker
+from serverless_instrument.forwarder.delivery.circuit_breaker import (
+    BUSY,
+    CLOSED,
+    OPEN,
+    PROBING,
+    CircuitBreaker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def breaker_in(state: str) -> Breaker:
-    breaker = Breaker()
+def breaker_in(state: str) -> CircuitBreaker:
+    breaker = CircuitBreaker()
     if state != CLOSED:
         breaker.record_sent()
     if state == PROBING:
@@ -26,10 +32,10 @@ def breaker_in(state: str) -> Breaker:
     return breaker
 
 
-EVENTS: dict[str, Callable[[Breaker], None]] = {
-    "sent": Breaker.record_sent,
-    "answered": Breaker.record_answer,
-    "overran": Breaker.record_overrun,
+EVENTS: dict[str, Callable[[CircuitBreaker], None]] = {
+    "sent": CircuitBreaker.record_sent,
+    "answered": CircuitBreaker.record_answer,
+    "overran": CircuitBreaker.record_overrun,
     "failed": lambda breaker: breaker.record_failure(0.0, 1.0, None),
 }
 # What is not here changes nothing.
@@ -62,7 +68,7 @@ def test_one_at_a_time() -> None:
 
 
 def test_backoff_doubles_up_to_a_minute_and_starts_again_after_an_answer() -> None:
-    breaker, now_s, waits_s = Breaker(), 0.0, []
+    breaker, now_s, waits_s = CircuitBreaker(), 0.0, []
     for _ in range(8):
         breaker.record_sent()
         breaker.record_failure(now_s, 1.0, None)
@@ -91,7 +97,7 @@ def test_what_the_backend_asks_for_is_the_least(retry_after_s: float, open_until
 
 
 def test_a_backend_that_is_always_too_slow_is_waited_for_less_and_less() -> None:
-    breaker, awaited = Breaker(), []
+    breaker, awaited = CircuitBreaker(), []
     for _ in range(300):
         breaker.record_sent()
         awaited.append(breaker.holds_next())
@@ -111,7 +117,7 @@ def test_a_backend_that_is_always_too_slow_is_waited_for_less_and_less() -> None
 
 
 def test_a_backend_in_time_again_is_waited_for_again() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(3):  # waited for, aside, waited for
         breaker.record_sent()
         breaker.record_overrun()

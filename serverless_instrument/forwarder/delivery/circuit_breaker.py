@@ -28,7 +28,7 @@ _DRAIN_BACKOFF_S = 0.2
 _MOST_DOUBLINGS = 6
 
 
-class Breaker:
+class CircuitBreaker:
     """State of one destination; times are monotonic seconds.
 
     `holds_next` says whether something is on its way that an invocation's end should wait for.
