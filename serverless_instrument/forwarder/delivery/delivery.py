@@ -1,4 +1,4 @@
-"""From batch to backend: what waits, what is on its way, what became of it."""
+"""Delivery of telemetry: batch, retry queue, spool and export workers, put together."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _EARLY_FLUSH_BYTES = 1024 * 1024
 
 
 class Delivery:
-    """Hands what `batch` holds to the backend's thread, and keeps what does not arrive.
+    """Has the exports of `batch` posted, and keeps those that do not arrive.
 
     Args:
-        destinations: by signal; items of others are discarded.
-        settings: bounds of what is kept.
-        clock: seconds that go on over a freeze; see `FreezeClock`.
-        wake: called, from the thread, when there is something to settle.
-        report: says one line, given a subject and a message, but no second one of a subject before
-            "" has been its message.
+        destinations: by signal; items of other signals are discarded.
+        settings: limits of queue and spool.
+        clock: seconds that go on during a freeze; see `FreezeClock`.
+        wake: called, from a worker's thread, when `settle_results` has something to do.
+        report: prints a message about a subject, once until the message "" tells that the subject
+            is well again.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Delivery:
         self.batch = Batch()
         self.counts = delivery_counts.DeliveryCounts()
         self._destinations = {one.name: one for listed in destinations.values() for one in listed}
-        # signal -> names of its destinations
+        # Signal: names of its destinations.
         self._routes = {
             signal: [one.name for one in listed] for signal, listed in destinations.items()
         }
@@ -59,39 +59,39 @@ class Delivery:
         self._report = report
         self._queue = RetryQueue(settings.queue_bytes)
         self._overflow = Overflow(settings, self._destinations, self.counts, report)
-        self._backend = ExportWorkers(destinations, wake)
-        # What is on its way, one to each destination.
+        self._workers = ExportWorkers(destinations, wake)
+        # The export that is under way, by destination.
         self._out: dict[str, Export] = {}
         self._drain_until_s = 0.0
         self._reported_at_s = clock()
         self._reported_unix_ns = time_ns()
 
     def warm_up(self) -> None:
-        """Load what the first export will need, and find what an earlier forwarder has left."""
-        self._backend.warm_up()
+        """Load what the first export needs, and find what an earlier forwarder has left."""
+        self._workers.warm_up()
         self._overflow.find_segments()
 
     @property
     def in_flight(self) -> int:
-        """Exports that the backend's thread has not answered for."""
-        return self._backend.in_flight
+        """The number of exports whose results have not come."""
+        return self._workers.in_flight
 
     def holds_next(self) -> bool:
-        """Whether something is on its way that the end of an invocation should wait for."""
+        """Whether a request is under way that the end of an invocation waits for."""
         return self._queue.holds_next()
 
     def retry_in_s(self) -> float:
-        """Seconds until `retry` is to be called."""
+        """Seconds until `send_due_exports` is to be called."""
         return self._queue.retry_at_s() - self._clock()
 
     def submit_batch(self) -> None:
-        """Take what the batch holds, and hand over what may be tried."""
-        if self._collect() and self._clock() - self._reported_at_s >= _REPORT_EVERY_S:
-            self._report_oneself()
+        """Flush: queue what the batch holds, and send what may be tried now."""
+        if self._queue_batch() and self._clock() - self._reported_at_s >= _REPORT_EVERY_S:
+            self._queue_own_metrics()
         self.send_due_exports()
 
-    def _collect(self) -> bool:
-        """Take over what the batch holds; whether that was anything."""
+    def _queue_batch(self) -> bool:
+        """Move the exports of the batch to the queue; whether there were any."""
         exports = self.batch.take_exports()
         for reason, count in self.batch.take_lost_metrics().items():
             self.counts.add_count(delivery_counts.DROPPED, count, METRICS, reason)
@@ -101,12 +101,12 @@ class Delivery:
         return bool(exports)
 
     def _enqueue(self, export: Export) -> None:
-        """One for each of its signal's destinations; the bytes are shared."""
+        """Queue a copy for each destination of its signal; the bytes are shared."""
         for route in self._routes.get(export.signal, ()):
             self._queue.add_export(Export(export.signal, export.body, export.count, route))
 
     def send_due_exports(self) -> None:
-        """Hand over what waits and may be tried now."""
+        """Send what waits and may be tried now."""
         self._overflow.restore_segment(self._queue)
         for export in self._queue.take_due_exports(self._clock()):
             destination = self._destinations[export.route]
@@ -114,71 +114,71 @@ class Delivery:
             if self._drain_until_s:
                 give_up_at_s = min(give_up_at_s, self._drain_until_s)
             self._out[export.route] = export
-            self._backend.submit_export(export, destination, give_up_at_s)
+            self._workers.submit_export(export, destination, give_up_at_s)
         self._overflow.spill_exports(self._queue)
 
     def stop_waiting(self, waited_s: float) -> None:
-        """What is on its way has had its share of billed time: it goes on, and nobody waits."""
+        """Let requests that have used their share of billed time go on, without waiting."""
         self.record_wait(waited_s)
         self._queue.record_overrun()
 
     def record_wait(self, seconds: float) -> None:
-        """The end of an invocation has waited so long."""
+        """Count the time that the end of an invocation has waited."""
         self.counts.add_count(delivery_counts.FLUSH_S, float(seconds))
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
-        """Put a whole request of the OTLP receiver in the batch; a large batch goes early."""
+        """Add a request of the OTLP receiver to the batch; flush a large batch."""
         self.batch.add_request(signal, body, count)
         if self.batch.size_bytes >= _EARLY_FLUSH_BYTES:
             self.submit_batch()
 
     def start_draining(self, until_s: float) -> None:
-        """Hand over everything, backend in trouble or not, with until `until_s` (monotonic)."""
+        """Send everything, to failing destinations too, until `until_s` (monotonic)."""
         self._drain_until_s = until_s
         self._queue.start_draining()
-        # Merging metrics is when their losses show.
-        if self._collect() or self._queue:
-            self._report_oneself()
+        # Queue first: losses of metrics are known only once these are merged.
+        if self._queue_batch() or self._queue:
+            self._queue_own_metrics()
         self.send_due_exports()
 
     def may_try_again(self, after_s: float) -> bool:
-        """Whether a drain has something to repeat, and time for it `after_s` from now."""
+        """Whether something can be tried again `after_s` from now, before draining ends."""
         at_s = monotonic() + max(after_s, self.retry_in_s())
         return bool(self._queue) and at_s < self._drain_until_s
 
     def settle_results(self) -> None:
-        """Take note of what became of exports, and hand over what comes next."""
-        for export, _, result in self._backend.take_results():
+        """Handle the results of exports, and send what is due next."""
+        for export, _, result in self._workers.take_results():
             self._out.pop(export.route, None)
             export.under_way = False
             if result.unanswered and result.kind != otlp_http.REJECTED:
-                self._doubt(export)
+                self._count_unanswered(export)
             if result.kind == otlp_http.RETRY:
-                self._keep(export, result)
+                self._keep_failed(export, result)
             elif result.status == _TOO_LARGE:
-                self._cut(export, result)
+                self._split_too_large(export, result)
             elif result.kind == otlp_http.DELIVERED:
                 self._queue.record_answer(export)
                 self.counts.add_count(
                     delivery_counts.SENT, export.count - result.rejected, export.signal
                 )
-                self._answered(export, result.rejected, result.reason)
+                self._record_final(export, result.rejected, result.reason)
             else:
                 self._queue.record_answer(export)
-                self._answered(export, export.count, result.reason)
+                self._record_final(export, export.count, result.reason)
         self.send_due_exports()
 
-    def _doubt(self, export: Export) -> None:
-        """A whole request of it went unanswered; what is sent again may arrive twice."""
+    def _count_unanswered(self, export: Export) -> None:
+        """Count its items: a whole request got no response, and they may arrive twice."""
         self.counts.add_count(
             delivery_counts.UNANSWERED, export.count - export.doubtful, export.signal
         )
         export.doubtful = export.count
 
-    def _answered(
+    def _record_final(
         self, export: Export, rejected: int, reason: str, counted_as: str = delivery_counts.REFUSED
     ) -> None:
-        """Count and report `rejected` items; without a reason, all is well."""
+        """Count and report `rejected` items; without a `reason` all is well."""
         self.counts.add_count(delivery_counts.DROPPED, rejected, export.signal, counted_as)
         self._report(f"{export.route} kept", "")
         if not export.count:
@@ -186,16 +186,16 @@ class Delivery:
         text = f"{rejected} {export.route} items were refused: {reason}" if reason else ""
         self._report(f"{export.route} refused", text)
 
-    def _keep(self, export: Export, result: ExportResult) -> None:
+    def _keep_failed(self, export: Export, result: ExportResult) -> None:
         self.counts.add_count(delivery_counts.RETRIED, export.count, export.signal)
         self._queue.keep_failed(export, self._clock(), urandom(1)[0] / 255, result.retry_after_s)
-        if export.count:  # our own figures are nobody's trouble
+        if export.count:  # a failure to send only our own metrics is not reported
             self._report(
                 f"{export.route} kept",
                 f"the backend is out of reach, {export.route} are kept: {result.reason}",
             )
 
-    def _cut(self, export: Export, result: ExportResult) -> None:
+    def _split_too_large(self, export: Export, result: ExportResult) -> None:
         from serverless_instrument.forwarder.delivery.request_splitting import split_in_two
 
         parts = split_in_two(export)
@@ -203,10 +203,10 @@ class Delivery:
         if parts:
             self.counts.add_count(delivery_counts.RETRIED, export.count, export.signal)
         else:
-            self._answered(export, export.count, result.reason, delivery_counts.TOO_LARGE)
+            self._record_final(export, export.count, result.reason, delivery_counts.TOO_LARGE)
 
-    def _report_oneself(self) -> None:
-        """Add our own figures to what is being sent anyway."""
+    def _queue_own_metrics(self) -> None:
+        """Queue the forwarder's own metrics, beside data that is sent anyway."""
         if METRICS not in self._routes:
             return
         from serverless_instrument.forwarder.delivery import self_report
@@ -223,13 +223,13 @@ class Delivery:
             self._reported_unix_ns,
         )
         own = Batch(merge_metrics=False)
-        # No items of the function's: they are not counted.
+        # The count is 0, as they are no items of the function.
         own.add_items(METRICS, self.batch.resource, self_report.scope(), items, 0)
         for export in own.take_exports():
             self._enqueue(export)
 
     def _count_dropped(self) -> None:
-        """What was lost before it came here."""
+        """Count what was lost before it came to the batch."""
         batch = self.batch
         self.counts.add_count(
             delivery_counts.DROPPED, batch.dropped_frames, "frames", delivery_counts.SLOW_FORWARDER
@@ -246,19 +246,19 @@ class Delivery:
         batch.dropped_frames = batch.dropped_lines = batch.dropped_measurements = 0
 
     def discard_batch(self) -> None:
-        """Drop what has not been handed over: it may be what an internal error came from."""
+        """Drop what the batch holds: it may have caused an internal error."""
         self.counts.add_count(
             delivery_counts.DROPPED, self.batch.clear(), "items", delivery_counts.INTERNAL_ERROR
         )
 
     def keep_undelivered(self) -> str:
-        """Everything ends now: what has not arrived goes to disk; one line on it, "" if nothing."""
-        self._collect()
+        """At the end, write what has not arrived to the spool; one line on losses, "" if none."""
+        self._queue_batch()
         self._count_dropped()
         if self._overflow.enabled:
-            # Whatever has come of these, the next forwarder sends them again.
+            # Their results are unknown, and the next forwarder sends them again.
             for export in self._out.values():
                 if export.under_way:
-                    self._doubt(export)
+                    self._count_unanswered(export)
         self._overflow.keep_undelivered([*self._queue.take_all_exports(), *self._out.values()])
         return self.counts.describe_losses()

@@ -1,4 +1,4 @@
-"""Counts of what was received, sent, tried again and dropped; pure."""
+"""Counts of items that were received, sent, tried again and dropped; pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Key = tuple[str, str, str]
 
 
 class DeliveryCounts:
-    """Numbers by (what, signal or "", reason or ""), since the start and since the last report."""
+    """Counts by (what, signal or "", reason or ""), since the start and since the last report."""
 
     __slots__ = ("_reported", "_total")
 
@@ -40,13 +40,13 @@ class DeliveryCounts:
         self._reported: dict[Key, float] = {}
 
     def add_count(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
-        """Count `number` more."""
+        """Add `number` to the count of `what`."""
         if number:
             key = (what, signal, reason)
             self._total[key] = self._total.get(key, 0) + number
 
     def take_unreported(self) -> dict[Key, float]:
-        """What has been counted since the last call."""
+        """What was counted since the last call."""
         since = {
             key: number - self._reported.get(key, 0)
             for key, number in self._total.items()
@@ -56,7 +56,7 @@ class DeliveryCounts:
         return since
 
     def describe_losses(self) -> str:
-        """One line on what was dropped, and why, and what may be double; "" if nothing was."""
+        """One line on what was dropped, and why, and what may arrive twice; "" if nothing."""
         lines = []
         total, parts = self._parts(DROPPED)
         if parts:
@@ -67,7 +67,7 @@ class DeliveryCounts:
         return "; ".join(lines)
 
     def _parts(self, what: str) -> tuple[int, str]:
-        """(how many, how many of what and why), the most first."""
+        """(total, text of the numbers by signal and reason, the largest first)."""
         counted = {key: int(n) for key, n in self._total.items() if key[0] == what}
         parts = [
             f"{number} {signal}" + (f" ({reason})" if reason else "")

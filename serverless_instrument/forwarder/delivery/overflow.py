@@ -1,4 +1,4 @@
-"""What the queue has no room for: to disk, back from there, or counted as lost."""
+"""Exports that the queue has no room for: written to the spool, read back, or counted as lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEPT = "kept in /tmp in case of a restart"
 class Overflow:
     """Owner of the spool, which is loaded when there is something to write or to read.
 
-    `routes` are the destinations that there are; `report` as of `Delivery`.
+    `routes` are the names of the destinations; for `report` see `Delivery`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Overflow:
         self._routes = routes
         self._directory = settings.spool_directory
         self._limit_bytes = settings.spool_bytes
-        self._tally = counts
+        self._counts = counts
         self._report = report
         self._spool: Spool | None = None
         self._skipped = 0
@@ -50,7 +50,7 @@ class Overflow:
         """Bytes on disk."""
         return 0 if self._spool is None else self._spool.size_bytes
 
-    def _loaded(self) -> Spool:
+    def _load_spool(self) -> Spool:
         if self._spool is None:
             from serverless_instrument.forwarder.delivery.spool import Spool
 
@@ -58,18 +58,18 @@ class Overflow:
         return self._spool
 
     def find_segments(self) -> None:
-        """Look for what an earlier forwarder of this environment has left."""
+        """Find the segments that an earlier forwarder of this environment has left."""
         if not self._limit_bytes:
             return
         try:
             posix.lstat(self._directory)
         except OSError:
             return
-        self._loaded().find_segments()
+        self._load_spool().find_segments()
         self._count_skipped()
 
     def restore_segment(self, queue: RetryQueue) -> None:
-        """Put the oldest segment into `queue` if there is room, and hope, for it."""
+        """Move the oldest segment to `queue` if there is room and its destinations are healthy."""
         spool = self._spool
         if spool and queue.has_room and queue.is_healthy(spool.oldest_signal()):
             for export in spool.take_oldest_exports():
@@ -80,36 +80,36 @@ class Overflow:
             self._count_skipped()
 
     def spill_exports(self, queue: RetryQueue) -> None:
-        """Take what `queue` has no room for."""
+        """Take the exports that `queue` has no room for."""
         if queue.spilled:
             spilled, queue.spilled = queue.spilled, []
             self._write(spilled)
 
     def keep_undelivered(self, exports: list[Export]) -> None:
-        """Take everything; what is on disk then has not arrived either, and is counted."""
+        """Keep `exports` at the end, and count what is on disk then as not delivered."""
         worth = [export for export in exports if export.count]
         if worth:
             self._write(worth)
         if self._spool is not None:
             for signal, count in self._spool.item_counts().items():
-                self._tally.add_count(delivery_counts.DROPPED, count, signal, _KEPT)
+                self._counts.add_count(delivery_counts.DROPPED, count, signal, _KEPT)
 
     def _drop(self, export: Export, reason: str) -> None:
-        self._tally.add_count(delivery_counts.DROPPED, export.count, export.signal, reason)
+        self._counts.add_count(delivery_counts.DROPPED, export.count, export.signal, reason)
 
     def _write(self, exports: list[Export]) -> None:
         if not self._limit_bytes:
             for export in exports:
                 self._drop(export, delivery_counts.NO_ROOM)
             return
-        spool = self._loaded()
+        spool = self._load_spool()
         spool.write_exports(exports)
         for signal, count in spool.lost.items():
-            self._tally.add_count(delivery_counts.DROPPED, count, signal, delivery_counts.NO_ROOM)
+            self._counts.add_count(delivery_counts.DROPPED, count, signal, delivery_counts.NO_ROOM)
         spool.lost = {}
         self._report("spool", spool.problem and f"cannot keep telemetry in /tmp: {spool.problem}")
 
     def _count_skipped(self) -> None:
-        spool = self._loaded()
+        spool = self._load_spool()
         new, self._skipped = spool.skipped - self._skipped, spool.skipped
-        self._tally.add_count(delivery_counts.DROPPED, new, "files", delivery_counts.DAMAGED)
+        self._counts.add_count(delivery_counts.DROPPED, new, "files", delivery_counts.DAMAGED)

@@ -6,13 +6,12 @@ Sums are deltas, because an environment is one of many and short-lived
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
+from serverless_instrument.forwarder.codec.protobuf import attribute, instrumentation_scope
 from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.metrics.metric_points import (
     GAUGE,
     SUM,
     Number,
-    encode_attributes,
 )
 from serverless_instrument.forwarder.metrics.metric_series import DELTA, Metric
 from serverless_instrument.wire import field
@@ -54,8 +53,8 @@ def encode_metrics(
         if what not in metrics:
             unit = _UNITS.get(what, "{item}")
             metrics[what] = _metric(what, _DESCRIPTIONS[what], unit, SUM, DELTA)
-        told = {"signal": signal, "reason": reason}
-        attributes = encode_attributes({name: value for name, value in told.items() if value})
+        told = (("signal", signal), ("reason", reason))
+        attributes = tuple([attribute(name, value) for name, value in told if value])
         point = Number.of_value(number, since_unix_ns, now_unix_ns)
         metrics[what].add_point(attributes, point)
     queue = _metric(_QUEUE, "Bytes that wait in memory and on disk", "By", GAUGE, 0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
-from serverless_instrument.forwarder.delivery.retry_queue import NEVER, RetryQueue, joined
+from serverless_instrument.forwarder.delivery.retry_queue import NEVER, RetryQueue, join_exports
 from serverless_instrument.forwarder.exporter.export import Export
 
 MIB = 1024 * 1024
@@ -187,7 +187,7 @@ def test_overrun_is_waited_for_no_longer() -> None:
 
 def test_joining_one_is_that_one() -> None:
     one = export(1)
-    assert joined([one]) is one
+    assert join_exports([one]) is one
 
 
 class Queue(RuleBasedStateMachine):

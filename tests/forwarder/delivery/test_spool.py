@@ -52,15 +52,15 @@ EXPORTS = st.lists(
 
 @given(EXPORTS)
 def test_a_segment_comes_back_whole(exports: list[Export]) -> None:
-    segment = b"".join(map(spool_format.record, exports))
-    found, defect = spool_format.exports(segment)
+    segment = b"".join(map(spool_format.encode_record, exports))
+    found, defect = spool_format.decode_records(segment)
     assert bodies(found) == bodies(exports)
     assert not defect
 
 
 @given(EXPORTS, st.data())
 def test_what_stands_before_a_defect_comes_back(exports: list[Export], data: st.DataObject) -> None:
-    records = [spool_format.record(one) for one in exports]
+    records = [spool_format.encode_record(one) for one in exports]
     segment = bytearray(b"".join(records))
     if not segment:
         return
@@ -69,7 +69,7 @@ def test_what_stands_before_a_defect_comes_back(exports: list[Export], data: st.
         del segment[at:]
     else:
         segment[at] ^= data.draw(st.integers(1, 255))
-    found, defect = spool_format.exports(bytes(segment))
+    found, defect = spool_format.decode_records(bytes(segment))
     whole, end = 0, 0
     while end + len(records[whole]) <= at:
         end += len(records[whole])
@@ -80,7 +80,7 @@ def test_what_stands_before_a_defect_comes_back(exports: list[Export], data: st.
 
 @given(st.binary(max_size=200))
 def test_garbage_is_a_defect(data: bytes) -> None:
-    assert spool_format.exports(data) == ([], bool(data))
+    assert spool_format.decode_records(data) == ([], bool(data))
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_garbage_is_a_defect(data: bytes) -> None:
     ],
 )
 def test_names_that_are_none_of_ours(name: str) -> None:
-    assert spool_format.described(name) == ("", 0)
+    assert spool_format.parse_name(name) == ("", 0)
 
 
 def test_a_name_says_what_there_is() -> None:
-    name = spool_format.name(1_700_000_000_000_000_000, 17, 3, 250, "logs")
-    assert spool_format.described(name) == ("logs", 250)
+    name = spool_format.segment_name(1_700_000_000_000_000_000, 17, 3, 250, "logs")
+    assert spool_format.parse_name(name) == ("logs", 250)
 
 
 def test_written_and_found_again_by_another_forwarder(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_what_is_not_ours_is_counted_and_left_alone(tmp_path: Path) -> None:
     Spool(str(directory), LIMIT_BYTES).write_exports([export(0)])
     foreign = directory / "notes.txt"
     foreign.write_text("mine")
-    (directory / spool_format.name(1, 1, 1, 1, "logs")).mkdir()
+    (directory / spool_format.segment_name(1, 1, 1, 1, "logs")).mkdir()
     outside = tmp_path / "outside"
     outside.write_text("secret")
-    (directory / spool_format.name(2, 1, 1, 1, "logs")).symlink_to(outside)
+    (directory / spool_format.segment_name(2, 1, 1, 1, "logs")).symlink_to(outside)
     spool = Spool(str(directory), LIMIT_BYTES)
     spool.find_segments()
     assert spool.skipped == 3
@@ -150,8 +150,8 @@ def test_what_somebody_still_writes_is_left_alone_and_what_nobody_finishes_remov
 ) -> None:
     directory = tmp_path / "spool"
     directory.mkdir(mode=0o700)
-    fresh = "." + spool_format.name(time.time_ns(), 1, 1, 1, "logs")
-    old = "." + spool_format.name(1, 1, 1, 1, "logs")
+    fresh = "." + spool_format.segment_name(time.time_ns(), 1, 1, 1, "logs")
+    old = "." + spool_format.segment_name(1, 1, 1, 1, "logs")
     for name in (fresh, old, ".hidden"):
         (directory / name).write_bytes(b"half")
     spool = Spool(str(directory), LIMIT_BYTES)
@@ -187,7 +187,7 @@ def test_a_directory_that_others_can_enter_is_not_used(tmp_path: Path, mode: int
     directory = tmp_path / "spool"
     directory.mkdir()
     directory.chmod(mode)
-    (directory / spool_format.name(1, 1, 1, 1, "logs")).write_bytes(b"")
+    (directory / spool_format.segment_name(1, 1, 1, 1, "logs")).write_bytes(b"")
     spool = Spool(str(directory), LIMIT_BYTES)
     spool.find_segments()
     assert not spool
