@@ -243,6 +243,21 @@ def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> 
     assert [str(source) for source in found if not is_cached(source)] == []
 
 
+def test_what_the_forwarder_imports_has_bytecode_outside_the_bundles(opt: Path) -> None:
+    # It has no finder for them.
+    package = opt / "python" / "serverless_instrument"
+    wanted = set()
+    for source in (package / "forwarder").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                wanted |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    sources = [opt / "python" / (name.replace(".", "/") + ".py") for name in wanted]
+    found = [source for source in sources if source.is_relative_to(package) and source.exists()]
+    assert len(found) > 80
+    cached = [Path(importlib.util.cache_from_source(str(source))) for source in found]
+    assert [str(path) for path in cached if not path.exists()] == []
+
+
 def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
     output = tmp_path / "all.zip"
     result = build(ROOT, "--python", "all", "--output", str(output))

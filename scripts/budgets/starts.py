@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 # Loaded while it waits for the answer to /next, so perhaps before the stub has seen the request.
 _OF_THE_FORWARDER = (
-    "endings function_lines http1_server init_span json_text link log_intake log_records "
-    "never_began patience platform_events platform_lines poster protobuf resource spans unfinished"
+    "endings function_lines http1_listener http1_server init_span json_text link log_intake "
+    "log_records never_began patience platform_events platform_lines poster protobuf resource "
+    "spans unfinished"
 )
 _WHILE_IT_WAITS = {"_json", "binascii", "struct", "zlib"} | {
     f"serverless_instrument.forwarder.{name}" for name in _OF_THE_FORWARDER.split()

@@ -166,7 +166,7 @@ class Connections:
             ended, defect = self._intake.feed(connection.session, data)
             happened += ended
             if self._delivery.batch.size_bytes >= _EARLY_FLUSH_BYTES:
-                self._delivery.submit()
+                self._delivery.submit_batch()
             if defect:
                 self._report("frames", f"closed a connection: {defect}")
             if defect or not data:

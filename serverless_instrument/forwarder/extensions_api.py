@@ -121,7 +121,7 @@ def register(api: str, events: str) -> Registration:
             while not parser.complete:
                 data = connection.recv(65536)
                 if data:
-                    parser.feed(data)
+                    parser.receive_data(data)
                 else:
                     parser.end_of_stream()
         finally:
@@ -197,7 +197,7 @@ class NextPoll:
         except BlockingIOError:
             return None
         if data:
-            self._parser.feed(data)
+            self._parser.receive_data(data)
         else:
             self._parser.end_of_stream()
         if not self._parser.complete:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages: bytes in, a response out; no I/O (RFC 9112). Requests: http1_server.py."""
+"""Parsers of HTTP/1.1 messages; pure, no I/O (RFC 9112). That of requests is in http1_server.py."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class BadResponseError(BadMessageError):
 
 
 class MessageParser:
-    """One message, fed in any split; what a first line means is the subclass's.
+    """Parser of one message, whose bytes may come in any split; subclasses parse its first line.
 
-    `complete` tells when `headers` (lower-case names, the last of several) and `body` are whole;
-    `keep_alive` whether the connection may carry another.
+    `headers` (by lower-case name, the last of several) and `body` are whole once `complete` is
+    True; `keep_alive` tells whether the connection may carry another message.
     """
 
     __slots__ = ("_buffer", "_remaining", "_state", "body", "headers", "keep_alive")
@@ -40,14 +40,14 @@ class MessageParser:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole message is here."""
+        """Whether the whole message has come."""
         return self._state == DONE
 
-    def feed(self, data: bytes) -> None:
-        """Take more bytes.
+    def receive_data(self, data: bytes) -> None:
+        """Parse more bytes.
 
         Raises:
-            BadMessageError: they cannot be such a message, or are more than is reasonable.
+            BadMessageError: they cannot be such a message, or exceed a limit.
         """
         self._buffer += data
         while self._step():
@@ -56,19 +56,19 @@ class MessageParser:
             raise self._ERROR(f"{self._NAME} body is too long")
 
     def _step(self) -> bool:
-        """Consume what the state can; False when it needs more bytes."""
+        """Consume what the current state can; False where it needs more bytes."""
         if self._state == _HEAD:
-            return self._head()
+            return self._consume_head()
         if self._state == _UNTIL_CLOSE:
-            self._take(len(self._buffer))
+            self._move_to_body(len(self._buffer))
             return False
         if self._state in (_LENGTH, _CHUNK):
-            return self._counted()
+            return self._consume_counted()
         if self._state in (CHUNK_SIZE, _CHUNK_END, _TRAILER):
-            return self._line()
+            return self._consume_line()
         return False
 
-    def _head(self) -> bool:
+    def _consume_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > _HEAD_LIMIT_BYTES:
@@ -76,40 +76,38 @@ class MessageParser:
             return False
         lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
         del self._buffer[: end + 4]
-        self._opened(lines)
+        self._parse_head(lines)
         return True
 
-    def _opened(self, lines: list[str]) -> None:
-        """The head is complete: set the state that follows."""
+    def _parse_head(self, lines: list[str]) -> None:
+        """Parse the head, whose last line has come, and set the state that follows."""
         raise NotImplementedError
 
-    def _fields(self, lines: list[str]) -> None:
+    def _parse_fields(self, lines: list[str], version: str) -> None:
         for line in lines:
             name, _, value = line.partition(":")
             name, value = name.strip().lower(), value.strip()
-            # Two lengths are two opinions of where the answer ends (RFC 9112, section 6.3).
+            # With two lengths the end of the message is ambiguous (RFC 9112, section 6.3).
             if name == "content-length" and self.headers.get(name, value) != value:
                 raise self._ERROR("two different Content-Length fields")
             self.headers[name] = value
-
-    def _ask_keep_alive(self, version: str) -> None:
         connection = self.headers.get("connection", "").lower()
         asked = [option.strip() for option in connection.split(",")]
         self.keep_alive = "close" not in asked and (version == "HTTP/1.1" or "keep-alive" in asked)
 
-    def _length_follows(self, length: str) -> None:
+    def _expect_length(self, length: str) -> None:
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             raise self._ERROR(f"bad Content-Length: {length[:60]!r}")
         self._remaining = int(length)
         self._state = _LENGTH if self._remaining else DONE
 
-    def _take(self, count: int) -> None:
+    def _move_to_body(self, count: int) -> None:
         self.body += self._buffer[:count]
         del self._buffer[:count]
 
-    def _counted(self) -> bool:
+    def _consume_counted(self) -> bool:
         count = min(self._remaining, len(self._buffer))
-        self._take(count)
+        self._move_to_body(count)
         self._remaining -= count
         if self._remaining:
             return False
@@ -119,7 +117,7 @@ class MessageParser:
         self._state = _CHUNK_END
         return True
 
-    def _line(self) -> bool:
+    def _consume_line(self) -> bool:
         end = self._buffer.find(b"\r\n")
         if end < 0:
             if len(self._buffer) > _HEAD_LIMIT_BYTES:
@@ -135,12 +133,12 @@ class MessageParser:
                 raise self._ERROR(f"a chunk is longer than its size: {line[:60]!r}")
             self._state = CHUNK_SIZE
         else:
-            self._chunk_follows(line)
+            self._expect_chunk(line)
         return True
 
-    def _chunk_follows(self, line: bytes) -> None:
+    def _expect_chunk(self, line: bytes) -> None:
         size = line.partition(b";")[0].strip()
-        # int() also takes signs, underscores and 0x; fifteen digits are past the limit anyway.
+        # int() accepts signs, underscores and 0x, too; fifteen digits exceed the limit anyway.
         if not size or len(size) > 15 or not _SIZE_DIGITS.issuperset(size):
             raise self._ERROR(f"bad chunk size: {line[:60]!r}")
         self._remaining = int(size, 16)
@@ -150,9 +148,9 @@ class MessageParser:
 
 
 class ResponseParser(MessageParser):
-    """One response; see `MessageParser`. `status` is 0 before its first line.
+    """Parser of one response; see `MessageParser`. `status` is 0 until its status line has come.
 
-    `to_connect` is for the answer to CONNECT, which has no body where it is a success (RFC 9110,
+    `to_connect` is for the response to CONNECT, which has no body if it is a success (RFC 9110,
     section 9.3.6).
     """
 
@@ -168,26 +166,26 @@ class ResponseParser(MessageParser):
 
     @property
     def started(self) -> bool:
-        """Whether any byte of an answer has come."""
+        """Whether any byte of a response has come."""
         return self._state != _HEAD or bool(self._buffer) or self.status != 0
 
     @property
     def status_known(self) -> bool:
-        """Whether the final response's head is here: what happened, if not all that is said."""
+        """Whether the head of the final response has come, so that `status` is final."""
         return self._state != _HEAD
 
-    def feed(self, data: bytes) -> None:
-        """Take more bytes. Raises `BadResponseError`."""
-        super().feed(data)
+    def receive_data(self, data: bytes) -> None:
+        """Parse more bytes. Raises `BadResponseError`."""
+        super().receive_data(data)
         if self._state == DONE and self._buffer:
-            # Nobody asked for what follows: the next answer could not be told from it.
+            # No request asked for what follows; the next response could not be told from it.
             self.keep_alive = False
 
     def end_of_stream(self) -> None:
-        """The peer closed: completes a body that has no other end.
+        """The peer has closed the connection, which ends a body without a length.
 
         Raises:
-            BadResponseError: the response was cut off.
+            BadResponseError: the response is incomplete.
         """
         self.keep_alive = False
         if self._state == _UNTIL_CLOSE:
@@ -195,18 +193,17 @@ class ResponseParser(MessageParser):
         if self._state != DONE:
             raise BadResponseError("connection closed before the response was complete")
 
-    def _opened(self, lines: list[str]) -> None:
+    def _parse_head(self, lines: list[str]) -> None:
         version, _, rest = lines[0].partition(" ")
         code, after = rest[:3], rest[3:4]
         known = version in ("HTTP/1.1", "HTTP/1.0") and len(code) == 3 and after in ("", " ")
         if not known or not (code.isascii() and code.isdigit() and code >= "100"):
             raise BadResponseError(f"not an HTTP/1 status line: {lines[0][:60]!r}")
         self.status = int(code)
-        self._fields(lines[1:])
+        self._parse_fields(lines[1:], version)
         if self.status < 200:
             self.headers.clear()
             return
-        self._ask_keep_alive(version)
         length = self.headers.get("content-length")
         coding = self.headers.get("transfer-encoding", "").lower()
         if self.status in (204, 304) or (self._to_connect and self.status < 300):
@@ -217,4 +214,4 @@ class ResponseParser(MessageParser):
         elif length is None:
             self._state = _UNTIL_CLOSE
         else:
-            self._length_follows(length)
+            self._expect_length(length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.destinations import settings
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ class Intake:
             self.enhanced.greeted()
 
     def _logs(self, session: Session, payload: bytes) -> None:
-        self.batch.add(settings.LOGS, session.resource, *wire.unpack_batch(payload))
+        self.batch.add_items(LOGS, session.resource, *wire.unpack_batch(payload))
 
     def _metrics(self, session: Session, payload: bytes) -> None:
-        self.batch.add(settings.METRICS, session.resource, *wire.unpack_batch(payload))
+        self.batch.add_items(METRICS, session.resource, *wire.unpack_batch(payload))
 
     def _spans(self, session: Session, payload: bytes) -> None:
         scope, items, count = wire.unpack_batch(payload)
-        self.batch.add(settings.TRACES, session.resource, scope, items, count)
+        self.batch.add_items(TRACES, session.resource, scope, items, count)
         for left in session.open_requests.values():
             if left.children:
                 left.closed(items)
@@ -152,7 +152,7 @@ class Intake:
         if self.faas is not None:
             failed = wire.request_facts(payload) & wire.FACT_FAILED
             self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
-        self.batch.add(settings.TRACES, session.resource, scope, items, count)
+        self.batch.add_items(TRACES, session.resource, scope, items, count)
         return request_id
 
     def _start(self, session: Session, payload: bytes) -> None:

@@ -19,7 +19,8 @@ from serverless_instrument.forwarder.delivery.delivery import Delivery
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
 from serverless_instrument.forwarder.delivery.flush_strategy import END, GO, SEND, FlushStrategy
 from serverless_instrument.forwarder.delivery.freeze_clock import FreezeClock
-from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS, Settings
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS
+from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.extensions_api import NextPoll
 from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
 
@@ -165,7 +166,7 @@ class Forwarder:
         """Take OTLP/HTTP of other processes from `listener`."""
         from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
 
-        self._otlp = OtlpReceiver(listener, self._poller, self._delivery.take_request)
+        self._otlp = OtlpReceiver(listener, self._poller, self._delivery.add_request)
 
     def serve_statsd(self, bound: socket) -> None:
         """Take StatsD of the function from `bound`, if metrics go anywhere."""
@@ -225,7 +226,7 @@ class Forwarder:
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""
         try:
-            self._delivery.give_up_batch()
+            self._delivery.discard_batch()
         finally:
             self._do(self._lifecycle.flushed())
             if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
@@ -255,7 +256,7 @@ class Forwarder:
         self._do_all(happened)
         if self._wake_read in ready:
             posix.read(self._wake_read, 4096)
-            self._delivery.settle()
+            self._delivery.settle_results()
             self._flush_ended()
         if self._next_descriptor in ready:
             self._event()
@@ -284,7 +285,7 @@ class Forwarder:
             # The platform buffers for 25 ms: what comes while the end of an invocation waits for
             # the backend anyway goes with it, and not with the next invocation.
             self._telemetry.release_all()
-            if self._strategy.late():
+            if self._strategy.sends_late_items():
                 self._send()
 
     def _event(self) -> None:
@@ -331,13 +332,13 @@ class Forwarder:
         if event.deadline_ms:
             left_s = event.deadline_ms / 1000 - time()
             self._act_at_s = monotonic() + max(0.0, left_s) + _OVERDUE_MARGIN_S
-        if self._strategy.invoked(self._clock()):
+        if self._strategy.record_invocation(self._clock()):
             self._send()
         self._do(action)
 
     def _send(self) -> None:
-        self._delivery.submit()
-        self._strategy.sent(self._clock())
+        self._delivery.submit_batch()
+        self._strategy.record_flush(self._clock())
 
     def _flush_in_s(self) -> float:
         """Seconds until what waits is due although nothing happens."""
@@ -353,7 +354,7 @@ class Forwarder:
         budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
         self._telemetry.shut_down(budget_s)
         self._act_at_s = monotonic() + budget_s
-        self._delivery.drain(self._act_at_s)
+        self._delivery.start_draining(self._act_at_s)
         self._flush_ended()
 
     def _do_all(self, happened: list[str]) -> None:
@@ -374,16 +375,16 @@ class Forwarder:
         elif action == lifecycle.FLUSH:
             # The runtime has announced its lines before it said END.
             self._telemetry.release_all()
-            self._before_next(self._strategy.ended())
+            self._before_next(self._strategy.action_at_end())
         elif action == lifecycle.FLUSH_ASIDE:
-            if self._strategy.late():
+            if self._strategy.sends_late_items():
                 self._send()
         elif action == lifecycle.SETTLE:
             self._act_at_s = monotonic() + _SETTLE_S
-            self._delivery.submit()
+            self._delivery.submit_batch()
         elif action == lifecycle.EXIT:
             self.finished = True
-            if losses := self._delivery.losses():
+            if losses := self._delivery.keep_undelivered():
                 say(losses)
 
     def _before_next(self, how: str) -> None:
@@ -415,7 +416,7 @@ class Forwarder:
             self._connections.warn(wall_s + _WARNING_S)
         if wall_s >= self._endings.act_at_s:
             self._endings.release()
-            self._delivery.submit()
+            self._delivery.submit_batch()
         if now_s >= self._telemetry.act_at_s:
             self._telemetry.release()
         if self._measuring is not None:
@@ -423,7 +424,7 @@ class Forwarder:
         if self._flush_in_s() <= 0:
             self._send()
         if self._delivery.retry_in_s() <= 0:
-            self._delivery.retry()
+            self._delivery.send_due_exports()
         if now_s >= self._retry_at_s:
             self._retry_at_s = _NEVER
             self._try_again()
@@ -435,14 +436,14 @@ class Forwarder:
         if self._lifecycle.state == lifecycle.WAITING and self._next_descriptor < 0:
             self._ask_next()
         elif self._lifecycle.state == lifecycle.DRAINING:
-            self._delivery.submit()
+            self._delivery.submit_batch()
             self._flush_ended()
 
     def _time_is_up(self) -> None:
         if self._lifecycle.state in (lifecycle.INVOKED, lifecycle.SETTLING):
             self._do(self._lifecycle.overdue())
         else:
-            self._delivery.overran(self._waited_s())
+            self._delivery.stop_waiting(self._waited_s())
             self._do(self._lifecycle.flushed())
 
     def _waited_s(self) -> float:
@@ -456,7 +457,7 @@ class Forwarder:
         elif self._delivery.holds_next():
             return
         elif self._waits_since_s != _NEVER:
-            self._delivery.waited(self._waited_s())
+            self._delivery.record_wait(self._waited_s())
         self._do(self._lifecycle.flushed())
 
     def _drain_goes_on(self) -> bool:
@@ -467,7 +468,7 @@ class Forwarder:
         self._telemetry.release_all(last=True)
         self._endings.settle()
         if self._delivery.batch:
-            self._delivery.submit()
+            self._delivery.submit_batch()
         if self._delivery.in_flight:
             return True
         if self._delivery.may_try_again(_RETRY_S):

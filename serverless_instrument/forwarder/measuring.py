@@ -26,7 +26,7 @@ class Metrics:
     """Invocations, what they use, StatsD and the embedded metric format.
 
     Args:
-        delivery: its batch takes measurements, its tally what cannot be read.
+        delivery: its batch takes measurements, its counts what cannot be read.
         report: see `Delivery`.
         exponential: whether histograms of others' values are exponential.
     """
@@ -46,7 +46,7 @@ class Metrics:
         from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 
         metrics = StatsdMetrics(
-            self._delivery.batch, self._delivery.tally, self._report, exponential=self._exponential
+            self._delivery.batch, self._delivery.counts, self._report, exponential=self._exponential
         )
         self._statsd = StatsdListener(bound, poller, metrics)
 
@@ -90,11 +90,11 @@ class Metrics:
 
             emf = EmfMetrics(
                 self._delivery.batch,
-                self._delivery.tally,
+                self._delivery.counts,
                 self._report,
                 exponential=self._exponential,
             )
-            telemetry.logs.emf = emf.line
+            telemetry.logs.emf = emf.add_line
 
     def receive(self, resource: bytes, *, whole: bool) -> None:
         """Read StatsD; everything there is if `whole`."""

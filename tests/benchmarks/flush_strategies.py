@@ -53,15 +53,15 @@ def simulated_ms(kind: str, rate_per_minute: float) -> tuple[float, float]:
         now_s += max(chance.expovariate(rate_per_minute / 60), HANDLER_S)
         began_s = now_s
         left_s = 0.0
-        if strategy.invoked(now_s):
-            strategy.sent(now_s)
+        if strategy.record_invocation(now_s):
+            strategy.record_flush(now_s)
             requests += waits
             left_s = max(0.0, BACKEND_S - HANDLER_S) if waits else 0.0
             waits = False
-        how = strategy.ended()
+        how = strategy.action_at_end()
         waits = True
         if how == SEND:
-            strategy.sent(began_s + HANDLER_S)
+            strategy.record_flush(began_s + HANDLER_S)
             requests += 1
             added_s += BACKEND_S
             waits = False

@@ -15,7 +15,7 @@ from time import process_time_ns
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
-from serverless_instrument.forwarder.destinations import settings
+from serverless_instrument.forwarder.destinations import destination
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.wrapper import resource
 from serverless_instrument.wrapper.invocation import SCOPE
@@ -69,9 +69,9 @@ def _as_built(resource_bytes: bytes, spans: list[bytes]) -> tuple[int, float, by
     started = process_time_ns()
     for start in range(0, len(stream), 65536):
         intake.feed(session, stream[start : start + 65536])
-    exports = batch.take()
+    exports = batch.take_exports()
     took_ms = (process_time_ns() - started) / 1e6
-    assert exports[0].signal == settings.TRACES
+    assert exports[0].signal == destination.TRACES
     return len(stream), took_ms, b"".join(export.body for export in exports)
 
 

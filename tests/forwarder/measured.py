@@ -54,4 +54,4 @@ def of_requests(bodies: Iterable[bytes]) -> list[Series]:
 
 def of_batch(batch: Batch) -> list[Series]:
     """Every data point of what waits in `batch`."""
-    return of_requests(export.body for export in batch.take() if export.signal == "metrics")
+    return of_requests(export.body for export in batch.take_exports() if export.signal == "metrics")

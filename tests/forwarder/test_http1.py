@@ -90,7 +90,7 @@ RESPONSES = {
 def parse(pieces: list[bytes], *, end: bool) -> ResponseParser:
     parser = ResponseParser()
     for piece in pieces:
-        parser.feed(piece)
+        parser.receive_data(piece)
     if end:
         parser.end_of_stream()
     return parser
@@ -269,7 +269,7 @@ def best_s(data: bytes) -> float:
         parser = ResponseParser()
         start_s = time.perf_counter()
         for index in range(len(data)):
-            parser.feed(data[index : index + 1])
+            parser.receive_data(data[index : index + 1])
         times_s.append(time.perf_counter() - start_s)
         assert parser.status == 200
     return min(times_s)

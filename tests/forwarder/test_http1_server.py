@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.forwarder.http1 import BadMessageError
-from serverless_instrument.forwarder.http1_server import RequestParser, answer
+from serverless_instrument.forwarder.http1_server import RequestParser, response
 
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n[{}]"
 CHUNKED = (
@@ -18,7 +18,7 @@ CHUNKED = (
 
 def parsed(data: bytes) -> RequestParser:
     parser = RequestParser()
-    parser.feed(data)
+    parser.receive_data(data)
     return parser
 
 
@@ -36,10 +36,10 @@ def test_requests_in_any_split(requests: list[bytes], data: st.DataObject) -> No
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     parser, bodies = RequestParser(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        parser.feed(stream[start:end])
+        parser.receive_data(stream[start:end])
         while parser.complete:
             bodies.append(bytes(parser.body))
-            parser = parser.following()
+            parser = parser.next_parser()
     assert bodies == [b"[{}]"] * len(requests)
     assert not parser.method
 
@@ -92,9 +92,9 @@ def test_chunks_beyond_the_limit_are_refused() -> None:
     parser = parsed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
     chunk = b"100000\r\n" + bytes(0x100000) + b"\r\n"
     for _ in range(4):
-        parser.feed(chunk)
+        parser.receive_data(chunk)
     with pytest.raises(BadMessageError, match="too long"):
-        parser.feed(chunk)
+        parser.receive_data(chunk)
 
 
 @given(st.binary(max_size=200), st.booleans())
@@ -103,12 +103,12 @@ def test_any_bytes_are_a_request_or_a_defect(noise: bytes, after_a_head: bool) -
     try:
         parser = parsed(head + noise)
         while parser.complete:
-            parser = parser.following()
+            parser = parser.next_parser()
     except BadMessageError:
         return
     assert len(parser.body) <= 200
 
 
 def test_answers() -> None:
-    assert answer(200, keep_alive=True) == b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    assert b"Connection: close\r\n" in answer(405, keep_alive=False)
+    assert response(200, keep_alive=True) == b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    assert b"Connection: close\r\n" in response(405, keep_alive=False)

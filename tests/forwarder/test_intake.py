@@ -37,7 +37,7 @@ class Receiving:
     def names(self, signal: str = "traces") -> list[str]:
         return [
             item.name
-            for export in self.intake.batch.take()
+            for export in self.intake.batch.take_exports()
             if export.signal == signal
             for item in encoded.found(signal, export.body)
         ]
@@ -45,7 +45,7 @@ class Receiving:
     def spans(self) -> list[Span]:
         return [
             span
-            for export in self.intake.batch.take()
+            for export in self.intake.batch.take_exports()
             for resource in ExportTraceServiceRequest.FromString(export.body).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
@@ -63,7 +63,7 @@ def test_an_invocation_from_hello_to_end() -> None:
     assert (session.greeted, session.pid) == (True, 42)
     assert receiving.feed(session, encoded.start("a"), encoded.logs(["line"])) == []
     assert receiving.feed(session, encoded.end("a", "GET /")) == ["a"]
-    exports = {export.signal: export.body for export in receiving.intake.batch.take()}
+    exports = {export.signal: export.body for export in receiving.intake.batch.take_exports()}
     assert [i.name for i in encoded.found("traces", exports["traces"])] == ["GET /"]
     assert [i.service for i in encoded.found("logs", exports["logs"])] == ["checkout"]
     assert receiving.intake.closed(session, NOW_NS) == []
@@ -77,7 +77,7 @@ def test_each_signal_goes_where_it_belongs() -> None:
     receiving.feed(session, encoded.hello(), *frames)
     found = {
         export.signal: [item.name for item in encoded.found(export.signal, export.body)]
-        for export in receiving.intake.batch.take()
+        for export in receiving.intake.batch.take_exports()
     }
     assert found == {signal: [signal] for signal in kinds}
 
@@ -131,7 +131,7 @@ def test_two_sessions_know_nothing_of_each_other() -> None:
     assert receiving.feed(two, encoded.end("a", "two")) == ["a"]
     assert receiving.intake.closed(two, NOW_NS) == []
     assert receiving.intake.closed(one, NOW_NS) == ["a"]
-    (export,) = receiving.intake.batch.take()
+    (export,) = receiving.intake.batch.take_exports()
     assert [(i.service, i.name) for i in encoded.found("traces", export.body)] == [
         ("two", "two"),
         ("one", "one"),
@@ -207,7 +207,7 @@ def test_a_later_hello_says_whose_telemetry_follows() -> None:
     receiving, session = Receiving(), Session()
     spans = wire.frame(wire.SPANS, encoded.batch("traces", ["one"]))
     receiving.feed(session, encoded.hello("one"), spans, encoded.hello("two"), encoded.end("a"))
-    (export,) = receiving.intake.batch.take()
+    (export,) = receiving.intake.batch.take_exports()
     assert {item.service for item in encoded.found("traces", export.body)} == {"one", "two"}
 
 
@@ -252,4 +252,4 @@ def received(pieces: list[bytes]) -> object:
         if defect:
             break
     unfinished = receiving.intake.closed(session, NOW_NS)
-    return ended, unfinished, [e.body for e in receiving.intake.batch.take()]
+    return ended, unfinished, [e.body for e in receiving.intake.batch.take_exports()]

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.exporter import otlp_http
 from serverless_instrument.forwarder.http1 import BadMessageError, ResponseParser
@@ -44,7 +44,9 @@ class Receiving:
         self.events = platform_events.Dispatch()
         settings = LogSettings(ENVIRON, has_destination=True, takes_metrics=True)
         self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
-        self.logs.emf = EmfMetrics(self.batch, tally.Tally(), lambda _, __: None).line
+        self.logs.emf = EmfMetrics(
+            self.batch, delivery_counts.DeliveryCounts(), lambda _, __: None
+        ).add_line
         self.endings = Endings(ENVIRON, self.batch, 1)
         self.intake = Intake(self.batch)
         self.intake.logs, self.intake.endings = self.logs, self.endings
@@ -61,7 +63,7 @@ class Receiving:
         self.logs.release(1e9, 10**18)
         self.logs.release_all(10**18, last=True)
         self.endings.settle()
-        sent = sum(len(export.body) for export in self.batch.take())
+        sent = sum(len(export.body) for export in self.batch.take_exports())
         assert sent <= 8 * size_bytes + _OVERHEAD_BYTES, (sent, size_bytes)
 
 
@@ -84,10 +86,10 @@ def telemetry(data: bytes) -> None:
     bodies = [data]
     parser = RequestParser()
     try:
-        parser.feed(data)
+        parser.receive_data(data)
         if parser.complete:
             bodies.append(bytes(parser.body))
-            parser.following()
+            parser.next_parser()
     except BadMessageError:
         pass
     for body in bodies:
@@ -109,14 +111,14 @@ def response(data: bytes) -> None:
     parser = ResponseParser()
     try:
         half = len(data) // 2
-        parser.feed(data[:half])
-        parser.feed(data[half:])
+        parser.receive_data(data[:half])
+        parser.receive_data(data[half:])
         parser.end_of_stream()
     except BadMessageError:
         return
     if parser.complete:
-        verdict = otlp_http.verdict(parser.status, parser.headers, bytes(parser.body))
-        assert len(verdict.reason) < 2000
+        result = otlp_http.read_response(parser.status, parser.headers, bytes(parser.body))
+        assert len(result.reason) < 2000
 
 
 class Metrics:
@@ -124,7 +126,7 @@ class Metrics:
 
     def __init__(self, *, exponential: bool) -> None:
         self.batch = Batch()
-        self.counts = tally.Tally()
+        self.counts = delivery_counts.DeliveryCounts()
         self.emf = EmfMetrics(self.batch, self.counts, self._said, exponential=exponential)
         self.statsd = StatsdMetrics(self.batch, self.counts, self._said, exponential=exponential)
 
@@ -135,7 +137,7 @@ class Metrics:
 
     def finish(self) -> None:
         """A flush: what has been taken can be sent, and read."""
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             for series in measured.of_requests([export.body]):
                 assert series.metric.name
                 if series.kind == "histogram":
@@ -144,7 +146,7 @@ class Metrics:
                     point = series.point
                     sides = (*point.positive.bucket_counts, *point.negative.bucket_counts)
                     assert sum(sides) + point.zero_count == point.count > 0
-        assert all(number > 0 for number in self.counts.unreported().values())
+        assert all(number > 0 for number in self.counts.take_unreported().values())
 
 
 def emf(data: bytes) -> None:
@@ -152,7 +154,7 @@ def emf(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     metrics = Metrics(exponential=len(data) % 2 == 1)
     for line in (text, *[line.replace("?", text) for line in _EMF_AROUND]):
-        metrics.emf.line(line, b"", NOW_NS)
+        metrics.emf.add_line(line, b"", NOW_NS)
     metrics.finish()
 
 
@@ -160,9 +162,9 @@ def statsd(data: bytes) -> None:
     """Datagrams of StatsD and DogStatsD, over two flushes."""
     metrics = Metrics(exponential=len(data) % 2 == 1)
     for datagram in data.split(b"\0"):
-        metrics.statsd.datagram(datagram, b"", NOW_NS)
+        metrics.statsd.add_datagram(datagram, b"", NOW_NS)
     metrics.finish()
-    metrics.statsd.datagram(data, b"", NOW_NS)
+    metrics.statsd.add_datagram(data, b"", NOW_NS)
     metrics.finish()
 
 

@@ -1,1 +1,1 @@
-"""OTLP as bytes: protobuf and JSON, spans and the resource of the forwarder's own."""
+"""OTLP as bytes: protobuf and JSON, export requests, spans and resource of the forwarder's own."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import pack
 
-from serverless_instrument.wire import field
+from serverless_instrument.wire import __version__, field
 from serverless_instrument.wire import varint as encoded_varint
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int, bytes | int]]:
         position += size
 
 
-# Deeper than any log line is meant to be, and far from where Python's calls end.
+# Deeper than log lines are, and far below Python's recursion limit.
 _DEEPEST = 32
 
 
@@ -91,3 +91,11 @@ def attribute(name: str, value: object, depth: int = 0) -> bytes:
     """A ``KeyValue``."""
     encoded = name.encode("utf-8", "replace")
     return field(b"\x0a", encoded) + field(b"\x12", any_value(value, depth))
+
+
+def instrumentation_scope(name: str, version: str = __version__) -> bytes:
+    """The tagged ``scope`` field of a ``ScopeSpans``, ``ScopeLogs`` or ``ScopeMetrics``."""
+    encoded = field(b"\x0a", name.encode())
+    if version:
+        encoded += field(b"\x12", version.encode())
+    return field(b"\x0a", encoded)

@@ -5,23 +5,20 @@ Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/t
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import attribute, fields
-from serverless_instrument.wire import __version__, field
+from serverless_instrument.forwarder.codec.protobuf import attribute, fields, instrumentation_scope
+from serverless_instrument.wire import field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SCOPE = field(
-    b"\x0a",
-    field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode()),
-)
+SCOPE = instrumentation_scope("serverless_instrument")
 INTERNAL, SERVER = 1, 2
 # In a ``Status``: its code, ERROR.
 _ERROR = b"\x18\x02"
 # SpanFlags: sampled; it is known whether the parent is remote; it is.
 _SAMPLED, _HAS_IS_REMOTE, _IS_REMOTE = 0x01, 0x100, 0x200
-_SPAN_ID = 2
+_TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
 
 
 class Made:
@@ -121,6 +118,22 @@ def span_id(span: bytes) -> bytes:
     except ValueError:
         return b""
     return b""
+
+
+def identity(span: bytes) -> tuple[bytes, bytes, str]:
+    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
+    found: dict[int, bytes] = {}
+    try:
+        for number, _, value in fields(span):
+            if isinstance(value, bytes):
+                found[number] = value
+            if number == _NAME:
+                break
+    except ValueError:
+        # Lines without a trace are better than no lines.
+        return b"", b"", ""
+    name = found.get(_NAME, b"").decode("utf-8", "replace")
+    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
 
 
 def items(tagged: bytes) -> Iterator[bytes]:

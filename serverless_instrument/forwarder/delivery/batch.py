@@ -1,11 +1,13 @@
-"""Telemetry waiting for a flush, joined into export requests; pure.
+"""Telemetry that waits for a flush, joined into export requests; pure.
 
-Protobuf messages concatenate, so what the runtime encoded is only wrapped here, never parsed; but
-metrics, of which a flush sends one point where many invocations measured.
+Protobuf messages concatenate, so that what the runtime encoded is only wrapped here and not parsed.
+Metrics are the exception: they are merged, so that a flush sends one point for many invocations.
 """
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder.destinations.destination import METRICS
+from serverless_instrument.forwarder.exporter.export import Export
 from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
@@ -18,27 +20,6 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 4_000_000
 _ENVELOPE_BYTES = 64
 _RUNS_PER_REQUEST = 64
-_METRICS = "metrics"
-
-
-class Export:
-    """One encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` and the number of its items.
-
-    `route` names its destination; `arrival` is its place in the order of exports, 0 before it has
-    one; `under_way` while the backend's thread is at it; `doubtful` of its items went out in
-    requests that nobody answered.
-    """
-
-    __slots__ = ("arrival", "body", "count", "doubtful", "route", "signal", "under_way")
-
-    def __init__(self, signal: str, body: bytes, count: int, route: str = "") -> None:
-        self.signal = signal
-        self.route = route or signal
-        self.body = body
-        self.count = count
-        self.arrival = 0
-        self.doubtful = 0
-        self.under_way = False
 
 
 class _Run:
@@ -56,15 +37,16 @@ class _Run:
 
 
 class Batch:
-    """Items by signal, resource and scope, of each in the order in which they came; metrics merged.
+    """Items by signal, resource and scope, in the order in which they came; metrics are merged.
 
-    `resource` is that of the latest; `frames` counts what runtimes have sent, `dropped_frames` and
-    `dropped_measurements` what they say that they had no room for, `dropped_lines` what the
-    platform says it lost. `size_bytes` leaves metrics out, whose number of points is bounded.
+    `resource` is that of the latest items. `frames` counts the frames that runtimes have sent,
+    `dropped_frames` and `dropped_measurements` what runtimes report that they had no room for,
+    `dropped_lines` what the platform reports as lost. `size_bytes` does not include metrics, whose
+    number of points is bounded.
 
     Args:
         max_bytes: of a request, unless one frame alone is larger.
-        merge_metrics: False where metrics are to go on as they come.
+        merge_metrics: False to send metrics on as they come.
     """
 
     __slots__ = (
@@ -84,8 +66,8 @@ class Batch:
 
     def __init__(self, max_bytes: int = MAX_REQUEST_BYTES, *, merge_metrics: bool = True) -> None:
         self._max_bytes = max_bytes
-        # A span or a line is a frame of its own, and as an object larger than its bytes: small ones
-        # are joined as they come, in runs short enough for a request to be split between them.
+        # Small frames are joined as they come: as objects they take several times their bytes. Runs
+        # are short, so that requests can be cut between them.
         self._run_bytes = max_bytes // _RUNS_PER_REQUEST
         self._runs: dict[str, list[_Run]] = {}
         self._open: dict[tuple[str, bytes, bytes], _Run] = {}
@@ -103,20 +85,22 @@ class Batch:
 
     @property
     def metrics(self) -> Aggregation:
-        """What waits of metrics; its code is loaded with the first who asks."""
+        """The metrics that wait; the code for them is loaded at the first call."""
         if self._metrics is None:
             from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
 
             self._metrics = Aggregation()
         return self._metrics
 
-    def add(self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int) -> None:
-        """Take `count` tagged items of one resource and scope, as in `wire.unpack_batch`."""
+    def add_items(
+        self, signal: str, resource: bytes, scope: bytes, items: bytes, count: int
+    ) -> None:
+        """Add `count` tagged items of one resource and scope, as `wire.unpack_batch` gives them."""
         if not items:
             return
         self.resource = resource
-        if signal == _METRICS and self._merge_metrics:
-            self.metrics.add(resource, scope, items)
+        if signal == METRICS and self._merge_metrics:
+            self.metrics.add_items(resource, scope, items)
             return
         self.size_bytes += len(items)
         key = (signal, resource, scope)
@@ -130,29 +114,26 @@ class Batch:
             run.items = bytearray(items)
             self._open[key] = run
         else:
-            # What comes after it may not overtake it.
+            # Later items must not overtake it.
             self._open.pop(key, None)
         self._runs.setdefault(signal, []).append(run)
 
     def add_request(self, signal: str, body: bytes, count: int) -> None:
-        """Take an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.
+        """Add an encoded ``Export{Trace,Logs,Metrics}ServiceRequest`` of `count` items.
 
-        Its fields are repeated ones, so it is joined with others as it is.
+        Its only field is repeated, so that it can be joined with others as it is.
         """
         if body:
             self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)
 
-    def lost_metrics(self) -> dict[str, int]:
-        """By reason, what was lost in merging since the last call."""
-        if self._metrics is None or not self._metrics.dropped:
-            return {}
-        lost, self._metrics.dropped = self._metrics.dropped, {}
-        return lost
+    def take_lost_metrics(self) -> dict[str, int]:
+        """By reason, how many metrics were lost in merging since the last call."""
+        return {} if self._metrics is None else self._metrics.take_dropped()
 
-    def take(self) -> list[Export]:
-        """Everything, as requests."""
-        self._collect()
+    def take_exports(self) -> list[Export]:
+        """Take everything out, as requests."""
+        self._collect_metrics()
         exports = []
         for signal, runs in self._runs.items():
             start, size = 0, 0
@@ -173,16 +154,16 @@ class Batch:
         self.clear()
         return exports
 
-    def _collect(self) -> None:
-        # What there is may turn out to be no data point yet.
-        if self._metrics and (collected := self._metrics.collect()):
-            self._runs.setdefault(_METRICS, []).extend([_Run(*each) for each in collected])
+    def _collect_metrics(self) -> None:
+        # There may be metrics without a data point.
+        if self._metrics and (collected := self._metrics.collect_metrics()):
+            self._runs.setdefault(METRICS, []).extend([_Run(*each) for each in collected])
 
     def clear(self) -> int:
-        """Forget everything; the number of items that there were."""
+        """Discard everything; the number of items that it was."""
         forgotten = sum([run.count for runs in self._runs.values() for run in runs])
         if self._metrics is not None:
-            # Not merged: that may be what went wrong.
+            # They are not merged first: merging may be what failed.
             forgotten += self._metrics.clear()
         self._runs = {}
         self._open = {}
@@ -191,7 +172,7 @@ class Batch:
 
 
 def _export(signal: str, runs: Iterable[_Run]) -> Export:
-    """One request of `runs`, joined once: what is joined in steps is in memory several times."""
+    """One request of `runs`; joined in one step, as each copy takes memory."""
     grouped: dict[bytes, dict[bytes, list[bytes | bytearray]]] = {}
     whole: list[bytes | bytearray] = []
     total = 0

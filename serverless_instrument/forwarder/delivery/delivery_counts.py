@@ -1,4 +1,4 @@
-"""Counts of what was received, sent, tried again and dropped; pure."""
+"""Counts of items that were received, sent, tried again and dropped; pure."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TOO_MANY_VALUES = "too many values in an invocation"
 Key = tuple[str, str, str]
 
 
-class Tally:
-    """Numbers by (what, signal or "", reason or ""), since the start and since the last report."""
+class DeliveryCounts:
+    """Counts by (what, signal or "", reason or ""), since the start and since the last report."""
 
     __slots__ = ("_reported", "_total")
 
@@ -39,14 +39,14 @@ class Tally:
         self._total: dict[Key, float] = {}
         self._reported: dict[Key, float] = {}
 
-    def add(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
-        """Count `number` more."""
+    def add_count(self, what: str, number: float, signal: str = "", reason: str = "") -> None:
+        """Add `number` to the count of `what`."""
         if number:
             key = (what, signal, reason)
             self._total[key] = self._total.get(key, 0) + number
 
-    def unreported(self) -> dict[Key, float]:
-        """What has been counted since the last call."""
+    def take_unreported(self) -> dict[Key, float]:
+        """What was counted since the last call."""
         since = {
             key: number - self._reported.get(key, 0)
             for key, number in self._total.items()
@@ -55,8 +55,8 @@ class Tally:
         self._reported = dict(self._total)
         return since
 
-    def losses(self) -> str:
-        """One line on what was dropped, and why, and what may be double; "" if nothing was."""
+    def describe_losses(self) -> str:
+        """One line on what was dropped, and why, and what may arrive twice; "" if nothing."""
         lines = []
         total, parts = self._parts(DROPPED)
         if parts:
@@ -67,7 +67,7 @@ class Tally:
         return "; ".join(lines)
 
     def _parts(self, what: str) -> tuple[int, str]:
-        """(how many, how many of what and why), the most first."""
+        """(total, text of the numbers by signal and reason, the largest first)."""
         counted = {key: int(n) for key, n in self._total.items() if key[0] == what}
         parts = [
             f"{number} {signal}" + (f" ({reason})" if reason else "")

@@ -1,8 +1,8 @@
-"""When what waits is sent: the end of an invocation, the start of one, or a timer; pure.
+"""When to flush: at the end of an invocation, at the start of one, or by a timer; pure.
 
-Sending at the end costs billed time, sending at the start does not: the function runs meanwhile.
-But an environment may be frozen for long between the two, so what waits for a start is only as
-fresh as the function is busy (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+A flush at the end costs billed time; one at the start does not, as the function runs meanwhile. But
+an environment may be frozen for long before the next start, so that telemetry comes late where the
+function is not busy (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 # kinds, as SERVERLESS_INSTRUMENT_FLUSH names them
 ADAPTIVE, END, PERIODICALLY, CONTINUOUSLY = "adaptive", "end", "periodically", "continuously"
 KINDS = (ADAPTIVE, END, PERIODICALLY, CONTINUOUSLY)
-# One invocation in ten at a rate of one a second, and still soon enough for an alarm; others take
-# twenty seconds, and users miss the last minute's data.
+# At one invocation a second this is one flush in ten, and still soon enough for alarms; with the
+# twenty seconds of other extensions users miss the data of the last minute.
 DEFAULT_INTERVAL_MS = {
     ADAPTIVE: 10_000,
     END: 10_000,
@@ -27,13 +27,13 @@ _ADAPTIVE_TABLE = {
     (ASIDE, "sparse"): AT_END,
     (ASIDE, "idle"): AT_END,
 }
-# What to do before /next: send everything and wait, wait for what is on its way, or neither.
+# actions before /next: flush and wait, wait for what is under way, or neither
 SEND, WAIT, GO = "send", "wait", "go"
 _BEFORE_NEXT = {AT_END: SEND, AT_START: WAIT, ASIDE: GO, BY_TIMER: GO}
 
-_TIMES = 20
+_REMEMBERED_TIMES = 20
 _SLOWEST_MEAN_S = 60.0
-# Three missed at the slowest steady rate: whatever comes now may be the last for long.
+# Three invocations missed at the slowest steady rate: the next may be the last for long.
 _IDLE_S = 180.0
 
 
@@ -44,7 +44,7 @@ class FlushStrategy:
 
     Args:
         kind: one of `KINDS`.
-        interval_ms: the longest that telemetry waits while invocations come or one goes on.
+        interval_ms: how long telemetry waits at most while there are invocations.
         frozen: whether the environment is frozen between invocations; Managed Instances are not,
             and have no INVOKE events, so there a timer is all there is.
     """
@@ -57,33 +57,33 @@ class FlushStrategy:
         if not frozen and kind in (ADAPTIVE, END):
             interval_ms = DEFAULT_INTERVAL_MS[CONTINUOUSLY]
         self._interval_s = interval_ms / 1000
-        # When everything was sent last: what waits now is younger.
+        # The time of the last flush.
         self._since_s = now_s
         self._times: list[float] = []
 
-    def invoked(self, now_s: float) -> bool:
-        """INVOKE came; whether to send what waits while the function runs."""
+    def record_invocation(self, now_s: float) -> bool:
+        """Record an INVOKE event; whether to flush while the function runs."""
         if self._adaptive:
             self._observe(now_s)
         return self._left_s(now_s) <= 0
 
-    def ended(self) -> str:
-        """The invocation is over: `SEND`, `WAIT` or `GO`."""
+    def action_at_end(self) -> str:
+        """What to do at the end of an invocation: `SEND`, `WAIT` or `GO`."""
         return _BEFORE_NEXT[self.state]
 
-    def late(self) -> bool:
-        """Something ended after its invocation, or before INVOKE; whether to send it at once."""
+    def sends_late_items(self) -> bool:
+        """Whether to flush at once what comes after its invocation, or before INVOKE."""
         return self.state == AT_END
 
-    def sent(self, now_s: float) -> None:
-        """Everything that waited has been handed over."""
+    def record_flush(self, now_s: float) -> None:
+        """Record a flush."""
         self._since_s = now_s
 
     def wait_s(self, now_s: float) -> float:
-        """Seconds until what waits must be sent although nothing happens.
+        """Seconds until a flush is due although no event comes.
 
-        Lambda lets no timer run out between invocations; where it is not Lambda that runs us, or
-        not that kind of it, nothing is lost by sending then.
+        On Lambda no timer expires between invocations, as the environment is frozen; elsewhere, and
+        on Managed Instances, it does.
         """
         return max(0.0, self._left_s(now_s))
 
@@ -97,9 +97,9 @@ class FlushStrategy:
             times.clear()
             self._advance("idle")
         times.append(now_s)
-        del times[:-_TIMES]
-        if len(times) == _TIMES:
-            mean_s = (times[-1] - times[0]) / (_TIMES - 1)
+        del times[:-_REMEMBERED_TIMES]
+        if len(times) == _REMEMBERED_TIMES:
+            mean_s = (times[-1] - times[0]) / (_REMEMBERED_TIMES - 1)
             self._advance("steady" if mean_s < _SLOWEST_MEAN_S else "sparse")
 
     def _advance(self, event: str) -> None:

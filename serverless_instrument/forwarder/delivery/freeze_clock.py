@@ -1,8 +1,8 @@
-"""A clock that goes on while the environment is frozen, and never back; pure.
+"""A clock that goes on while the environment is frozen, and never goes back; pure.
 
 CLOCK_MONOTONIC need not count the time of a freeze, and the wall clock may be set
-(https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). A function that runs
-for 100 ms each minute would see a backoff of one minute last for ten hours.
+(https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). By the first
+alone, a backoff of one minute would last ten hours where a function runs for 100 ms each minute.
 """
 
 from __future__ import annotations

@@ -1,62 +1,68 @@
-"""Exports that wait to be delivered, and when to try; pure: time and randomness are arguments."""
+"""Exports that wait to be delivered, and when to try each destination; pure."""
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Export
-from serverless_instrument.forwarder.delivery.breaker import CLOSED, OPEN, PROBING, Breaker
-from serverless_instrument.forwarder.destinations.settings import LOGS, METRICS, TRACES
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
+from serverless_instrument.forwarder.delivery.circuit_breaker import (
+    CLOSED,
+    OPEN,
+    PROBING,
+    CircuitBreaker,
+)
+from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
+from serverless_instrument.forwarder.exporter.export import Export
 
 DEFAULT_LIMIT_BYTES = 8 * 1024 * 1024
-# A flood of lines must not push out the traces: where there is no room, the signal goes that has
-# most of what it may have. While there is room, each may have all of it.
+# Where there is no room, the signal that exceeds its share most gives way, so that a flood of log
+# lines does not push out the traces. While there is room, each signal may use all of it.
 SHARES = {TRACES: 8, METRICS: 5, LOGS: 3}
-# Spilling goes on until this much of the limit is free: few large segments, not many small ones.
+# Spilling frees this part of the limit at once, which makes few large segments on disk.
 _FREED = 0.25
 NEVER = float("inf")
 
 
-class Lane:
-    """What waits for one destination, oldest first, and how that destination does."""
+class DestinationQueue:
+    """The exports that wait for one destination, oldest first, and its circuit breaker."""
 
     __slots__ = ("breaker", "out_bytes", "request_bytes", "signal", "size_bytes", "waiting")
 
     def __init__(self, signal: str) -> None:
         self.signal = signal
-        self.breaker = Breaker()
+        self.breaker = CircuitBreaker()
         self.waiting: list[Export] = []
         self.size_bytes = 0
-        # On its way.
+        # Of the request that is under way.
         self.out_bytes = 0
-        # The backend may take less than is usual; it says so with 413.
+        # Lowered where the backend responds with 413.
         self.request_bytes = MAX_REQUEST_BYTES
 
     @property
     def pressure(self) -> float:
-        """Bytes for each part of its signal's share."""
+        """Bytes relative to the share of its signal."""
         return self.size_bytes / SHARES[self.signal]
 
-    def insert(self, export: Export) -> None:
-        """Put `export` where its arrival says."""
+    def insert_export(self, export: Export) -> None:
+        """Insert `export` in the order of arrival."""
         place = len(self.waiting)
         while place and self.waiting[place - 1].arrival > export.arrival:
             place -= 1
         self.waiting.insert(place, export)
         self.size_bytes += len(export.body)
 
-    def pop(self, start: int, stop: int) -> list[Export]:
-        """Take out what stands at these places."""
+    def take_range(self, start: int, stop: int) -> list[Export]:
+        """Take out the exports from `start` to before `stop`."""
         taken = self.waiting[start:stop]
         del self.waiting[start:stop]
         self.size_bytes -= sum([len(export.body) for export in taken])
         return taken
 
-    def request(self, *, newest: bool) -> Export:
-        """What goes next: the oldest alone to one in trouble, else as many as a request may hold.
+    def take_request(self, *, newest: bool) -> Export:
+        """The next request: only the oldest export if the destination fails, else as many as fit.
 
-        `newest` takes them from the other end: an environment often ends by what failed last.
+        `newest` takes them from the other end, as the latest often tell why an environment ends.
         """
         if self.breaker.state != CLOSED and not newest:
-            return self.pop(0, 1)[0]
+            return self.take_range(0, 1)[0]
         count, size = 0, 0
         for export in reversed(self.waiting) if newest else self.waiting:
             size += len(export.body)
@@ -64,164 +70,168 @@ class Lane:
                 break
             count += 1
         total = len(self.waiting)
-        return joined(self.pop(total - count, total) if newest else self.pop(0, count))
+        return join_exports(
+            self.take_range(total - count, total) if newest else self.take_range(0, count)
+        )
 
 
 class RetryQueue:
-    """Exports by destination, bounded in bytes, what is on its way included.
+    """Exports by destination, bounded in bytes, with those that are under way.
 
-    What no longer fits is in `spilled`, in whatever order, until somebody takes it.
+    Exports that have no room are moved to `spilled`, in no particular order.
     """
 
     __slots__ = (
         "_arrivals",
         "_draining",
-        "_lanes",
         "_limit_bytes",
+        "_queues",
         "spilled",
     )
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, DestinationQueue] = {}
         self._arrivals = 0
         self._draining = False
         self.spilled: list[Export] = []
 
     def __bool__(self) -> bool:
-        return any(lane.waiting for lane in self._lanes.values())
+        return any(queue.waiting for queue in self._queues.values())
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all that waits."""
-        return sum([lane.size_bytes for lane in self._lanes.values()])
+        """Bytes of all exports that wait."""
+        return sum([queue.size_bytes for queue in self._queues.values()])
 
     @property
-    def roomy(self) -> bool:
-        """Whether there is room for what was spilled earlier."""
+    def has_room(self) -> bool:
+        """Whether there is room for exports that were spilled earlier."""
         return self.size_bytes <= self._limit_bytes * _FREED
 
     def holds_next(self) -> bool:
-        """Whether something is on its way that an invocation's end should wait for.
+        """Whether a request is under way that the end of an invocation waits for.
 
-        Frozen with its answer outstanding, a request would be sent again, and sums be doubled.
+        If the environment froze before its response came, it might be sent again and arrive twice.
         """
-        return any(lane.breaker.holds_next() for lane in self._lanes.values())
+        return any(queue.breaker.holds_next() for queue in self._queues.values())
 
-    def healthy(self, signal: str) -> bool:
-        """Whether no destination of `signal` has known trouble."""
+    def is_healthy(self, signal: str) -> bool:
+        """Whether no destination of `signal` is known to fail."""
         return not any(
-            lane.signal == signal and lane.breaker.state in (OPEN, PROBING)
-            for lane in self._lanes.values()
+            queue.signal == signal and queue.breaker.state in (OPEN, PROBING)
+            for queue in self._queues.values()
         )
 
     def retry_at_s(self) -> float:
-        """When something that waits for a destination in trouble may be tried; else `NEVER`."""
+        """When a failing destination with exports may be tried again; `NEVER` without one."""
         at_s = NEVER
-        for lane in self._lanes.values():
-            if lane.waiting and lane.breaker.state == OPEN:
-                at_s = min(at_s, lane.breaker.open_until_s)
+        for queue in self._queues.values():
+            if queue.waiting and queue.breaker.state == OPEN:
+                at_s = min(at_s, queue.breaker.open_until_s)
         return at_s
 
-    def add(self, export: Export) -> None:
-        """Put `export` last, or, if it was taken before, where it was; spill what has no room."""
+    def add_export(self, export: Export) -> None:
+        """Add `export` at the end, or where it was if it was taken; spill what has no room."""
         if not export.arrival:
             self._arrivals += 1
             export.arrival = self._arrivals
-        self._lane(export).insert(export)
-        out_bytes = sum([lane.out_bytes for lane in self._lanes.values()])
+        self._queue_of(export).insert_export(export)
+        out_bytes = sum([queue.out_bytes for queue in self._queues.values()])
         if self.size_bytes + out_bytes > self._limit_bytes:
             self._spill(max(0, self._limit_bytes * (1 - _FREED) - out_bytes))
 
-    def _lane(self, export: Export) -> Lane:
-        lane = self._lanes.get(export.route)
-        if lane is None:
-            lane = self._lanes[export.route] = Lane(export.signal)
+    def _queue_of(self, export: Export) -> DestinationQueue:
+        queue = self._queues.get(export.route)
+        if queue is None:
+            queue = self._queues[export.route] = DestinationQueue(export.signal)
             if self._draining:
-                lane.breaker.drain()
-        return lane
+                queue.breaker.start_draining()
+        return queue
 
     def _spill(self, allowed_bytes: float) -> None:
         while (size_bytes := self.size_bytes) > allowed_bytes:
-            fullest = max(self._lanes.values(), key=_pressure)
+            fullest = max(self._queues.values(), key=_pressure)
             count, freed = 0, 0
-            # The whole excess of the fullest at once would take it below the others.
+            # Stop where another one becomes the fullest.
             while count < len(fullest.waiting) and size_bytes - freed > allowed_bytes:
                 freed += len(fullest.waiting[count].body)
                 count += 1
-                if (fullest.size_bytes - freed) / SHARES[fullest.signal] < self._second(fullest):
+                if (fullest.size_bytes - freed) / SHARES[fullest.signal] < self._second_pressure(
+                    fullest
+                ):
                     break
-            self.spilled += fullest.pop(0, count)
+            self.spilled += fullest.take_range(0, count)
 
-    def _second(self, fullest: Lane) -> float:
-        return max([x.pressure for x in self._lanes.values() if x is not fullest], default=0.0)
+    def _second_pressure(self, fullest: DestinationQueue) -> float:
+        return max([x.pressure for x in self._queues.values() if x is not fullest], default=0.0)
 
-    def take(self, now_s: float) -> list[Export]:
-        """One request for each destination that may be tried now, the more valuable first."""
+    def take_due_exports(self, now_s: float) -> list[Export]:
+        """One request for each destination that may be tried now, in the order of `SHARES`."""
         taken = []
-        for lane in sorted(self._lanes.values(), key=_value):
-            if lane.waiting and lane.breaker.may_send(now_s):
-                request = lane.request(newest=self._draining)
-                lane.out_bytes = len(request.body)
+        for queue in sorted(self._queues.values(), key=_rank):
+            if queue.waiting and queue.breaker.may_send(now_s):
+                request = queue.take_request(newest=self._draining)
+                queue.out_bytes = len(request.body)
                 taken.append(request)
-                lane.breaker.sent()
+                queue.breaker.record_sent()
         return taken
 
-    def answered(self, export: Export) -> None:
-        """The backend took it or refused it for good."""
-        lane = self._lane(export)
-        lane.out_bytes = 0
-        lane.breaker.answered()
+    def record_answer(self, export: Export) -> None:
+        """Record that the backend took `export`, or rejected it."""
+        queue = self._queue_of(export)
+        queue.out_bytes = 0
+        queue.breaker.record_answer()
 
-    def failed(
+    def keep_failed(
         self, export: Export, now_s: float, random: float, retry_after_s: float | None
     ) -> None:
-        """Keep `export` for later; see `Breaker.failed`."""
-        lane = self._lane(export)
-        lane.out_bytes = 0
-        lane.breaker.failed(now_s, random, retry_after_s)
-        self.add(export)
+        """Keep `export` for later; see `CircuitBreaker.record_failure`."""
+        queue = self._queue_of(export)
+        queue.out_bytes = 0
+        queue.breaker.record_failure(now_s, random, retry_after_s)
+        self.add_export(export)
 
-    def too_large(self, export: Export, parts: list[Export]) -> None:
-        """The backend wants smaller requests: keep the `parts` of `export`."""
-        lane = self._lane(export)
-        lane.out_bytes = 0
-        lane.breaker.answered()
-        lane.request_bytes = min(lane.request_bytes, max(len(export.body) // 2, 1))
+    def keep_parts(self, export: Export, parts: list[Export]) -> None:
+        """Keep the `parts` of `export` instead: the backend wants smaller requests."""
+        queue = self._queue_of(export)
+        queue.out_bytes = 0
+        queue.breaker.record_answer()
+        queue.request_bytes = min(queue.request_bytes, max(len(export.body) // 2, 1))
         for part in parts:
             part.arrival = export.arrival
-            self.add(part)
+            self.add_export(part)
 
-    def overran(self) -> None:
-        """What is on its way has had its share of billed time."""
-        for lane in self._lanes.values():
-            lane.breaker.overran()
+    def record_overrun(self) -> None:
+        """Record that the requests under way have used their share of billed time."""
+        for queue in self._queues.values():
+            queue.breaker.record_overrun()
 
-    def drain(self) -> None:
-        """There will be no later; see `Breaker.drain`."""
+    def start_draining(self) -> None:
+        """See `CircuitBreaker.start_draining`."""
         self._draining = True
-        for lane in self._lanes.values():
-            lane.breaker.drain()
+        for queue in self._queues.values():
+            queue.breaker.start_draining()
 
-    def clear(self) -> list[Export]:
-        """Take everything out."""
+    def take_all_exports(self) -> list[Export]:
+        """Take everything out, the spilled exports included."""
         everything = self.spilled
         self.spilled = []
-        for lane in sorted(self._lanes.values(), key=_value):
-            everything += lane.pop(0, len(lane.waiting))
+        for queue in sorted(self._queues.values(), key=_rank):
+            everything += queue.take_range(0, len(queue.waiting))
         return everything
 
 
-def _pressure(lane: Lane) -> float:
-    return lane.pressure
+def _pressure(queue: DestinationQueue) -> float:
+    return queue.pressure
 
 
-def _value(lane: Lane) -> int:
-    return -SHARES[lane.signal]
+def _rank(queue: DestinationQueue) -> int:
+    return -SHARES[queue.signal]
 
 
-def joined(exports: list[Export]) -> Export:
-    """One export of the same items: its messages' fields are repeated, so the bytes concatenate."""
+def join_exports(exports: list[Export]) -> Export:
+    """One export of the same items: its only field is repeated, so that the bytes concatenate."""
     first = exports[0]
     if len(exports) == 1:
         return first

@@ -1,8 +1,8 @@
-"""Segments as files beside the socket: written, read back, removed; loaded when there is need.
+"""Files of undelivered exports (segments) in a directory beside the socket.
 
-/tmp stays when Lambda resets an environment, and a new forwarder finds what the last one could not
-deliver (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). It belongs
-to the function: the bound is ours to keep, and a full one is no reason to complain more than once.
+/tmp survives when Lambda resets an environment, so that a new forwarder finds what the last one
+could not deliver (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+It belongs to the function: the spool is bounded, and a full /tmp is reported once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from serverless_instrument.forwarder.delivery.retry_queue import SHARES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from serverless_instrument.forwarder.delivery.batch import Export
+    from serverless_instrument.forwarder.exporter.export import Export
 
 _SEGMENT_BYTES = 2 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
-# More than any segment of ours: one record is at most a request, which is at most twice this.
+# More than any segment of ours has; see `_segments` and `spool_format.decode_records`.
 _LARGEST_BYTES = 16 * 1024 * 1024
-# Another forwarder, which takes what it finds, must not find half a segment.
+# The prefix of segments that are not whole, which other forwarders must not read.
 _UNFINISHED = "."
 _ABANDONED_NS = 60_000_000_000
 _OWN = 0o040700
@@ -31,12 +31,12 @@ _TYPE_AND_MODE = 0o170777
 class Spool:
     """A directory of segments, bounded in bytes.
 
-    `problem` says why the last writing failed, "" if it did not; `lost` counts items by signal that
-    found no room; `skipped` counts files that are none of ours or damaged. No method raises.
+    `problem` tells why the last writing failed, "" if it did not; `lost` counts, by signal, items
+    that had no room; `skipped` counts files that are not ours or damaged. No method raises.
 
     Args:
         directory: made with mode 0700 when first written to.
-        limit_bytes: of all segments; the oldest of the fullest signal go.
+        limit_bytes: of all segments; beyond, the oldest of the fullest signal are removed.
     """
 
     def __init__(self, directory: str, limit_bytes: int) -> None:
@@ -57,15 +57,15 @@ class Spool:
         """Bytes of all segments."""
         return sum(self._segments.values())
 
-    def items(self) -> dict[str, int]:
-        """How many items of each signal there are."""
+    def item_counts(self) -> dict[str, int]:
+        """The number of items of each signal."""
         counts: dict[str, int] = {}
-        for signal, count in map(spool_format.described, self._segments):
+        for signal, count in map(spool_format.parse_name, self._segments):
             counts[signal] = counts.get(signal, 0) + count
         return counts
 
-    def find(self) -> None:
-        """Look for what an earlier forwarder has left."""
+    def find_segments(self) -> None:
+        """Find the segments that an earlier forwarder has left."""
         self._segments = {}
         try:
             if not self._ours():
@@ -82,15 +82,18 @@ class Spool:
             except OSError:
                 continue
             regular = status.st_mode & 0o170000 == 0o100000 and status.st_uid == posix.geteuid()
-            if regular and spool_format.described(name)[0]:
+            if regular and spool_format.parse_name(name)[0]:
                 self._segments[name] = status.st_size
             else:
                 self.skipped += 1
 
     def _clean_up(self, name: str) -> None:
-        """Remove what a forwarder that was killed has left unfinished; another may still write."""
-        signal, _ = spool_format.described(name[len(_UNFINISHED) :])
-        if signal and time_ns() - spool_format.written_ns(name[len(_UNFINISHED) :]) > _ABANDONED_NS:
+        """Remove an old unfinished file, whose forwarder was killed; a young one may be in use."""
+        signal, _ = spool_format.parse_name(name[len(_UNFINISHED) :])
+        if (
+            signal
+            and time_ns() - spool_format.time_of_name_ns(name[len(_UNFINISHED) :]) > _ABANDONED_NS
+        ):
             self._remove(name)
 
     def _ours(self) -> bool:
@@ -100,38 +103,38 @@ class Spool:
     def _path(self, name: str) -> str:
         return f"{self._directory}/{name}"
 
-    def write(self, exports: list[Export]) -> None:
-        """Keep `exports`, at the cost of older ones where there is no room for all."""
+    def write_exports(self, exports: list[Export]) -> None:
+        """Write `exports`, and remove older ones where there is no room for all."""
         for group in _segments(exports):
-            segment = b"".join([spool_format.record(export) for export in group])
+            segment = b"".join([spool_format.encode_record(export) for export in group])
             signal, count = group[0].signal, sum([export.count for export in group])
             self._make_room(len(segment), signal)
             if self.size_bytes + len(segment) > self._limit_bytes:
                 self.problem = f"more than {self._limit_bytes} bytes"
                 self._lose(signal, count)
-            elif not self._written(segment, signal, count):
+            elif not self._write_segment(segment, signal, count):
                 self._lose(signal, count)
 
     def _lose(self, signal: str, count: int) -> None:
         self.lost[signal] = self.lost.get(signal, 0) + count
 
     def _make_room(self, size_bytes: int, signal: str) -> None:
-        """Remove the oldest of whatever signal has most of its share, `signal` grown included."""
+        """Remove the oldest segments of the signal that exceeds its share most."""
         while self._segments and self.size_bytes + size_bytes > self._limit_bytes:
             sizes = {signal: size_bytes}
             for name, size in self._segments.items():
-                of, _ = spool_format.described(name)
+                of, _ = spool_format.parse_name(name)
                 sizes[of] = sizes.get(of, 0) + size
             fullest = max(sizes, key=lambda of: sizes[of] / SHARES[of])
-            victims = [x for x in self._segments if spool_format.described(x)[0] == fullest]
+            victims = [x for x in self._segments if spool_format.parse_name(x)[0] == fullest]
             if not victims:
                 return
             if self._remove(victims[0]):
-                self._lose(*spool_format.described(victims[0]))
+                self._lose(*spool_format.parse_name(victims[0]))
 
-    def _written(self, segment: bytes, signal: str, count: int) -> bool:
+    def _write_segment(self, segment: bytes, signal: str, count: int) -> bool:
         self._number += 1
-        name = spool_format.name(time_ns(), posix.getpid(), self._number, count, signal)
+        name = spool_format.segment_name(time_ns(), posix.getpid(), self._number, count, signal)
         unfinished = self._path(_UNFINISHED + name)
         try:
             try:
@@ -166,12 +169,12 @@ class Spool:
             return False
         return True
 
-    def next_signal(self) -> str:
+    def oldest_signal(self) -> str:
         """The signal of the oldest segment, "" if there is none."""
-        return spool_format.described(next(iter(self._segments), ""))[0]
+        return spool_format.parse_name(next(iter(self._segments), ""))[0]
 
-    def read(self) -> list[Export]:
-        """Take the oldest segment out."""
+    def take_oldest_exports(self) -> list[Export]:
+        """Take out the exports of the oldest segment."""
         name = next(iter(self._segments), "")
         if not name:
             return []
@@ -179,10 +182,10 @@ class Spool:
             segment = self._content(self._path(name))
         except OSError:
             segment = b"?"
-        # Whoever removes it has it: another forwarder may have found it, too.
+        # Another forwarder may have found it, too: the one that removes it has it.
         if not self._remove(name):
             return []
-        exports, defect = spool_format.exports(segment)
+        exports, defect = spool_format.decode_records(segment)
         self.skipped += defect
         return exports
 

@@ -1,7 +1,7 @@
-"""Segments of the spool, exports to bytes and back; pure.
+"""Format of the spool's segments: exports to bytes and back; pure.
 
-A segment is a row of records, each with a checksum of its own, so that what stands before a
-truncation is not lost with the rest.
+A segment is a sequence of records, each with its own checksum, so that the records before a
+truncation are not lost.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 from binascii import crc32
 
-from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES, Export
-from serverless_instrument.forwarder.destinations.settings import SIGNALS
+from serverless_instrument.forwarder.delivery.batch import MAX_REQUEST_BYTES
+from serverless_instrument.forwarder.destinations.destination import SIGNALS
+from serverless_instrument.forwarder.exporter.export import Export
 
 _MAGIC = b"SISP"
 _VERSION = 1
@@ -21,8 +22,8 @@ _NUMBERS = 4
 _DIGITS = 20
 
 
-def record(export: Export) -> bytes:
-    """One export."""
+def encode_record(export: Export) -> bytes:
+    """The record of one export."""
     route = export.route.encode()[:255]
     signal = SIGNALS.index(export.signal)
     checksum = _checksum(signal, route, export.count, export.body)
@@ -32,8 +33,8 @@ def record(export: Export) -> bytes:
     return head + route + export.body
 
 
-def exports(segment: bytes) -> tuple[list[Export], bool]:
-    """(the exports of a segment up to its first defect, whether there is one)."""
+def decode_records(segment: bytes) -> tuple[list[Export], bool]:
+    """(exports of a segment up to its first defect, whether there is a defect)."""
     found: list[Export] = []
     position = 0
     while position < len(segment):
@@ -58,13 +59,13 @@ def _checksum(signal: int, route: bytes, count: int, body: bytes) -> int:
     return crc32(body, crc32(b"%d %d %b" % (signal, count, route)))
 
 
-def name(time_ns: int, pid: int, number: int, count: int, signal: str) -> str:
-    """A file's name; names sort by age, and say how many items of which signal there are."""
+def segment_name(time_ns: int, pid: int, number: int, count: int, signal: str) -> str:
+    """The file name of a segment: sorts by age, and has the number of items and the signal."""
     return f"{time_ns:020d}-{pid}-{number}-{count}-{signal}{_SUFFIX}"
 
 
-def described(file: str) -> tuple[str, int]:
-    """(signal, items) of a segment called `file`; ("", 0) if it is none of ours."""
+def parse_name(file: str) -> tuple[str, int]:
+    """(signal, number of items) of the segment `file`; ("", 0) if it is not one of ours."""
     stem = file[: -len(_SUFFIX)] if file.endswith(_SUFFIX) else ""
     *numbers, signal = stem.split("-")
     if len(numbers) != _NUMBERS or signal not in SIGNALS:
@@ -74,6 +75,6 @@ def described(file: str) -> tuple[str, int]:
     return signal, int(numbers[-1])
 
 
-def written_ns(file: str) -> int:
-    """When a segment called `file`, one of ours, was written (Unix time)."""
+def time_of_name_ns(file: str) -> int:
+    """When the segment `file`, one of ours, was written (Unix time)."""
     return int(file.partition("-")[0])

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.aws_credentials import Credentials
     from serverless_instrument.forwarder.destinations.proxy import Proxy
 
+TRACES, LOGS, METRICS = "traces", "logs", "metrics"
+SIGNALS = (TRACES, LOGS, METRICS)
 DEFAULT_TIMEOUT_MS = 10_000
 
 

@@ -6,6 +6,7 @@ warning, which names it and the remedy, and the default.
 
 from __future__ import annotations
 
+from serverless_instrument.forwarder.destinations.destination import SIGNALS
 from serverless_instrument.forwarder.destinations.endpoint_settings import STANDARD, Reader, shown
 
 TYPE_CHECKING = False
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serverless_instrument.forwarder.destinations.destination import Destination
-
-TRACES, LOGS, METRICS = "traces", "logs", "metrics"
-SIGNALS = (TRACES, LOGS, METRICS)
 
 _MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"
 _RECEIVER = "SERVERLESS_INSTRUMENT_RECEIVER"

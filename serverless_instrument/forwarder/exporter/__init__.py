@@ -1,1 +1,1 @@
-"""One OTLP/HTTP export: connection, proxy tunnel, TLS, signature, request, answer."""
+"""One OTLP/HTTP export: connection, proxy tunnel, TLS, signature, request, response."""

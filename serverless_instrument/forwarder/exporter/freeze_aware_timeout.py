@@ -1,17 +1,17 @@
-"""Waiting for an answer in time that the process has been awake; pure.
+"""A timeout that does not count time in which the environment was frozen; pure.
 
-What was on its way when the environment was frozen may be answered only after the thaw. If the
-freeze counted, it would be given up then, sent again, and arrive twice.
+The response to a request that was sent before a freeze may come only after the thaw. If the freeze
+counted, the request would time out, be sent again, and arrive twice.
 """
 
 from __future__ import annotations
 
-# A busy machine wakes late, too; taking that for a freeze costs as much more patience.
+# A busy machine wakes late, too; taking that for a freeze extends the timeout by as much.
 _NOTICEABLE_S = 0.25
 
 
-class Patience:
-    """How long to wait: until `give_up_at_s`, and anew after a wait in which the process froze."""
+class FreezeAwareTimeout:
+    """Waits until `give_up_at_s` (monotonic); a wait in which the process froze starts again."""
 
     __slots__ = ("_awake_by_s", "_give_up_at_s", "_left_s")
 
@@ -22,9 +22,9 @@ class Patience:
         self._awake_by_s = now_s
 
     def wait_s(self, now_s: float) -> float:
-        """Seconds for the next wait. Raises TimeoutError where there are none left."""
+        """Seconds for the next wait. Raises TimeoutError where no time is left."""
         if now_s - self._awake_by_s > _NOTICEABLE_S:
-            # Nobody knows when it froze: none of that wait counts.
+            # When the freeze began is unknown, so none of that wait counts.
             self._give_up_at_s = now_s + self._left_s
         self._left_s = self._give_up_at_s - now_s
         if self._left_s <= 0:

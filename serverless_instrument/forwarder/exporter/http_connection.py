@@ -1,4 +1,4 @@
-"""One kept connection to one host of a backend; blocking, for the backend's thread."""
+"""One persistent HTTP/1.1 connection to one host; blocking, for the threads of the workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import _socket
 import _thread
 from time import monotonic, time
 
-from serverless_instrument.forwarder.exporter.freeze_aware_timeout import Patience
+from serverless_instrument.forwarder.exporter.freeze_aware_timeout import FreezeAwareTimeout
 from serverless_instrument.forwarder.http1 import BadResponseError, ResponseParser
 
 TYPE_CHECKING = False
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.destinations.destination import Destination
 
-# A peer, or a box between, forgets idle connections without a word while we are frozen. Wall-clock
-# time, as it goes on over a freeze.
+# Peers, and gateways on the way, drop idle connections silently while the environment is frozen.
+# Measured by the wall clock, which goes on during a freeze.
 _REUSE_WITHIN_S = 30.0
 _READ_BYTES = 65536
-# By certificates and key: a set of roots takes 20 ms and a megabyte.
+# By certificate files and key: a set of roots takes 20 ms and a megabyte.
 _contexts: dict[tuple[str, str, str], ssl.SSLContext] = {}
 _making_context = _thread.allocate_lock()
 
 
 class _StaleError(Exception):
-    """A kept connection had been closed before it could carry anything."""
+    """The peer had closed a kept connection before the request."""
 
 
-class Link:
-    """Exchanges requests for responses, over one connection as long as it lasts.
+class HttpConnection:
+    """Sends requests and reads responses, over one connection as long as it lasts.
 
-    `ambiguous` tells, after an exchange, whether a whole request went out that nobody answered: the
-    peer may have taken it, and its repetition be a second one.
+    `unanswered` is True after an exchange whose whole request was sent and got no response: the
+    peer may have processed it, so that a repetition would arrive twice.
     """
 
     def __init__(self, destination: Destination) -> None:
@@ -40,22 +40,22 @@ class Link:
         self._connection: _socket.socket | None = None
         self._context: ssl.SSLContext | None = None
         self._used_at_s = 0.0
-        self.ambiguous = False
+        self.unanswered = False
 
     def prepare(self) -> None:
-        """Load what a connection will need. Raises OSError where a certificate is of no use."""
+        """Load what a connection needs. Raises OSError where a certificate file cannot be used."""
         if self._destination.secure:
             self._trust()
 
     def exchange(self, request: bytes, give_up_at_s: float) -> ResponseParser:
         """Send one request and read its response, until `give_up_at_s` (monotonic).
 
-        A kept connection that turns out dead before a byte came back is replaced once.
+        A kept connection that fails before the first byte of a response is replaced once.
 
         Raises:
-            OSError, BadResponseError: no usable answer.
+            OSError, BadResponseError: no usable response.
         """
-        self.ambiguous = False
+        self.unanswered = False
         if self._connection is not None and not self._reusable():
             self.close()
         kept = self._connection is not None
@@ -70,7 +70,7 @@ class Link:
             raise
 
     def _reusable(self) -> bool:
-        """Whether the connection was used lately and the peer has neither closed it nor spoken."""
+        """Whether it was used lately, and the peer has neither closed it nor sent anything."""
         if self._connection is None or not 0 <= time() - self._used_at_s < _REUSE_WITHIN_S:
             return False
         from select import POLLIN, poll
@@ -108,27 +108,27 @@ class Link:
         try:
             connection.sendall(request)
         except ConnectionError as error:
-            # A peer may refuse a large body early, answer, and close: what it said counts.
+            # A peer may refuse a large body early, respond, and close: the response counts.
             failure = error
-        patience = Patience(give_up_at_s, monotonic())
+        timeout = FreezeAwareTimeout(give_up_at_s, monotonic())
         try:
             while not parser.complete:
-                connection.settimeout(patience.wait_s(monotonic()))
+                connection.settimeout(timeout.wait_s(monotonic()))
                 try:
                     data = connection.recv(_READ_BYTES)
                 except TimeoutError:
-                    continue  # the patience decides: what was frozen away does not count
+                    continue  # `timeout` raises unless the process was frozen meanwhile
                 if data:
-                    parser.feed(data)
+                    parser.receive_data(data)
                 elif parser.started:
                     parser.end_of_stream()
                 else:
                     raise ConnectionResetError("closed without an answer")
         except (OSError, BadResponseError) as error:
             if not parser.status_known:
-                self.ambiguous = failure is None and not _refused_by_tls(error)
+                self.unanswered = failure is None and not _refused_by_tls(error)
                 raise failure or error from None
-            # The status says what became of the request; sending it again would double it.
+            # The status has come, which is the result; a repetition would arrive twice.
             parser.keep_alive = False
         if failure is not None:
             parser.keep_alive = False
@@ -143,7 +143,7 @@ class Link:
         except OSError as error:
             from serverless_instrument.forwarder.destinations.proxy import ProxyError
 
-            # What the proxy said, and TLS with the destination behind it, speak for themselves.
+            # Refusals of the proxy, and TLS errors of the destination behind it, are clear already.
             if isinstance(error, ProxyError) or type(error).__module__ == "ssl":
                 raise
             raise ProxyError(f"{proxy}: {error.strerror or error}") from None
@@ -153,7 +153,7 @@ class Link:
         # As bytes: a str is encoded by the IDNA codec, which imports re and enum.
         addresses = _socket.getaddrinfo(host.encode(), port, 0, _socket.SOCK_STREAM)
         for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-            # A route that swallows packets may not use up the time of those after it.
+            # An unreachable address may not use up the time of those after it.
             share_s = _left_s(give_up_at_s) / (len(addresses) - tried)
             connection = _socket.socket(family, kind, protocol)
             try:
@@ -169,14 +169,14 @@ class Link:
         raise error
 
     def _secured(self, connection: _socket.socket, within_s: float) -> _socket.socket:
-        """`connection`, with TLS where the destination wants it, in a tunnel if by a proxy."""
+        """`connection`, with TLS for an https destination, through a tunnel behind a proxy."""
         if not self._destination.secure:
             return connection
         if self._destination.proxy is not None:
-            from serverless_instrument.forwarder.exporter import proxy_tunnel as tunnel
+            from serverless_instrument.forwarder.exporter import proxy_tunnel
 
             proxy, give_up_at_s = self._destination.proxy, monotonic() + within_s
-            tunnel.establish(connection, proxy, self._destination, give_up_at_s)
+            proxy_tunnel.open_tunnel(connection, proxy, self._destination, give_up_at_s)
             connection.settimeout(_left_s(give_up_at_s))
         wrapped: object = self._trust().wrap_socket(
             connection,  # type: ignore[arg-type] # SSLSocket needs only what _socket has
@@ -186,7 +186,7 @@ class Link:
         return secured
 
     def _trust(self) -> ssl.SSLContext:
-        """The TLS context: roots, and the client's certificate if there is one."""
+        """The TLS context: trusted roots, and the client certificate if there is one."""
         if self._context is None:
             destination = self._destination
             files = (
@@ -208,7 +208,7 @@ class Link:
 
 
 def _refused_by_tls(error: Exception) -> bool:
-    """Whether the peer refused to talk at all: with TLS 1.3 it says so after our first bytes."""
+    """Whether the peer refused the connection, which TLS 1.3 reports after our first bytes."""
     return "ALERT" in str(getattr(error, "reason", ""))
 
 

@@ -1,4 +1,4 @@
-"""OTLP/HTTP requests, and what the answers mean; pure.
+"""OTLP/HTTP requests, and the results that responses stand for; pure.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from serverless_instrument.forwarder.delivery.batch import Export
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
 
 DELIVERED, RETRY, REJECTED = "delivered", "retry", "rejected"
 # https://opentelemetry.io/docs/specs/otlp/#failures-1
@@ -22,15 +22,15 @@ _FAST = 1
 _REASON_CHARACTERS = 200
 
 
-def prepare(destination: Destination) -> None:
-    """Import what `request` will need."""
+def load_encoders(destination: Destination) -> None:
+    """Import what `export_request` needs for `destination`."""
     if destination.json:
         from serverless_instrument.forwarder.codec import otlp_json  # noqa: F401 # loading is the point
     if destination.compress:
         import zlib  # noqa: F401 # as above
 
 
-def request(
+def export_request(
     destination: Destination,
     export: Export,
     more: Mapping[str, str] | None = None,
@@ -38,14 +38,14 @@ def request(
 ) -> bytes:
     """The whole HTTP request of one export.
 
-    `more` are headers over those of the settings; `sign` gets all of them and the body as it is
-    sent, and gives those that sign it.
+    `more` are headers that override those of the settings. `sign` gets all headers and the body as
+    it is sent, and returns the headers that sign them.
     """
     content_type, body = "application/x-protobuf", export.body
     if destination.json:
         from serverless_instrument.forwarder.codec import otlp_json
 
-        content_type, body = "application/json", otlp_json.convert(export.signal, body)
+        content_type, body = "application/json", otlp_json.encode_json(export.signal, body)
     headers = {
         "host": destination.authority(),
         "user-agent": f"serverless-instrument/{__version__}",
@@ -62,6 +62,11 @@ def request(
     headers["content-length"] = str(len(body))
     if sign is not None:
         headers.update(sign(headers, body))
+    return post_request(destination, headers, body)
+
+
+def post_request(destination: Destination, headers: dict[str, str], body: bytes) -> bytes:
+    """A whole POST request to `destination`, in the form that its proxy wants if it has one."""
     target, proxy = destination.path, destination.proxy
     if proxy is not None and not destination.secure:
         # A proxy is told the whole URL (RFC 9112, section 3.2.2).
@@ -73,15 +78,15 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-class Verdict:
-    """What became of an export: `kind`, and the reason if anything went wrong.
+class ExportResult:
+    """The result of an export: `kind` (`DELIVERED`, `RETRY` or `REJECTED`), and why.
 
-    `retry_after_s` is what the backend asked for; `rejected` the number of items that it refused
-    while it took the others; `status` the HTTP status, 0 without an answer. `ambiguous`: a whole
-    request went unanswered on the way, so the items may arrive twice.
+    `retry_after_s` is what the backend asked for, `rejected` the number of items that it refused
+    while it took the others, `status` the HTTP status, 0 without a response. `unanswered` is True
+    where a whole request got no response, so that the items may arrive twice.
     """
 
-    __slots__ = ("ambiguous", "kind", "reason", "rejected", "retry_after_s", "status")
+    __slots__ = ("kind", "reason", "rejected", "retry_after_s", "status", "unanswered")
 
     def __init__(
         self,
@@ -96,21 +101,21 @@ class Verdict:
         self.retry_after_s = retry_after_s
         self.rejected = rejected
         self.status = status
-        self.ambiguous = False
+        self.unanswered = False
 
 
-def verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What a response means: 2xx delivered, the retryable statuses kept, anything else given up."""
+def read_response(status: int, headers: Mapping[str, str], body: bytes) -> ExportResult:
+    """The result: 2xx is delivered, the retryable statuses are tried again, others are rejected."""
     if 200 <= status < 300:
         rejected, message = _partial_success(headers, body) if body else (0, "")
-        return Verdict(DELIVERED, _printable(message), rejected=rejected, status=status)
+        return ExportResult(DELIVERED, _printable(message), rejected=rejected, status=status)
     text = _printable(body[:_REASON_CHARACTERS].decode("latin-1"))
     reason = f"HTTP {status}" + (f": {text}" if text else "")
     if status not in _RETRYABLE:
-        return Verdict(REJECTED, reason, status=status)
+        return ExportResult(REJECTED, reason, status=status)
     after = headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 6 else None
-    return Verdict(RETRY, reason, seconds, status=status)
+    return ExportResult(RETRY, reason, seconds, status=status)
 
 
 def _printable(text: str) -> str:
@@ -118,13 +123,13 @@ def _printable(text: str) -> str:
 
 
 def _partial_success(headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-    """(rejected items, message) of the response's ``partial_success``; (0, "") if all is well.
+    """(rejected items, message) of the response's ``partial_success``; (0, "") without one.
 
     https://opentelemetry.io/docs/specs/otlp/#partial-success-1
     """
-    from serverless_instrument.forwarder.exporter import otlp_answer
+    from serverless_instrument.forwarder.exporter import partial_success
 
     try:
-        return otlp_answer.partial_success(headers.get("content-type", ""), body)
-    except ValueError:  # a 2xx is a success, whatever else the backend says
+        return partial_success.read_partial_success(headers.get("content-type", ""), body)
+    except ValueError:  # a 2xx is a success, even if its body cannot be read
         return 0, ""

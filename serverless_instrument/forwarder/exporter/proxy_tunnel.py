@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _READ_BYTES = 4096
 
 
-def establish(
+def open_tunnel(
     connection: _socket.socket, proxy: Proxy, destination: Destination, give_up_at_s: float
 ) -> None:
     """Have `proxy`, at the other end of `connection`, pass everything on to `destination`.
@@ -41,9 +41,9 @@ def establish(
             data = connection.recv(_READ_BYTES)
             if not data:
                 raise ProxyError(f"{proxy} closed the connection")
-            parser.feed(data)
+            parser.receive_data(data)
             if parser.status_known and parser.status >= 300:
-                break  # its page is nobody's interest
+                break  # the body, a page for browsers, is not needed
     except BadResponseError as error:
         raise ProxyError(f"{proxy} is no HTTP proxy: {error}") from None
     if not 200 <= parser.status < 300:

@@ -1,4 +1,4 @@
-"""Reads and keeps the headers of a secret; blocking, for the backend's threads."""
+"""Reads and caches the headers of a secret; blocking, for the threads of the workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from time import time
 
 from serverless_instrument.forwarder.destinations import headers_secret
 from serverless_instrument.forwarder.destinations.headers_secret import SecretError
-from serverless_instrument.forwarder.exporter.http_connection import Link
+from serverless_instrument.forwarder.exporter import otlp_http
+from serverless_instrument.forwarder.exporter.http_connection import HttpConnection
 from serverless_instrument.forwarder.exporter.signed_request import signer
 from serverless_instrument.forwarder.http1 import BadResponseError
 
@@ -14,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.destination import Destination
 
-# A backend that refuses everything must not become a storm on AWS's API. Wall-clock time, as it
-# goes on over a freeze.
+# A backend that refuses every request must not cause as many calls of AWS's API. Measured by the
+# wall clock, which goes on during a freeze.
 _REREAD_AFTER_S = 60.0
 
 
@@ -39,11 +40,11 @@ class SecretReader:
             self._headers = self._read(give_up_at_s)
         return self._headers
 
-    def known(self) -> dict[str, str]:
-        """The headers as far as they have been read."""
+    def known_headers(self) -> dict[str, str]:
+        """The headers that have been read, {} before the first reading."""
         return self._headers or {}
 
-    def refused(self, give_up_at_s: float) -> bool:
+    def read_again(self, give_up_at_s: float) -> bool:
         """Read again after a 401 or 403, at most once a minute; whether the headers are others."""
         if self._reread_at_s is not None and 0 <= time() - self._reread_at_s < _REREAD_AFTER_S:
             return False
@@ -54,20 +55,15 @@ class SecretReader:
     def _read(self, give_up_at_s: float) -> dict[str, str]:
         fields, body = headers_secret.request(self._arn, self._where)
         fields.update(signer(self._where)(fields, body))
-        target, proxy = self._where.path, self._where.proxy
-        if proxy is not None and not self._where.secure:
-            target = f"http://{self._where.authority()}{target}"
-            if proxy.authorization:
-                fields["proxy-authorization"] = proxy.authorization
-        lines = [f"POST {target} HTTP/1.1", *[f"{n}: {v}" for n, v in fields.items()]]
-        message = "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
-        # A connection of its own: it is of use once in an environment's life.
-        link = Link(self._where)
+        fields["connection"] = "close"
+        message = otlp_http.post_request(self._where, fields, body)
+        # Not kept: most environments read a secret once.
+        connection = HttpConnection(self._where)
         try:
-            answer = link.exchange(message, give_up_at_s)
+            answer = connection.exchange(message, give_up_at_s)
         except (OSError, BadResponseError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
             raise SecretError(f"{self._arn} cannot be read: {reason}") from None
         finally:
-            link.close()
+            connection.close()
         return headers_secret.answered(self._arn, answer.status, bytes(answer.body))

@@ -1,4 +1,4 @@
-"""Requests to AWS, signed now."""
+"""Signs requests to AWS with the current time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.destination import Destination
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
-_MOST_SKEW_S = 300
+_MAX_SKEW_S = 300
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def signer(destination: Destination) -> Callable[[dict[str, str], bytes], dict[str, str]]:
-    """What signs requests to `destination`, which has `aws` and `credentials`."""
+    """The function that signs requests to `destination`, which has `aws` and `credentials`."""
     scope, credentials = destination.aws, destination.credentials
     assert scope is not None
     assert credentials is not None
@@ -32,7 +32,7 @@ def signer(destination: Destination) -> Callable[[dict[str, str], bytes], dict[s
 
 
 def clock_skew(date: str, now_unix_s: float) -> str:
-    """What to say of a refusal's ``Date`` field: "" if this machine's clock agrees with it."""
+    """A note on a wrong clock, by the ``Date`` field of a refusal; "" if the clocks agree."""
     parts = date.split()
     try:
         _, day, month, year, clock, _ = parts
@@ -51,7 +51,7 @@ def clock_skew(date: str, now_unix_s: float) -> str:
     except ValueError:
         return ""
     skew_s = round(now_unix_s - theirs_s)
-    if abs(skew_s) < _MOST_SKEW_S:
+    if abs(skew_s) < _MAX_SKEW_S:
         return ""
     ahead = "ahead of" if skew_s > 0 else "behind"
     return f"; this environment's clock is {abs(skew_s)} s {ahead} AWS's, which voids signatures"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
-# What a proxy may change or drop on the way may not be signed; these it may not touch.
+# Only fields that proxies on the way neither change nor drop may be signed.
 _SIGNED = ("host", "content-type", "range")
 _SIGNED_PREFIXES = ("x-amz-", "x-aws-")
 
@@ -78,7 +78,7 @@ def _mac(key: bytes, text: str) -> bytes:
 
 
 def _quoted(path: str) -> str:
-    """`path` encoded once more, as every service but S3 has it."""
+    """`path` encoded once more, as every service but S3 requires."""
     return "".join([chr(b) if b in _UNRESERVED else f"%{b:02X}" for b in path.encode()])
 
 

@@ -6,9 +6,9 @@ Names, units and buckets: https://opentelemetry.io/docs/specs/semconv/faas/faas-
 from __future__ import annotations
 
 from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
-from serverless_instrument.forwarder.metrics.metric_points import Number
-from serverless_instrument.forwarder.metrics.metric_series import GAUGE
+from serverless_instrument.forwarder.metrics.metric_points import GAUGE, Number
 from serverless_instrument.forwarder.telemetry_api import platform_events
+from serverless_instrument.histogram_bounds import BYTES, SECONDS
 from serverless_instrument.wire import FACT_COLDSTART, TRIGGER_MASK, TRIGGERS, __version__, field
 
 TYPE_CHECKING = False
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 SCOPE = field(
     b"\x0a", field(b"\x0a", b"serverless_instrument") + field(b"\x12", __version__.encode())
 )
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-# The conventions give none for bytes: powers of four, from 1 KiB to 16 GiB.
-BYTES = tuple([float(1 << shift) for shift in range(10, 35, 2)])
 _RATIO = tuple([step / 20 for step in range(1, 21)])
 # Lambda allows an environment 1,024 of either.
 _COUNTS = tuple([float(1 << shift) for shift in range(11)])
@@ -113,7 +110,7 @@ class FaasMetrics:
         # While the function runs: a flush of very much would outlast it.
         if len(self._told) > _MANY_TOLD:
             self.tell()
-        self._aggregation.keep_small()
+        self._aggregation.merge_if_large()
         usage = self._usage()
         self._told.append((self._start, (resource, request_id, facts, time_unix_ns, usage)))
         self._tells = self._tells or bool(facts & FACT_COLDSTART)
@@ -275,20 +272,22 @@ class FaasMetrics:
             if attributes:
                 own = [_attribute(key, text) for key, text in attributes]
                 told = tuple(sorted((*own, *told)))
-            self._aggregation.count(self._resource, SCOPE, name, unit, value, time_unix_ns, told)
+            self._aggregation.add_to_sum(
+                self._resource, SCOPE, name, unit, value, time_unix_ns, told
+            )
 
     def _set(self, name: str, unit: str, value: float, time_unix_ns: int) -> None:
         if self._resource:
             point = Number(last=True)
             point.value, point.time_unix_ns = value, time_unix_ns
-            self._aggregation.record(self._resource, SCOPE, name, unit, GAUGE, point)
+            self._aggregation.add_point(self._resource, SCOPE, name, unit, GAUGE, point)
 
     def _measure(
         self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
     ) -> None:
         if self._resource:
             bounds, attributes = _BOUNDS[unit], self._triggers.get(request_id, ())
-            self._aggregation.measure(
+            self._aggregation.record_in_histogram(
                 self._resource, SCOPE, name, unit, value, bounds, time_unix_ns, attributes
             )
 

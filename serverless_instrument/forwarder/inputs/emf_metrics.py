@@ -1,37 +1,35 @@
-"""Metrics of the embedded metric format among those of the batch; pure.
+"""Adds metrics of the embedded metric format to the batch; pure.
 
 The parser is loaded with the first line.
 """
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec.protobuf import attribute
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.forwarder.destinations.settings import METRICS
-from serverless_instrument.forwarder.metrics.metric_series import EXPONENTIAL_HISTOGRAM, HISTOGRAM
-from serverless_instrument.wire import field
+from serverless_instrument.forwarder.codec.protobuf import instrumentation_scope
+from serverless_instrument.forwarder.delivery import delivery_counts
+from serverless_instrument.forwarder.destinations.destination import METRICS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_instrument.forwarder.delivery.batch import Batch
-    from serverless_instrument.forwarder.delivery.delivery_counts import Tally
-    from serverless_instrument.forwarder.inputs import emf
+    from serverless_instrument.forwarder.delivery.delivery_counts import DeliveryCounts
+    from serverless_instrument.forwarder.inputs.emf_values import Measurement
 
-# One or two are usual; one that is made of a value must not fill the memory.
-_MOST_NAMESPACES = 100
+# One or two are usual; namespaces that are made of a value must not fill the memory.
+_MAX_NAMESPACES = 100
 _SHOWN_CHARACTERS = 200
 
 
 class EmfMetrics:
-    """Takes lines; what is malformed in them is counted, and the first of it told.
+    """Adds the metrics of lines to a batch; malformed parts are counted, and the first reported.
 
     Args:
-        batch: takes the metrics.
-        counts: told of what is dropped.
+        batch: the metrics are added to it.
+        counts: counts what is dropped.
         report: see `Delivery`.
-        exponential: the kind of histograms.
+        exponential: whether histograms have exponential buckets.
     """
 
     __slots__ = ("_batch", "_counts", "_exponential", "_report", "_scopes")
@@ -39,7 +37,7 @@ class EmfMetrics:
     def __init__(
         self,
         batch: Batch,
-        counts: Tally,
+        counts: DeliveryCounts,
         report: Callable[[str, str], None],
         *,
         exponential: bool = False,
@@ -50,17 +48,19 @@ class EmfMetrics:
         self._exponential = exponential
         self._scopes: dict[str, bytes] = {}
 
-    def line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
-        """Take the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
+    def add_line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
+        """Add the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
         from serverless_instrument.forwarder.inputs import emf
 
-        found, defects = emf.parse(text, time_unix_ns)
+        found, defects = emf.parse_line(text, time_unix_ns)
         for measurement in found:
             scope = self._scope(measurement.namespace)
             if scope:
-                self._add(measurement, resource, scope)
+                self._add_measurement(measurement, resource, scope)
         if defects:
-            self._counts.add(tally.DROPPED, len(defects), METRICS, tally.MALFORMED_EMF)
+            self._counts.add_count(
+                delivery_counts.DROPPED, len(defects), METRICS, delivery_counts.MALFORMED_EMF
+            )
             shown = "".join([c if c.isprintable() else "?" for c in defects[0]])
             self._report(
                 "embedded metrics",
@@ -68,11 +68,12 @@ class EmfMetrics:
                 f"{shown[:_SHOWN_CHARACTERS]}",
             )
 
-    def _add(self, measurement: emf.Measurement, resource: bytes, scope: bytes) -> None:
+    def _add_measurement(self, measurement: Measurement, resource: bytes, scope: bytes) -> None:
         from serverless_instrument.forwarder.metrics import distribution
+        from serverless_instrument.forwarder.metrics.metric_points import encode_attributes
 
         unit = measurement.unit
-        point = distribution.histogram(
+        point = distribution.histogram_point(
             measurement.pairs, unit, measurement.time_unix_ns, exponential=self._exponential
         )
         if measurement.total is not None:
@@ -81,15 +82,16 @@ class EmfMetrics:
             point.least = float(measurement.least)
         if measurement.most is not None:
             point.most = float(measurement.most)
-        attributes = tuple(sorted([attribute(*pair) for pair in measurement.attributes.items()]))
-        kind = EXPONENTIAL_HISTOGRAM if self._exponential else HISTOGRAM
-        self._batch.metrics.record(resource, scope, measurement.name, unit, kind, point, attributes)
+        attributes = encode_attributes(measurement.attributes)
+        self._batch.metrics.add_point(
+            resource, scope, measurement.name, unit, point.kind, point, attributes
+        )
 
     def _scope(self, namespace: str) -> bytes:
         scope = self._scopes.get(namespace, b"")
-        if not scope and len(self._scopes) < _MOST_NAMESPACES:
-            scope = field(b"\x0a", field(b"\x0a", namespace.encode()))
+        if not scope and len(self._scopes) < _MAX_NAMESPACES:
+            scope = instrumentation_scope(namespace, version="")
             self._scopes[namespace] = scope
         if not scope:
-            self._counts.add(tally.DROPPED, 1, METRICS, tally.NO_ROOM)
+            self._counts.add_count(delivery_counts.DROPPED, 1, METRICS, delivery_counts.NO_ROOM)
         return scope

@@ -1,42 +1,39 @@
-"""OTLP/HTTP requests to the receiver: what to take, what to answer; pure.
+"""OTLP/HTTP requests to the receiver, and the responses to them; pure.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
 """
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.forwarder.codec.export_request import count_items
+from serverless_instrument.forwarder.destinations.destination import SIGNALS
+from serverless_instrument.forwarder.http1_server import BODY_LIMIT_BYTES, response
 from serverless_instrument.wire import field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.http1_server import RequestParser
 
-# A request as large as those that are sent; a body may be that long before and after gzip.
-LIMIT_BYTES = 4 * 1024 * 1024
-
-_SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+_SIGNALS = {f"/v1/{signal}": signal for signal in SIGNALS}
 _GZIP_WINDOW = 31
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
-_REASONS |= {413: "Content Too Large", 415: "Unsupported Media Type"}
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 _INVALID_ARGUMENT = b"\x08\x03"
 
 
 class BadRequestError(Exception):
-    """A request that is not taken; `status` is the answer to it."""
+    """A request that is refused; `status` is that of the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
-def taken(parser: RequestParser) -> tuple[str, bytes, int]:
+def parse_export(parser: RequestParser) -> tuple[str, bytes, int]:
     """(signal, encoded ``Export*ServiceRequest``, number of its items) of a complete request.
 
     Raises:
-        BadRequestError: it is none, or none in protobuf.
+        BadRequestError: it is no export request in protobuf.
     """
     signal = _SIGNALS.get(parser.target.partition("?")[0])
     if signal is None:
@@ -50,7 +47,8 @@ def taken(parser: RequestParser) -> tuple[str, bytes, int]:
         )
     body = _decompressed(bytes(parser.body), parser.headers.get("content-encoding", ""))
     try:
-        return signal, body, _items(body)
+        # Bodies are joined with others: one that is no message would spoil them.
+        return signal, body, count_items(body)
     except ValueError as error:
         raise BadRequestError(400, f"the body is no export request: {error}") from None
 
@@ -68,63 +66,26 @@ def _decompressed(body: bytes, coding: str) -> bytes:
 
     decompressor = decompressobj(_GZIP_WINDOW)
     try:
-        # One byte more than is taken: a small body may hold gigabytes.
-        plain = decompressor.decompress(body, LIMIT_BYTES + 1)
+        # One byte more than the limit is enough to tell: a small body may hold gigabytes.
+        plain = decompressor.decompress(body, BODY_LIMIT_BYTES + 1)
     except error:
         raise BadRequestError(400, "the body is not gzip") from None
-    if len(plain) > LIMIT_BYTES:
-        raise BadRequestError(413, f"a body is at most {LIMIT_BYTES} bytes long")
+    if len(plain) > BODY_LIMIT_BYTES:
+        raise BadRequestError(413, f"a body is at most {BODY_LIMIT_BYTES} bytes long")
     if not decompressor.eof:
         raise BadRequestError(400, "the body's gzip is cut off")
     return plain
 
 
-def _items(body: bytes) -> int:
-    """Spans, log records or metrics in `body`.
-
-    Bodies are joined, so one that is no message would spoil those of others: it is walked down to
-    the items (resource_spans = 1, scope_spans = 2, spans = 2, and so for logs and metrics).
-
-    Raises:
-        ValueError: it is no such message.
-    """
-    count = 0
-    for resource in _parts(body, 1, only=True):
-        for scope in _parts(resource, 2):
-            count += len(_parts(scope, 2))
-    return count
+def success_response(*, keep_alive: bool) -> bytes:
+    """The response to an export: an empty ``Export*ServiceResponse``."""
+    return response(200, keep_alive=keep_alive, content_type=_PROTOBUF)
 
 
-def _parts(data: bytes, number: int, *, only: bool = False) -> list[bytes]:
-    found = []
-    for found_number, _, value in protobuf.fields(data):
-        if found_number == number and isinstance(value, bytes):
-            found.append(value)
-        elif only or found_number == number:
-            raise ValueError(f"unexpected field {found_number}")
-    return found
-
-
-def accepted(*, keep_alive: bool) -> bytes:
-    """The answer to what was taken: an empty ``Export*ServiceResponse``."""
-    return _response(200, _PROTOBUF, b"", keep_alive=keep_alive)
-
-
-def refused(error: BadRequestError, parser: RequestParser, *, keep_alive: bool) -> bytes:
-    """The answer to anything else: a ``google.rpc.Status``, as the specification has it."""
+def refusal_response(error: BadRequestError, parser: RequestParser, *, keep_alive: bool) -> bytes:
+    """The response to anything else: a ``google.rpc.Status``, as the specification has it."""
     if _content_type(parser) == _JSON:
         body = f'{{"code":3,"message":"{error}"}}'.replace("\\", " ").encode("ascii", "replace")
-        return _response(error.status, _JSON, body, keep_alive=keep_alive)
+        return response(error.status, keep_alive=keep_alive, content_type=_JSON, body=body)
     body = _INVALID_ARGUMENT + field(b"\x12", str(error).encode())
-    return _response(error.status, _PROTOBUF, body, keep_alive=keep_alive)
-
-
-def _response(status: int, content_type: str, body: bytes, *, keep_alive: bool) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        f"Content-Type: {content_type}",
-        f"Content-Length: {len(body)}",
-    ]
-    if not keep_alive:
-        lines.append("Connection: close")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return response(error.status, keep_alive=keep_alive, content_type=_PROTOBUF, body=body)

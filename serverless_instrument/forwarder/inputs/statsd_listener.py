@@ -1,7 +1,7 @@
-"""The UDP socket that StatsD clients send to; reads datagrams, decides nothing.
+"""The UDP socket that StatsD clients send to.
 
 Loaded only where SERVERLESS_INSTRUMENT_STATSD asks for it, and bound before the runtime starts:
-nobody tells a client of datagrams that nobody has received.
+clients are not told of datagrams that are not received.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 
 _DATAGRAM_BYTES = 65_535
-# The kernel grants as much of it as net.core.rmem_max allows, and twice that: some hundred
-# datagrams, in which it counts more than their bytes.
+# The kernel doubles it, and grants no more than net.core.rmem_max allows. It counts more than the
+# bytes of datagrams, so this holds some hundreds of them.
 _BUFFER_BYTES = 512 * 1024
-# A sender without an end is not all that is listened to.
+# One sender must not keep the event loop busy alone.
 _READ_PER_TURN_BYTES = 64 * 1024
-# include/uapi/linux/sock_diag.h: numbers of 32 bits, the ninth is of datagrams without room.
+# include/uapi/linux/sock_diag.h: nine numbers of 32 bits; the last is SK_MEMINFO_DROPS.
 _SO_MEMINFO, _MEMINFO_BYTES, _DROPS = 55, 36, slice(32, 36)
 
 
@@ -43,12 +43,12 @@ def listen(port: int) -> tuple[_socket.socket | None, str]:
 
 
 class StatsdListener:
-    """Datagrams of `bound`, handed to `metrics`.
+    """Reads datagrams of `bound` into `metrics`.
 
     Args:
         bound: see `listen`.
         poller: its owner waits, and calls `receive`.
-        metrics: takes each datagram, and the number of those that the kernel had no room for.
+        metrics: gets each datagram, and the number of those that the kernel had no room for.
     """
 
     __slots__ = ("_bound", "_drops", "_metrics", "_whole_bytes")
@@ -57,21 +57,21 @@ class StatsdListener:
         self._bound = bound
         self._metrics = metrics
         self._drops = 0
-        # More than it holds at a time, for the kernel counts more than the datagrams' own bytes.
+        # More than the bytes that it can hold at a time; see `_BUFFER_BYTES`.
         self._whole_bytes = bound.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
         poller.register(bound.fileno(), POLLIN)
 
     def receive(self, resource: bytes, now_unix_ns: int, *, whole: bool) -> None:
-        """Read, as metrics of `resource`, a part of what there is, or the `whole`."""
+        """Read datagrams as metrics of `resource`; not `whole`, only as many as one turn may."""
         most_bytes = room_bytes = self._whole_bytes if whole else _READ_PER_TURN_BYTES
         while room_bytes > 0:
             try:
                 data = self._bound.recv(_DATAGRAM_BYTES)
             except OSError:  # nothing more
                 break
-            # An empty one takes time, too.
+            # An empty datagram takes time, too.
             room_bytes -= len(data) + 1
-            self._metrics.datagram(data, resource, now_unix_ns)
+            self._metrics.add_datagram(data, resource, now_unix_ns)
         if room_bytes < most_bytes:
             self._count_drops()
 
@@ -82,5 +82,5 @@ class StatsdListener:
             return
         drops = int.from_bytes(told[_DROPS], byteorder)
         if drops > self._drops:
-            self._metrics.overran(drops - self._drops)
+            self._metrics.count_overrun(drops - self._drops)
             self._drops = drops

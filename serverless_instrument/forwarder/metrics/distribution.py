@@ -1,14 +1,13 @@
-"""Values of metrics that come with no buckets of their own, as points of a histogram; pure."""
+"""Histogram points of values that come without buckets, as EMF's and StatsD's do; pure."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from math import frexp, ldexp, log
-from struct import pack
 
-from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument import histogram_bounds
 from serverless_instrument.forwarder.metrics import exponential_buckets
-from serverless_instrument.forwarder.metrics.metric_points import ExponentialHistogram, Histogram
+from serverless_instrument.forwarder.metrics.histogram_points import ExponentialHistogram, Histogram
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,21 +15,16 @@ if TYPE_CHECKING:
 
     Pairs = Sequence[tuple[float, int]]
 
-# Of either sign; what CloudWatch takes, and far from where sums of doubles end:
+# The largest value of either sign that CloudWatch takes; sums of such doubles stay finite:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 LARGEST = 2.0**360
-# How often one value may have been measured: sums of counts have 64 bits.
+# How often one value may have been measured, so that sums of counts fit 64 bits.
 MOST_TIMES = 1_000_000_000
 
-# The number of a ``HistogramDataPoint``'s field.
-_EXPLICIT_BOUNDS = 7
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation,
-# made for milliseconds, and the conventions' for seconds; of bytes, powers of four from 1 KiB up.
-_DEFAULT = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
 _BOUNDS: dict[str, tuple[float, ...]] = {
-    "s": (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
-    "us": tuple([bound * 1000 for bound in _DEFAULT]),
-    "By": tuple([float(1 << shift) for shift in range(10, 35, 2)]),
+    "s": histogram_bounds.SECONDS,
+    "us": tuple([bound * 1000 for bound in histogram_bounds.DEFAULT]),
+    "By": histogram_bounds.BYTES,
     "%": tuple([float(step) for step in range(5, 101, 5)]),
 }
 
@@ -38,23 +32,23 @@ _BOUNDS: dict[str, tuple[float, ...]] = {
 # https://opentelemetry.io/docs/specs/otel/metrics/sdk/#base2-exponential-bucket-histogram-aggregation
 _FINEST_SCALE = 20
 _INDICES_PER_LOG = ldexp(1 / log(2), _FINEST_SCALE)
-# 2 to the power of it is the least normal double; what is less has the bucket below.
+# The exponent of the least normal double; subnormal values are in the bucket below it.
 _LEAST_EXPONENT = -1022
 
 
 def is_value(value: object) -> bool:
-    """Whether `value` is a finite number that a metric may have."""
+    """Whether `value` is a number from -`LARGEST` to `LARGEST`, and no bool."""
     # bool is an int; NaN compares as False.
     return type(value) in (int, float) and -LARGEST <= value <= LARGEST  # type: ignore[operator] # a number by now
 
 
-def histogram(
+def histogram_point(
     pairs: Pairs, unit: str, time_unix_ns: int, *, exponential: bool = False
 ) -> Histogram | ExponentialHistogram:
-    """The point of `pairs`, (value, how often), of which there is at least one.
+    """The point of `pairs`, at least one (value, how often it was measured).
 
-    Values are such as `is_value` takes, counts from 1 to `MOST_TIMES`; `unit` chooses boundaries of
-    buckets where they are not `exponential`.
+    Values pass `is_value`, counts are from 1 to `MOST_TIMES`. `unit` chooses the boundaries of
+    explicit buckets.
     """
     point = _exponential(pairs) if exponential else _explicit(pairs, unit)
     values = [float(value) for value, _ in pairs]
@@ -66,13 +60,10 @@ def histogram(
 
 
 def _explicit(pairs: Pairs, unit: str) -> Histogram:
-    bounds = _BOUNDS.get(unit, _DEFAULT)
-    point = Histogram()
-    point.take(_EXPLICIT_BOUNDS, protobuf.BYTES, pack(f"<{len(bounds)}d", *bounds))
-    point.counts = [0] * (len(bounds) + 1)
+    bounds = _BOUNDS.get(unit, histogram_bounds.DEFAULT)
+    point = Histogram.of_bounds(bounds)
     for value, times in pairs:
         point.counts[bisect_left(bounds, value)] += times
-    point.complete()
     return point
 
 
@@ -85,13 +76,13 @@ def _exponential(pairs: Pairs) -> ExponentialHistogram:
             side[index] = side.get(index, 0) + times
         else:
             point.zero_count += times
-    found = exponential_buckets.merged((_FINEST_SCALE, *sides), (_FINEST_SCALE, {}, {}))
+    found = exponential_buckets.merge_sides((_FINEST_SCALE, *sides), (_FINEST_SCALE, {}, {}))
     point.scale, point.positive, point.negative = found
     return point
 
 
 def _index(value: float) -> int:
-    """The bucket at the finest scale; its upper boundary belongs to it."""
+    """The index of the bucket of `value` at the finest scale; upper boundaries are inclusive."""
     mantissa, exponent = frexp(value)
     if exponent <= _LEAST_EXPONENT:
         return (_LEAST_EXPONENT << _FINEST_SCALE) - 1

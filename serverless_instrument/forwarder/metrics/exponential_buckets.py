@@ -1,7 +1,7 @@
-"""Buckets of exponential histograms, by index, merged at the finest scale that holds both; pure.
+"""Buckets of exponential histograms, merged at the finest scale that has room for both; pure.
 
-https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponential-scale: halving the scale
-joins neighbours, so that index i becomes i >> 1, which is exact.
+Lowering the scale by one joins neighbours, exactly: index i becomes i >> 1
+(https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponential-scale).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 # The SDK specification's default for either range.
 MAX_BUCKETS = 160
-# One side of a defective message must not fill the memory.
+# A defective message must not fill the memory.
 _MOST_READ = 100_000
-# A sum of counts may not fit where each of them did.
+# A sum of counts may exceed 64 bits.
 _MOST_COUNTED = (1 << 64) - 1
 
 
-def zigzag(value: int) -> int:
-    """The sint32 of a varint."""
+def from_zigzag(value: int) -> int:
+    """The sint32 that the varint `value` encodes."""
     return (value >> 1) ^ -(value & 1)
 
 
 def to_zigzag(value: int) -> int:
-    """What `zigzag` reads."""
+    """The varint that encodes the sint32 `value`."""
     return value << 1 if value >= 0 else (-value << 1) - 1
 
 
@@ -37,7 +37,7 @@ def decode(data: bytes) -> Buckets:
     offset, counts = 0, []
     for number, wire_type, value in protobuf.fields(data):
         if number == 1 and isinstance(value, int):
-            offset = zigzag(value)
+            offset = from_zigzag(value)
         elif number == 2 and isinstance(value, int):
             counts.append(value)
         elif number == 2 and wire_type == protobuf.BYTES:
@@ -60,16 +60,16 @@ def encode(buckets: Buckets) -> bytes:
     return b"\x08" + varint(to_zigzag(first)) + field(b"\x12", counts)
 
 
-def merged(mine: Side, theirs: Side) -> Side:
-    """(scale, positive, negative) of both: the coarser scale, or less where it needs too many."""
+def merge_sides(mine: Side, theirs: Side) -> Side:
+    """(scale, positive, negative) of both, at the coarser scale or, for `MAX_BUCKETS`, below."""
     scale = min([side[0] for side in (mine, theirs) if side[1] or side[2]], default=theirs[0])
     sides = [
-        [_joined(own, mine[0], scale), _joined(other, theirs[0], scale)]
+        [_rescaled(own, mine[0], scale), _rescaled(other, theirs[0], scale)]
         for own, other in ((mine[1], theirs[1]), (mine[2], theirs[2]))
     ]
     shift = 0
-    # At a scale of -10 every double has its place in two buckets; indices that are still far apart
-    # are no measurements', and a gap of four thousand million would be written out.
+    # At a scale of -10 two buckets hold every double. Defective messages may need a lower one:
+    # encoding writes out each empty bucket between two indices.
     while any(_width(pair, shift) > MAX_BUCKETS for pair in sides):
         shift += 1
     results = []
@@ -82,7 +82,7 @@ def merged(mine: Side, theirs: Side) -> Side:
     return scale - shift, results[0], results[1]
 
 
-def _joined(buckets: Buckets, scale: int, coarser: int) -> Buckets:
+def _rescaled(buckets: Buckets, scale: int, coarser: int) -> Buckets:
     shift = max(scale - coarser, 0)
     joined: Buckets = {}
     for index, count in buckets.items():

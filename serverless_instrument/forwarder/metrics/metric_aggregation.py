@@ -1,29 +1,26 @@
-"""Metrics of many invocations to one data point for each set of attributes; pure.
+"""Metrics of many invocations, aggregated to one data point for each set of attributes; pure.
 
-A function that sends its metrics at the end of every invocation would make a point of each: here
-they are merged until the next flush. Deltas add up, gauges and cumulative sums keep the last value,
-what is not understood goes on as it came.
+A function that sends its metrics at the end of every invocation would make a point of each; until
+the next flush they are merged here. Deltas add up, gauges and cumulative sums keep the last value,
+and metrics that cannot be merged are sent on as they came.
 
-What comes is only remembered, because the end of an invocation must not wait for arithmetic: it is
-read and merged when a flush takes it, or when too much waits.
+Items of frames are only stored when they come, because the end of an invocation must not wait for
+arithmetic. They are decoded and merged when a flush takes them, or when too many bytes wait.
 """
 
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.forwarder.metrics.histogram_points import Histogram
 from serverless_instrument.forwarder.metrics.metric_points import (
-    Histogram,
-    Number,
-    UnmergeableError,
-)
-from serverless_instrument.forwarder.metrics.metric_series import (
-    DELTA,
     GAUGE,
     HISTOGRAM,
     SUM,
-    Metric,
-    read_metric,
+    Number,
+    UnmergeableError,
 )
+from serverless_instrument.forwarder.metrics.metric_series import DELTA, Metric, read_metric
+from serverless_instrument.forwarder.metrics.metric_store import MetricStore
 from serverless_instrument.forwarder.metrics.metric_templates import Templates
 from serverless_instrument.wire import field
 
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from serverless_instrument.forwarder.metrics.metric_points import Attributes, Point
+    from serverless_instrument.forwarder.metrics.metric_store import Metrics
     from serverless_instrument.forwarder.metrics.metric_templates import Template
 
     Entry = tuple[bytes, bytes, bytes, int]
@@ -47,138 +45,115 @@ if TYPE_CHECKING:
 
 # https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits
 CARDINALITY_LIMIT = 2000
-# Names, in all: a name made from a value must not fill the memory either.
-_MOST_METRICS = 2000
-# Unread bytes; a frame of ten histograms has 4 KiB, and takes a tenth of a millisecond.
-_MUCH_WAITING_BYTES = 64 * 1024
-_MOST_WAITING_BYTES = 1024 * 1024
-# Instrumentation scopes whose series are known again.
-_MOST_SCOPES = 100
-# Points of the forwarder's own metrics that are found at once.
-_MOST_OWN = 1000
-# why something is dropped
-MALFORMED, TOO_MANY_METRICS, TOO_MANY_SERIES = "malformed", "too many names", "too many attributes"
+# Of items that are not merged yet: a frame of ten histograms has 4 KiB, and takes 0.1 ms.
+_MERGE_WHEN_IDLE_BYTES = 64 * 1024
+_MAX_WAITING_BYTES = 1024 * 1024
+# Instrumentation scopes that have templates.
+_MAX_SCOPES = 100
+# Points of the forwarder's own metrics that are found without their metric.
+_MAX_OWN_POINTS = 1000
+# why something is dropped; see metric_store.py for others
+MALFORMED = "malformed"
 
 
 class Aggregation:
-    """Between two flushes.
+    """Metrics between two flushes.
 
-    `sources` are asked before a flush takes what there is; `dropped` counts, by reason, what is
-    lost; `since_unix_ns` is where the next deltas of the forwarder's own begin; `collections` is
-    how often everything has been collected.
+    `sources` record what they know before a flush; `since_unix_ns` is where the next deltas of the
+    forwarder's own begin; `collections` counts the calls of `collect_metrics`.
     """
 
     __slots__ = (
         "_limit",
-        "_metrics",
-        "_names",
         "_own",
-        "_passing",
+        "_store",
         "_templates",
         "_touched",
+        "_unmergeable",
         "_waiting",
         "_waiting_bytes",
         "collections",
-        "dropped",
         "since_unix_ns",
         "sources",
     )
 
     def __init__(self, cardinality_limit: int = CARDINALITY_LIMIT) -> None:
         self._limit = cardinality_limit
-        self._metrics: dict[tuple[bytes, bytes], dict[tuple[object, ...], Metric]] = {}
-        self._passing: list[Entry] = []
+        self._store = MetricStore()
+        self._unmergeable: list[Entry] = []
         self._waiting: list[tuple[bytes, bytes, bytes]] = []
         self._waiting_bytes = 0
         self._own: dict[tuple[object, ...], Point] = {}
-        # In all of `_metrics`.
-        self._names = 0
         self._templates: dict[tuple[bytes, bytes], Templates] = {}
+        # Templates that have a point in this interval.
         self._touched: list[Template] = []
         self.sources: list[Source] = []
         self.collections = 0
-        self.dropped: dict[str, int] = {}
         self.since_unix_ns = 0
 
     def __bool__(self) -> bool:
-        return bool(self._metrics or self._passing or self._waiting or any(self.sources))
+        return bool(self._store or self._unmergeable or self._waiting or any(self.sources))
 
-    def add(self, resource: bytes, scope: bytes, items: bytes) -> None:
-        """Take the tagged ``Metric`` items of a METRICS frame. Never raises."""
+    def add_items(self, resource: bytes, scope: bytes, items: bytes) -> None:
+        """Store the tagged ``Metric`` items of a METRICS frame. Never raises."""
         self._waiting.append((resource, scope, items))
         self._waiting_bytes += len(items)
-        if self._waiting_bytes > _MOST_WAITING_BYTES:
-            self._merge()
+        if self._waiting_bytes > _MAX_WAITING_BYTES:
+            self._merge_waiting()
 
-    def keep_small(self) -> None:
-        """Merge what waits if it is much: for a moment at which nobody waits for us."""
-        if self._waiting_bytes > _MUCH_WAITING_BYTES:
-            self._merge()
+    def merge_if_large(self) -> None:
+        """Merge the stored items if they are many: for a moment at which nothing waits for it."""
+        if self._waiting_bytes > _MERGE_WHEN_IDLE_BYTES:
+            self._merge_waiting()
 
-    def _merge(self) -> None:
+    def take_dropped(self) -> dict[str, int]:
+        """By reason, how much was lost since the last call."""
+        dropped, self._store.dropped = self._store.dropped, {}
+        return dropped
+
+    def _merge_waiting(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         for resource, scope, items in waiting:
             try:
                 for _, _, item in protobuf.fields(items):
                     if isinstance(item, bytes):
-                        self._item(resource, scope, item)
+                        self._merge_item(resource, scope, item)
             except ValueError:
-                self._drop(MALFORMED)
+                self._store.count_dropped(MALFORMED)
 
-    def _drop(self, reason: str) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def _item(self, resource: bytes, scope: bytes, item: bytes) -> None:
+    def _merge_item(self, resource: bytes, scope: bytes, item: bytes) -> None:
         templates = self._templates.get((resource, scope))
         if templates is None:
-            if len(self._templates) >= _MOST_SCOPES:
+            if len(self._templates) >= _MAX_SCOPES:
                 self._templates.clear()
             templates = self._templates[(resource, scope)] = Templates()
-        if found := templates.read(item):
-            self._known(resource, scope, *found)
+        if matched := templates.match_item(item):
+            self._merge_matched(resource, scope, *matched)
             return
         try:
             metric, points = read_metric(item, self._limit)
         except UnmergeableError:
-            self._passing.append((resource, scope, field(b"\x12", item), 1))
+            self._unmergeable.append((resource, scope, field(b"\x12", item), 1))
             return
         except ValueError:
-            self._drop(MALFORMED)
+            self._store.count_dropped(MALFORMED)
             return
         if len(points) == 1:
-            templates.learn(item, metric, *points[0])
+            templates.add_template(item, metric, *points[0])
         for attributes, point in points:
-            self._add(resource, scope, metric, attributes, point)
+            self._store.add_point(resource, scope, metric, attributes, point)
 
-    def _known(self, resource: bytes, scope: bytes, template: Template, point: Point) -> None:
+    def _merge_matched(
+        self, resource: bytes, scope: bytes, template: Template, point: Point
+    ) -> None:
         if template.point is not None:
             template.point.merge(point)
             return
-        metric, attributes = template.metric.empty(), template.attributes
-        template.point = self._add(resource, scope, metric, attributes, point)
+        metric, attributes = template.metric.without_points(), template.attributes
+        template.point = self._store.add_point(resource, scope, metric, attributes, point)
         self._touched.append(template)
 
-    def _add(
-        self, resource: bytes, scope: bytes, metric: Metric, attributes: Attributes, point: Point
-    ) -> Point | None:
-        """The point that `point` is in now, None where there is no room."""
-        metrics = self._metrics.setdefault((resource, scope), {})
-        identity = metric.identity
-        known = metrics.get(identity)
-        if known is None:
-            if self._names >= _MOST_METRICS:
-                self._drop(TOO_MANY_METRICS)
-                return None
-            self._names += 1
-            known = metrics[identity] = metric
-        elif known.description != metric.description:
-            known.described(metric)
-        kept = known.add(attributes, point)
-        if kept is None:
-            self._drop(TOO_MANY_SERIES)
-        return kept
-
-    def count(
+    def add_to_sum(
         self,
         resource: bytes,
         scope: bytes,
@@ -188,17 +163,17 @@ class Aggregation:
         time_unix_ns: int,
         attributes: Attributes = (),
     ) -> None:
-        """Add `value` to a monotonic sum of the forwarder's own."""
+        """Add `value` to a monotonic delta sum of the forwarder's own."""
         key = (resource, scope, name, unit, attributes)
         known = self._own.get(key)
         if isinstance(known, Number):
-            known.record(value, time_unix_ns)
+            known.add_value(value, time_unix_ns)
             return
-        point = Number.of(value, self._start(time_unix_ns), time_unix_ns)
+        point = Number.of_value(value, self._delta_start(time_unix_ns), time_unix_ns)
         metric = self._own_metric(name, unit, SUM)
-        self._keep_own(key, self._add(resource, scope, metric, attributes, point))
+        self._keep_own(key, self._store.add_point(resource, scope, metric, attributes, point))
 
-    def measure(
+    def record_in_histogram(
         self,
         resource: bytes,
         scope: bytes,
@@ -213,13 +188,13 @@ class Aggregation:
         key = (resource, scope, name, unit, attributes, bounds)
         known = self._own.get(key)
         if isinstance(known, Histogram):
-            known.record(value, bounds, time_unix_ns)
+            known.record_value(value, bounds, time_unix_ns)
             return
-        point = Histogram.of(value, bounds, self._start(time_unix_ns), time_unix_ns)
+        point = Histogram.of_value(value, bounds, self._delta_start(time_unix_ns), time_unix_ns)
         metric = self._own_metric(name, unit, HISTOGRAM)
-        self._keep_own(key, self._add(resource, scope, metric, attributes, point))
+        self._keep_own(key, self._store.add_point(resource, scope, metric, attributes, point))
 
-    def record(
+    def add_point(
         self,
         resource: bytes,
         scope: bytes,
@@ -231,15 +206,15 @@ class Aggregation:
         *,
         monotonic: bool = False,
     ) -> None:
-        """Merge a point of the forwarder's own making; `kind` is that of its metric, of deltas."""
+        """Merge a point into a metric of the forwarder's own, of `kind` (`SUM`, ...), of deltas."""
         metric = self._own_metric(name, unit, kind)
         metric.monotonic = monotonic
         if kind == GAUGE:
             metric.temporality = 0
-        self._add(resource, scope, metric, attributes, point)
+        self._store.add_point(resource, scope, metric, attributes, point)
 
-    def _start(self, time_unix_ns: int) -> int:
-        """Where a new delta begins: each after the one before it, unless it is told late."""
+    def _delta_start(self, time_unix_ns: int) -> int:
+        """The start of a new delta: the end of the one before it, but not after `time_unix_ns`."""
         return min(self.since_unix_ns or time_unix_ns, time_unix_ns)
 
     def _own_metric(self, name: str, unit: str, kind: int) -> Metric:
@@ -249,34 +224,33 @@ class Aggregation:
         return metric
 
     def _keep_own(self, key: tuple[object, ...], point: Point | None) -> None:
-        if point is not None and len(self._own) < _MOST_OWN:
+        if point is not None and len(self._own) < _MAX_OWN_POINTS:
             self._own[key] = point
 
     def clear(self) -> int:
-        """Forget everything, without a look at it; the number of frames and metrics that it was."""
-        forgotten = len(self._waiting) + len(self._passing) + self._names
-        self._waiting, self._waiting_bytes, self._passing = [], 0, []
-        self._start_anew()
-        return forgotten
+        """Discard everything, without decoding it; the number of frames and metrics that it was."""
+        discarded = len(self._waiting) + len(self._unmergeable) + self._store.metric_count
+        self._waiting, self._waiting_bytes, self._unmergeable = [], 0, []
+        self._take_metrics()
+        return discarded
 
-    def _start_anew(self) -> None:
+    def _take_metrics(self) -> Metrics:
         for template in self._touched:
             template.point = None
-        self._metrics, self._own, self._touched, self._names = {}, {}, [], 0
+        self._own, self._touched = {}, []
+        return self._store.take_metrics()
 
-    def collect(self) -> list[Entry]:
+    def collect_metrics(self) -> list[Entry]:
         """(resource, scope, tagged items, data points) of everything since the last call."""
         self.collections += 1
         for source in self.sources:
             source.tell()
-        self._merge()
+        self._merge_waiting()
         for own in self._own.values():
             self.since_unix_ns = max(self.since_unix_ns, own.time_unix_ns)
-        entries, self._passing = self._passing, []
-        # First of all: what cannot be encoded must not come again, nor stand in the way of all.
-        collected = self._metrics
-        self._start_anew()
-        for (resource, scope), metrics in collected.items():
+        entries, self._unmergeable = self._unmergeable, []
+        # Taken out before it is encoded: what cannot be encoded must not come again.
+        for (resource, scope), metrics in self._take_metrics().items():
             for metric in metrics.values():
                 item = field(b"\x12", metric.encode())
                 entries.append((resource, scope, item, len(metric.points)))

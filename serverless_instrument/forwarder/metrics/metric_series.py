@@ -1,15 +1,21 @@
-"""One metric between two flushes: a data point for each set of attributes; pure."""
+"""One metric between two flushes, with a data point for each set of attributes; pure."""
 
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec import protobuf
-from serverless_instrument.forwarder.metrics.metric_points import (
+from serverless_instrument.forwarder.metrics.histogram_points import (
     ExponentialHistogram,
     Histogram,
+)
+from serverless_instrument.forwarder.metrics.metric_points import (
+    EXPONENTIAL_HISTOGRAM,
+    GAUGE,
+    HISTOGRAM,
+    SUM,
     Number,
     Point,
     UnmergeableError,
-    read,
+    read_point,
 )
 from serverless_instrument.wire import field, varint
 
@@ -21,19 +27,18 @@ if TYPE_CHECKING:
 
 # KeyValue{otel.metric.overflow: true}
 OVERFLOW: Attributes = (b"\n\x14otel.metric.overflow\x12\x02\x10\x01",)
-GAUGE, SUM, HISTOGRAM, EXPONENTIAL_HISTOGRAM = 5, 7, 9, 10
 DELTA, CUMULATIVE = 1, 2
 _KINDS = frozenset((GAUGE, SUM, HISTOGRAM, EXPONENTIAL_HISTOGRAM))
 _TEXTS = {1: "name", 2: "description", 3: "unit"}
-# Totals over the limit are kept one by one, for only the latest of each may be added up.
-_MOST_TOTALS_OVER = 20_000
+# Cumulative points over the limit are kept one by one: only the latest of each may be added up.
+_MAX_CUMULATIVE_OVER = 20_000
 
 
 class Metric:
-    """One metric: its points by attributes, each of at most one value for a key.
+    """One metric and its points, by attributes and `Point.key`.
 
     Args:
-        limit: of its points, that of the overflow included;
+        limit: how many points it may have, the one of the overflow included;
             https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits.
     """
 
@@ -57,8 +62,8 @@ class Metric:
         self._over: dict[Key, Point] = {}
         self._limit = limit
 
-    def empty(self) -> Metric:
-        """The same metric without points."""
+    def without_points(self) -> Metric:
+        """The same metric, without its points."""
         other = Metric(self._limit)
         other.name, other.description, other.unit = self.name, self.description, self.unit
         other.kind, other.temporality, other.monotonic = self.kind, self.temporality, self.monotonic
@@ -66,48 +71,49 @@ class Metric:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What makes two metrics one and the same."""
+        """Equal where two metrics are the same."""
         return self.name, self.unit, self.kind, self.temporality, self.monotonic
 
     @property
-    def totals(self) -> bool:
-        """Whether points are cumulative: the latest says it all, and none may be added to it."""
+    def is_cumulative(self) -> bool:
+        """Whether points are totals: the latest replaces those before it."""
         return self.temporality == CUMULATIVE and self.kind != GAUGE
 
-    def described(self, other: Metric) -> None:
-        """Of two descriptions of one metric the longer one is kept.
+    def keep_longer_description(self, other: Metric) -> None:
+        """Keep the longer one of two descriptions of one metric.
 
         https://opentelemetry.io/docs/specs/otel/metrics/data-model/#opentelemetry-protocol-data-model-producer-recommendations
         """
         if len(other.description) > len(self.description):
             self.description = other.description
 
-    def add(self, attributes: Attributes, point: Point) -> Point | None:
-        """Merge `point` into the one that there is, or the overflow's over the limit.
+    def add_point(self, attributes: Attributes, point: Point) -> Point | None:
+        """Merge `point` into the one with its attributes, over the limit into the overflow's.
 
-        What it is in now; None if there is no room for it at all.
+        Returns:
+            The point that it is part of now, None if there is no room for it.
         """
         key = (attributes, point.key)
         points = self.points
         known = points.get(key)
         if known is None and len(points) >= self._limit - 1:
-            if self.totals:
+            if self.is_cumulative:
                 points = self._over
             else:
                 key = (OVERFLOW, point.key)
             known = points.get(key)
-            # One overflow point; one with other boundaries is no part of it.
-            most = _MOST_TOTALS_OVER if self.totals else self._limit
+            # One overflow point for each key: points with other boundaries cannot be merged.
+            most = _MAX_CUMULATIVE_OVER if self.is_cumulative else self._limit
             if known is None and len(points) >= most:
                 return None
-        if known is None or (self.totals and point.time_unix_ns >= known.time_unix_ns):
+        if known is None or (self.is_cumulative and point.time_unix_ns >= known.time_unix_ns):
             points[key] = point
             return point
-        if not self.totals:
+        if not self.is_cumulative:
             known.merge(point)
         return known
 
-    def _add_up_totals(self) -> None:
+    def _merge_overflow(self) -> None:
         for (_, point_key), point in self._over.items():
             key = (OVERFLOW, point_key)
             known = self.points.get(key)
@@ -119,7 +125,7 @@ class Metric:
 
     def encode(self) -> bytes:
         """The ``Metric`` message."""
-        self._add_up_totals()
+        self._merge_overflow()
         parts = [field(b"\x0a", self.name)]
         if self.description:
             parts.append(field(b"\x12", self.description))
@@ -135,10 +141,10 @@ class Metric:
 
 
 def read_metric(item: bytes, limit: int) -> tuple[Metric, list[tuple[Attributes, Point]]]:
-    """A ``Metric`` message, its points apart.
+    """(metric without points, its points with their attributes) of a ``Metric`` message.
 
     Raises:
-        UnmergeableError: it must go on as it is.
+        UnmergeableError: it is to be sent on as it is.
         ValueError: it is no such message.
     """
     metric, body = Metric(limit), b""
@@ -160,10 +166,10 @@ def read_metric(item: bytes, limit: int) -> tuple[Metric, list[tuple[Attributes,
             metric.temporality = value
         elif number == 3 and isinstance(value, int):
             metric.monotonic = bool(value)
-    return metric, [_point(metric, data) for data in encoded]
+    return metric, [_read_point(metric, data) for data in encoded]
 
 
-def _point(metric: Metric, data: bytes) -> tuple[Attributes, Point]:
+def _read_point(metric: Metric, data: bytes) -> tuple[Attributes, Point]:
     kind, delta = metric.kind, metric.temporality == DELTA
     point: Point
     if kind == GAUGE:
@@ -172,8 +178,8 @@ def _point(metric: Metric, data: bytes) -> tuple[Attributes, Point]:
         point = Number()
     else:
         point = Histogram() if kind == HISTOGRAM else ExponentialHistogram()
-    attributes = read(point, data)
+    attributes = read_point(point, data)
     if kind != GAUGE and not delta:
-        # Each process counts for itself, from its own start.
+        # Totals of several processes, each from its own start, are told apart.
         point.key = (point.key, point.start_unix_ns)
     return attributes, point

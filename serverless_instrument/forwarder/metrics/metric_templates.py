@@ -1,15 +1,22 @@
-"""How the runtime encodes one series, to read its next point without walking the message; pure.
+"""Templates of encoded series, to decode their next points without walking the message; pure.
 
-A function's series differ from one invocation to the next in times, values and exemplar only: what
-stands around them is compared, and what is not as it was is left to `metric_series.read_metric`.
+A function's series differ from one invocation to the next in times, values and exemplars only. A
+template compares the bytes around these; messages that match none are decoded in full, by
+`metric_series.read_metric`.
 """
 
 from __future__ import annotations
 
 from struct import Struct
 
-from serverless_instrument.forwarder.metrics.metric_points import Histogram, Number
-from serverless_instrument.forwarder.metrics.metric_series import DELTA, HISTOGRAM, SUM
+from serverless_instrument.forwarder.metrics.histogram_points import Histogram
+from serverless_instrument.forwarder.metrics.metric_points import (
+    HISTOGRAM,
+    MAX_EXEMPLARS,
+    SUM,
+    Number,
+)
+from serverless_instrument.forwarder.metrics.metric_series import DELTA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,21 +29,16 @@ _TIMES = Struct("<BQBQ")
 _INTEGER, _DOUBLE = 0x31, 0x21
 _SUMS = {_INTEGER: Struct("<BQBQBq"), _DOUBLE: Struct("<BQBQBd")}
 _EXEMPLARS = {SUM: 0x2A, HISTOGRAM: 0x42}
-# A full reading keeps the latest of more.
-_MOST_EXEMPLARS = 10
-# Of a histogram's start, time, count, sum, min and max.
-_TAGS = (0x11, 0x19, 0x21, 0x29, 0x59, 0x61)
-# A message of less than 128 bytes, which has one byte for its length.
+# The length of a shorter message is encoded in one byte.
 _SHORT_BYTES = 128
-# Series whose items have the same length, and all.
-_MOST_ALIKE = 32
-_MOST = 2000
+_MAX_PER_LENGTH = 32
+_MAX_TEMPLATES = 2000
 
 
 class Template:
-    """One series of delta sums or explicit histograms.
+    """Template of one series of delta sums or explicit histograms.
 
-    `point` is what the series has in this interval, None where nothing has come yet.
+    `point` is that of the series in this interval, None where nothing has come yet.
     """
 
     __slots__ = (
@@ -77,8 +79,8 @@ class Template:
             return values[0:6:2]
         return (*values[0:12:2], values[12], values[-1])
 
-    def read(self, item: bytes) -> Point | None:
-        """The point of `item`, as `read_metric` would make it; None if it is another series."""
+    def read_item(self, item: bytes) -> Point | None:
+        """The point of `item`, equal to what `read_metric` gives; None if it does not match."""
         if not (item.startswith(self._prefix) and item.endswith(self._tail)):
             return None
         values = self._struct.unpack_from(item, self._at)
@@ -87,9 +89,9 @@ class Template:
             return None
         point: Point
         if self.metric.kind == SUM:
-            point = Number.of(values[5], values[1], values[3])
+            point = Number.of_value(values[5], values[1], values[3])
         else:
-            point = Histogram.alike(self._key, list(values[13:-1]))
+            point = Histogram.of_counts(self._key, list(values[13:-1]))
             point.start_unix_ns, point.time_unix_ns = values[1], values[3]
             point.count, point.total, point.least, point.most = values[5:12:2]
         point.exemplars = exemplars
@@ -105,34 +107,36 @@ class Templates:
         self._by_length: dict[int, list[Template]] = {}
         self._count = 0
 
-    def read(self, item: bytes) -> tuple[Template, Point] | None:
-        """The series of a ``Metric`` message, and its point."""
+    def match_item(self, item: bytes) -> tuple[Template, Point] | None:
+        """The template that a ``Metric`` message matches, and its point."""
         for template in self._by_length.get(len(item), ()):
-            point = template.read(item)
+            point = template.read_item(item)
             if point is not None:
                 return template, point
         return None
 
-    def learn(self, item: bytes, metric: Metric, attributes: Attributes, point: Point) -> None:
-        """Know `item`, of which this is the only point, when its like comes again."""
+    def add_template(
+        self, item: bytes, metric: Metric, attributes: Attributes, point: Point
+    ) -> None:
+        """Make a template from `item`, whose only point is `point`, if it can be one."""
         alike = self._by_length.setdefault(len(item), [])
-        if self._count >= _MOST or len(alike) >= _MOST_ALIKE:
+        if self._count >= _MAX_TEMPLATES or len(alike) >= _MAX_PER_LENGTH:
             return
         layout = _layout(item, metric, point)
         if layout is not None:
             self._count += 1
-            alike.append(Template(item, metric.empty(), attributes, point, layout))
+            alike.append(Template(item, metric.without_points(), attributes, point, layout))
 
 
 def _layout(item: bytes, metric: Metric, point: Point) -> tuple[int, Struct, bytes] | None:
-    """(where values begin, their layout, what follows them and the exemplar); None if unusual."""
+    """(offset of the values, their layout, bytes after the exemplars); None if it is unusual."""
     times = _TIMES.pack(0x11, point.start_unix_ns, 0x19, point.time_unix_ns)
     at = item.find(times)
     if metric.temporality != DELTA or metric.kind not in _EXEMPLARS or at < 0:
         return None
     values: Struct | None
     if isinstance(point, Histogram):
-        buckets, bounds = point.encoded_buckets()
+        buckets, bounds = point.encode_buckets()
         head = buckets[: len(buckets) - 8 * len(point.counts)]
         values = Struct(f"<BQBQBQBdBdBd{len(head)}s{len(point.counts)}Q{len(bounds)}s")
     else:
@@ -140,7 +144,7 @@ def _layout(item: bytes, metric: Metric, point: Point) -> tuple[int, Struct, byt
     tail = b"\x10\x01\x18\x01" if metric.monotonic else b"\x10\x01"
     if values is None:
         return None
-    # Nothing may stand there that is not read from there later.
+    # Every byte must be compared or decoded by `Template.read_item`.
     rest, end = at + values.size, len(item) - len(tail)
     usual = item[at:rest] == times + point.body() and item.endswith(tail)
     known = _exemplars(item, rest, end, metric.kind) == point.exemplars
@@ -148,7 +152,7 @@ def _layout(item: bytes, metric: Metric, point: Point) -> tuple[int, Struct, byt
 
 
 def _exemplars(item: bytes, start: int, end: int, kind: int) -> list[bytes] | None:
-    """Exemplars of less than 128 bytes each; None if there is anything else, or too many."""
+    """Exemplars of less than 128 bytes each; None if there is anything else, or there are more."""
     found = []
     tag = _EXEMPLARS[kind]
     while start < end:
@@ -157,4 +161,4 @@ def _exemplars(item: bytes, start: int, end: int, kind: int) -> list[bytes] | No
             return None
         found.append(item[start + 2 : start + 2 + size])
         start += 2 + size
-    return found if len(found) <= _MOST_EXEMPLARS else None
+    return found if len(found) <= MAX_EXEMPLARS else None

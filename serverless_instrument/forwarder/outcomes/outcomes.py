@@ -6,7 +6,7 @@ from posix import urandom
 from time import time_ns
 
 from serverless_instrument.forwarder.codec import resource, spans
-from serverless_instrument.forwarder.destinations.settings import TRACES
+from serverless_instrument.forwarder.destinations.destination import TRACES
 from serverless_instrument.forwarder.outcomes import init_span
 from serverless_instrument.forwarder.outcomes.init_failures import Invoked, NeverBegan
 from serverless_instrument.forwarder.outcomes.unfinished_invocations import (
@@ -15,7 +15,6 @@ from serverless_instrument.forwarder.outcomes.unfinished_invocations import (
     Unfinished,
 )
 from serverless_instrument.forwarder.telemetry_api import platform_events
-from serverless_instrument.forwarder.telemetry_api.log_intake import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Endings:
         """
         self._unfinished.started(request_id)
         self._never.started(request_id)
-        self._init.invoked(*identity(span)[:2])
+        self._init.invoked(*spans.identity(span)[:2])
         self._tell_init()
         return Left(request_id, deadline_unix_ms, resource_, scope, span)
 
@@ -178,4 +177,4 @@ class Endings:
         return self._resource or resource.encoded(self._environ)
 
     def _add(self, resource_: bytes, scope: bytes, item: bytes) -> None:
-        self._batch.add(TRACES, resource_, scope, item, 1)
+        self._batch.add_items(TRACES, resource_, scope, item, 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.codec import protobuf, resource
-from serverless_instrument.forwarder.destinations import settings as signals
+from serverless_instrument.forwarder.codec import resource, spans
+from serverless_instrument.forwarder.destinations.destination import LOGS
 from serverless_instrument.forwarder.telemetry_api import log_records, platform_events
 from serverless_instrument.forwarder.telemetry_api.function_lines import (
     HOLD_S,
@@ -28,23 +28,6 @@ _OWN = "serverless-instrument: "
 _SPAN_START = "serverless_instrument.span.start"
 # Dev mode shows a line within a quarter of a second.
 _DEV_HOLD_S = 0.06
-_TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
-
-
-def identity(span: bytes) -> tuple[bytes, bytes, str]:
-    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
-    found: dict[int, bytes] = {}
-    try:
-        for number, _, value in protobuf.fields(span):
-            if isinstance(value, bytes):
-                found[number] = value
-            if number == _NAME:
-                break
-    except ValueError:
-        # Lines without a trace are better than no lines.
-        return b"", b"", ""
-    name = found.get(_NAME, b"").decode("utf-8", "replace")
-    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
 
 
 def _scope(name: str) -> bytes:
@@ -98,7 +81,7 @@ class LogIntake:
 
     def started(self, request_id: str, time_unix_ns: int, resource_: bytes, span: bytes) -> None:
         """START came, with the unfinished span, b"" for an invocation that is not sampled."""
-        trace_id, span_id, name = identity(span)
+        trace_id, span_id, name = spans.identity(span)
         context = Context(trace_id, span_id, resource_, time_unix_ns)
         self._lines.started(request_id, context)
         if self._settings.dev_mode and self._settings.rules.enabled and trace_id:
@@ -214,7 +197,7 @@ class LogIntake:
         now_unix_ns: int,
     ) -> None:
         item = log_records.encode(record, context, now_unix_ns)
-        self._batch.add(signals.LOGS, self._resource_of(context), self._scopes[kind], item, 1)
+        self._batch.add_items(LOGS, self._resource_of(context), self._scopes[kind], item, 1)
 
     def _resource_of(self, context: Context | None) -> bytes:
         return context.resource if context is not None else self.resource

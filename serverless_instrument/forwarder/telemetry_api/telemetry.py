@@ -98,7 +98,7 @@ class Telemetry:
 
     def load(self) -> None:
         """Load what frames and events need, and connect it."""
-        from serverless_instrument.forwarder import http1_server  # noqa: F401 # the first for the listener
+        from serverless_instrument.forwarder import http1_listener  # noqa: F401 # the first for the listener
         from serverless_instrument.forwarder.telemetry_api import (
             platform_events,  # the first for the listener
         )

@@ -1,6 +1,6 @@
-"""The HTTP listener that the platform posts telemetry to; reads and answers, decides nothing.
+"""The HTTP listener that the Telemetry API posts to.
 
-A post is answered before anybody looks at it: a slow listener blocks the platform
+A post is answered before it is parsed: a slow listener blocks the platform
 (https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html).
 """
 
@@ -13,16 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from select import poll
 
+    from serverless_instrument.forwarder.http1 import BadMessageError
+    from serverless_instrument.forwarder.http1_listener import Http1Listener
     from serverless_instrument.forwarder.http1_server import RequestParser
 
 _HOST = "sandbox.localdomain"
 _LOOPBACK = "127.0.0.1"
 _HOSTS_FILE = "/etc/hosts"
 _BACKLOG = 16
-_READ_BYTES = 256 * 1024
-# More than one post: nobody keeps the loop busy alone.
+# More than one post, and little enough that no peer keeps the event loop busy alone.
 _READ_PER_TURN_BYTES = 1024 * 1024
-# The platform keeps one or two.
+# The platform keeps one or two connections.
 _LIMIT = 8
 
 
@@ -64,115 +65,63 @@ def listen(api: str) -> tuple[_socket.socket | None, int, str]:
     return None, 0, f"no telemetry from the platform: {problem}"
 
 
-class _Client:
-    __slots__ = ("connection", "parser")
-
-    def __init__(self, connection: _socket.socket, parser: RequestParser) -> None:
-        self.connection = connection
-        self.parser = parser
-
-
 class TelemetryListener:
-    """Connections to `listener`, all watched by `poller`, whose owner hands over what is ready."""
+    """Posts to `listener`.
+
+    What reads them is loaded with the first one, after the extension has asked for its first event.
+
+    Args:
+        listener: see `listen`.
+        poller: its owner waits, and hands the descriptors that are ready to `receive`.
+    """
 
     def __init__(self, listener: _socket.socket, poller: poll) -> None:
         self._listener = listener
         self._poller = poller
-        self._clients: dict[int, _Client] = {}
-        self._paused = False
+        self._http: Http1Listener | None = None
+        self._bodies: list[bytes] = []
         poller.register(listener.fileno(), POLLIN)
 
     def close(self) -> None:
-        """Nothing will be posted: stop listening."""
-        if self._listener.fileno() >= 0:
-            if not self._paused:
-                self._poller.unregister(self._listener.fileno())
+        """Stop listening: nothing will be posted."""
+        if self._http is not None:
+            self._http.close()
+        elif self._listener.fileno() >= 0:
+            self._poller.unregister(self._listener.fileno())
             self._listener.close()
-        for descriptor in list(self._clients):
-            self._drop(descriptor)
 
     def receive(self, ready: set[int]) -> list[bytes]:
         """Bodies of the posts that descriptors in `ready` complete, each answered already."""
-        if self._paused:
-            self._paused = False
-            self._poller.register(self._listener.fileno(), POLLIN)
-        elif self._listener.fileno() in ready:
-            ready = ready | self._accept()
-        bodies: list[bytes] = []
-        for descriptor in ready & self._clients.keys():
-            client = self._clients[descriptor]
-            if not self._read(client, bodies):
-                self._drop(descriptor)
+        if self._http is None:
+            if self._listener.fileno() not in ready:
+                return []
+            self._http = self._load()
+        self._http.receive(ready)
+        bodies, self._bodies = self._bodies, []
         return bodies
 
-    def _accept(self) -> set[int]:
-        from serverless_instrument.forwarder.http1_server import RequestParser
+    def _load(self) -> Http1Listener:
+        from serverless_instrument.forwarder.http1_listener import Http1Listener
 
-        accepted: set[int] = set()
-        while True:
-            try:
-                descriptor, _ = self._listener._accept()  # type: ignore[attr-defined] # what socket.accept wraps
-            except BlockingIOError:
-                return accepted
-            except OSError:
-                # No descriptors, perhaps; whoever waits stays, and would wake the loop for ever.
-                self._poller.unregister(self._listener.fileno())
-                self._paused = True
-                return accepted
-            connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, descriptor)
-            connection.setblocking(False)
-            if len(self._clients) >= _LIMIT:
-                # The oldest is idle, or somebody who has no business here.
-                self._drop(next(iter(self._clients)))
-            self._clients[descriptor] = _Client(connection, RequestParser())
-            self._poller.register(descriptor, POLLIN)
-            accepted.add(descriptor)
+        return Http1Listener(
+            self._listener,
+            self._poller,
+            self._respond,
+            _refuse,
+            limit=_LIMIT,
+            read_per_turn_bytes=_READ_PER_TURN_BYTES,
+        )
 
-    def _drop(self, descriptor: int) -> None:
-        self._poller.unregister(descriptor)
-        self._clients.pop(descriptor).connection.close()
+    def _respond(self, parser: RequestParser) -> bytes:
+        from serverless_instrument.forwarder.http1_server import response
 
-    def _read(self, client: _Client, bodies: list[bytes]) -> bool:
-        """False where the connection is over."""
-        from serverless_instrument.forwarder.http1 import BadMessageError
-        from serverless_instrument.forwarder.http1_server import answer
+        if parser.method != "POST":
+            return response(405, keep_alive=parser.keep_alive)
+        self._bodies.append(bytes(parser.body))
+        return response(200, keep_alive=parser.keep_alive)
 
-        room_bytes = _READ_PER_TURN_BYTES
-        try:
-            while room_bytes > 0:
-                data = client.connection.recv(_READ_BYTES)
-                if not data:
-                    return False
-                room_bytes -= len(data)
-                client.parser.feed(data)
-                if not self._answer(client, bodies):
-                    return False
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        except BadMessageError:
-            try:
-                client.connection.send(answer(400, keep_alive=False))
-            except OSError:
-                pass
-            return False
-        return True
 
-    def _answer(self, client: _Client, bodies: list[bytes]) -> bool:
-        """Answer every request that is complete; False where the connection ends with it."""
-        from serverless_instrument.forwarder.http1_server import CONTINUE, answer
+def _refuse(error: BadMessageError, parser: RequestParser) -> bytes:  # noqa: ARG001 - as `Refuse`
+    from serverless_instrument.forwarder.http1_server import refusal_status, response
 
-        if client.parser.wants_continue and not client.parser.complete:
-            client.parser.wants_continue = False
-            client.connection.send(CONTINUE)
-        while client.parser.complete:
-            parser = client.parser
-            posted = parser.method == "POST"
-            client.connection.send(answer(200 if posted else 405, keep_alive=parser.keep_alive))
-            if posted:
-                bodies.append(bytes(parser.body))
-            if not parser.keep_alive:
-                return False
-            client.parser = parser.following()
-        return True
+    return response(refusal_status(error), keep_alive=False)

@@ -99,7 +99,7 @@ class TelemetrySubscription:
         except BlockingIOError:
             return False
         if data:
-            self._parser.feed(data)
+            self._parser.receive_data(data)
         elif self._parser.started:
             self._parser.end_of_stream()
         else:

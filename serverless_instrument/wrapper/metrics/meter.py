@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
 
+from serverless_instrument import histogram_bounds
 from serverless_instrument.wrapper.metrics.exemplar_ids import ids_of
 from serverless_instrument.wrapper.metrics.measurements import Measurements
 from serverless_instrument.wrapper.metrics.meter_instruments import KINDS
-from serverless_instrument.wrapper.metrics.metric_instruments import BOUNDS, Instrument
+from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
 from serverless_instrument.wrapper.records import encoder
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Meter(metrics.Meter):
         name: str,
         unit: str,
         description: str,
-        bounds: Sequence[float] = BOUNDS,
+        bounds: Sequence[float] = histogram_bounds.DEFAULT,
         callbacks: Sequence[Any] | None = None,
     ) -> Any:
         implementation, point, monotonic, observed = KINDS[kind]
@@ -187,7 +188,7 @@ class Meter(metrics.Meter):
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Any:
         """A distribution, in buckets with these upper bounds."""
-        bounds: Sequence[float] = BOUNDS
+        bounds: Sequence[float] = histogram_bounds.DEFAULT
         if explicit_bucket_boundaries_advisory is not None:
             try:
                 bounds = [float(bound) for bound in explicit_bucket_boundaries_advisory]
@@ -195,7 +196,7 @@ class Meter(metrics.Meter):
                 bounds = [1, 0]
             if any(low >= high for low, high in pairwise(bounds)):
                 self._provider.say(f'boundaries of "{name}" are no ascending numbers; not used')
-                bounds = BOUNDS
+                bounds = histogram_bounds.DEFAULT
         return self._make("histogram", name, unit, description, bounds)
 
     def create_observable_counter(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from struct import Struct
 
+from serverless_instrument import histogram_bounds
 from serverless_instrument.wire import field
 from serverless_instrument.wrapper.metrics.metric_encoder import GAUGE, HISTOGRAM, head
 from serverless_instrument.wrapper.records.encoder import attributes as encoded_attributes
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     Ids = Callable[[object], bytes | None]
     Series = tuple[object, ...]
 
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk/#explicit-bucket-histogram-aggregation
-BOUNDS = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
 # https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits
 CARDINALITY_LIMIT = 2000
 OVERFLOW: Series = (("otel.metric.overflow", True), bool)
@@ -80,7 +79,7 @@ class Instrument:
         monotonic: bool | None = None,
         cumulative: bool = False,
         observed: bool = False,
-        bounds: Sequence[float] = BOUNDS,
+        bounds: Sequence[float] = histogram_bounds.DEFAULT,
     ) -> None:
         self.name = name
         self.kind = kind

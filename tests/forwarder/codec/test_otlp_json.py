@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.codec.otlp_json import convert
+from serverless_instrument.forwarder.codec.otlp_json import encode_json
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def refuse_constant(text: str) -> object:
 
 
 def converted(signal: str, body: bytes) -> object:
-    return json.loads(convert(signal, body), parse_constant=refuse_constant)
+    return json.loads(encode_json(signal, body), parse_constant=refuse_constant)
 
 
 SEEDS = st.integers(0, 1 << 32)
@@ -282,4 +282,4 @@ def test_nested_deeper_than_calls_go_is_a_value_error() -> None:
         value = wire.field(b"\x2a", wire.field(b"\x0a", value))
     body = wire.field(b"\x0a", wire.field(b"\x0a", wire.field(b"\x0a", wire.field(b"\x12", value))))
     with pytest.raises(ValueError, match="nested too deeply"):
-        convert("traces", body)
+        encode_json("traces", body)

@@ -26,12 +26,12 @@ START_S = 1_700_000_000.0
 
 def invoke(strategy: FlushStrategy, now_s: float) -> tuple[bool, str]:
     """(sent at its start, what is done at its end) of an invocation, as the event loop does it."""
-    sent = strategy.invoked(now_s)
+    sent = strategy.record_invocation(now_s)
     if sent:
-        strategy.sent(now_s)
-    how = strategy.ended()
+        strategy.record_flush(now_s)
+    how = strategy.action_at_end()
     if how == SEND:
-        strategy.sent(now_s)
+        strategy.record_flush(now_s)
     return sent, how
 
 
@@ -50,18 +50,18 @@ def adaptive_after(gaps_s: list[float]) -> FlushStrategy:
 )
 def test_the_end_of_a_first_invocation(kind: str, how: str) -> None:
     strategy = FlushStrategy(kind, 1000, START_S)
-    strategy.invoked(START_S)
-    assert strategy.ended() == how
-    assert strategy.late() == (how == SEND)
+    strategy.record_invocation(START_S)
+    assert strategy.action_at_end() == how
+    assert strategy.sends_late_items() == (how == SEND)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_waits_is_sent_at_the_start_when_due(kind: str) -> None:
     strategy = FlushStrategy(kind, 1000, START_S)
-    strategy.sent(START_S)
-    assert not strategy.invoked(START_S + 0.999)
+    strategy.record_flush(START_S)
+    assert not strategy.record_invocation(START_S + 0.999)
     assert strategy.wait_s(START_S + 0.4) == pytest.approx(0.6)
-    assert strategy.invoked(START_S + 1)
+    assert strategy.record_invocation(START_S + 1)
     assert strategy.wait_s(START_S + 5) == 0
 
 
@@ -89,7 +89,7 @@ def test_adaptive_follows_the_rate(gaps_s: list[float], state: str) -> None:
 
 def test_after_idleness_what_waited_is_sent_at_the_start_and_the_rest_at_the_end() -> None:
     strategy = adaptive_after([0.1] * 30)
-    assert strategy.ended() == GO
+    assert strategy.action_at_end() == GO
     assert invoke(strategy, START_S + 3 + 600) == (True, SEND)
 
 
@@ -109,17 +109,17 @@ def test_the_others_do_not(kind: str) -> None:
 def test_managed_instances_have_a_timer_only(kind: str, interval_ms: int, used_s: float) -> None:
     strategy = FlushStrategy(kind, interval_ms, START_S, frozen=False)
     assert strategy.state == BY_TIMER
-    strategy.sent(START_S)
-    assert not strategy.late()
+    strategy.record_flush(START_S)
+    assert not strategy.sends_late_items()
     assert strategy.wait_s(START_S) == used_s
-    assert strategy.ended() == GO
+    assert strategy.action_at_end() == GO
 
 
 def test_a_clock_that_is_set_back_delays_by_one_interval_at_most() -> None:
     strategy = FlushStrategy(CONTINUOUSLY, 1000, START_S)
-    strategy.sent(START_S)
+    strategy.record_flush(START_S)
     assert strategy.wait_s(START_S - 3600) == 1.0
-    assert strategy.invoked(START_S - 3599)
+    assert strategy.record_invocation(START_S - 3599)
 
 
 @given(
@@ -135,18 +135,18 @@ def test_nothing_waits_longer_than_the_interval_while_the_environment_lives(
     waits_since_s = None
     for frozen_s, duration_s in invocations:
         now_s += frozen_s
-        if strategy.invoked(now_s):
-            strategy.sent(now_s)
+        if strategy.record_invocation(now_s):
+            strategy.record_flush(now_s)
             waits_since_s = None
         # The timer inside the invocation.
         if waits_since_s is not None and strategy.wait_s(now_s) <= duration_s:
-            strategy.sent(now_s + strategy.wait_s(now_s))
+            strategy.record_flush(now_s + strategy.wait_s(now_s))
             waits_since_s = None
         if waits_since_s is not None:
             assert now_s - waits_since_s <= interval_ms / 1000 + 1e-3
         now_s += duration_s
-        if strategy.ended() == SEND:
-            strategy.sent(now_s)
+        if strategy.action_at_end() == SEND:
+            strategy.record_flush(now_s)
             waits_since_s = None
         elif waits_since_s is None:
             waits_since_s = now_s

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
-from serverless_instrument.forwarder.delivery.request_splitting import halves
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.delivery.request_splitting import split_in_two
+from serverless_instrument.forwarder.exporter.export import Export
 from tests.forwarder import encoded
 from tests.forwarder.encoded import NAMES, SIGNALS
 
@@ -19,8 +20,8 @@ def request(signal: str, parts: list[tuple[str, str, list[str]]]) -> Export:
     for service, scope, names in parts:
         items = encoded.items(signal, names)
         scoped = encoded.scope(scope, schema_url="https://example.com/1")
-        batch.add(signal, encoded.resource(service), scoped, items, len(names))
-    (export,) = batch.take()
+        batch.add_items(signal, encoded.resource(service), scoped, items, len(names))
+    (export,) = batch.take_exports()
     export.route = f"{signal} (here)"
     return export
 
@@ -36,7 +37,7 @@ def test_every_item_is_in_one_half(signal: str, parts: list[tuple[str, str, list
     if not any(names for _, _, names in parts):
         return
     whole = request(signal, parts)
-    cut = halves(whole)
+    cut = split_in_two(whole)
     items = encoded.found(signal, whole.body)
     if len(items) < 2:
         assert cut == []
@@ -55,7 +56,7 @@ def test_of_a_large_one_in_a_few_steps() -> None:
         one = waiting.pop(0)
         requests += 1
         if len(one.body) > 500:
-            waiting = halves(one) + waiting
+            waiting = split_in_two(one) + waiting
         else:
             done += [item.name for item in encoded.found("traces", one.body)]
     assert done == [f"span {n}" for n in range(100)]
@@ -65,15 +66,15 @@ def test_of_a_large_one_in_a_few_steps() -> None:
 def test_an_item_that_stands_for_several_takes_its_part_of_them() -> None:
     whole = request("metrics", [("shop", "x", ["a", "b", "c", "d"])])
     whole.count = 9
-    assert [half.count for half in halves(whole)] == [4, 5]
+    assert [half.count for half in split_in_two(whole)] == [4, 5]
 
 
 @pytest.mark.parametrize("body", [b"", b"\x08\x01", b"\x0a\xff", b"\x0a\x02\x08\x01", b"\xff" * 20])
 def test_what_cannot_be_read_is_not_cut(body: bytes) -> None:
-    assert halves(Export("traces", body, 2)) == []
+    assert split_in_two(Export("traces", body, 2)) == []
 
 
 @given(st.binary(max_size=60))
 def test_garbage_raises_nothing(body: bytes) -> None:
-    for cut in halves(Export("logs", wire.field(b"\x0a", body), 2)):
+    for cut in split_in_two(Export("logs", wire.field(b"\x0a", body), 2)):
         assert cut.body

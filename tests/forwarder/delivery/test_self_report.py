@@ -10,26 +10,27 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from serverless_instrument import __version__
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
-from serverless_instrument.forwarder.delivery import self_report
-from serverless_instrument.forwarder.delivery.delivery_counts import Tally
+from serverless_instrument.forwarder.delivery import delivery_counts, self_report
+from serverless_instrument.forwarder.delivery.delivery_counts import DeliveryCounts
 
 
-def counted() -> Tally:
-    counts = Tally()
-    counts.add(tally.RECEIVED, 5, "traces")
-    counts.add(tally.RECEIVED, 2, "logs")
-    counts.add(tally.RECEIVED, 1, "traces")
-    counts.add(tally.FRAMES, 9)
-    counts.add(tally.FLUSH_S, 0.25)
-    counts.add(tally.DROPPED, 3, "logs", tally.NO_ROOM)
-    counts.add(tally.DROPPED, 4, "traces", tally.REFUSED)
-    counts.add(tally.SENT, 0, "traces")
+def counted() -> DeliveryCounts:
+    counts = DeliveryCounts()
+    counts.add_count(delivery_counts.RECEIVED, 5, "traces")
+    counts.add_count(delivery_counts.RECEIVED, 2, "logs")
+    counts.add_count(delivery_counts.RECEIVED, 1, "traces")
+    counts.add_count(delivery_counts.FRAMES, 9)
+    counts.add_count(delivery_counts.FLUSH_S, 0.25)
+    counts.add_count(delivery_counts.DROPPED, 3, "logs", delivery_counts.NO_ROOM)
+    counts.add_count(delivery_counts.DROPPED, 4, "traces", delivery_counts.REFUSED)
+    counts.add_count(delivery_counts.SENT, 0, "traces")
     return counts
 
 
-def parsed(counts: Tally) -> dict[str, Metric]:
-    encoded = self_report.scope() + self_report.metrics(counts.unreported(), 77, 1000, 2000)
+def parsed(counts: DeliveryCounts) -> dict[str, Metric]:
+    encoded = self_report.scope() + self_report.encode_metrics(
+        counts.take_unreported(), 77, 1000, 2000
+    )
     message = ScopeMetrics.FromString(encoded)
     assert message.scope.name == "serverless_instrument.forwarder"
     assert message.scope.version == __version__
@@ -70,31 +71,33 @@ def test_points_by_signal_and_reason() -> None:
 
 def test_a_report_says_what_is_new() -> None:
     counts = counted()
-    counts.unreported()
-    assert counts.unreported() == {}
-    counts.add(tally.FRAMES, 2)
-    assert counts.unreported() == {(tally.FRAMES, "", ""): 2}
+    counts.take_unreported()
+    assert counts.take_unreported() == {}
+    counts.add_count(delivery_counts.FRAMES, 2)
+    assert counts.take_unreported() == {(delivery_counts.FRAMES, "", ""): 2}
 
 
 def test_losses_in_one_line_the_most_first() -> None:
     counts = counted()
-    counts.unreported()
-    assert counts.losses() == ("7 items were not delivered: 4 traces (refused), 3 logs (no room)")
+    counts.take_unreported()
+    assert counts.describe_losses() == (
+        "7 items were not delivered: 4 traces (refused), 3 logs (no room)"
+    )
 
 
 def test_what_may_be_double_is_in_the_same_line_and_no_loss() -> None:
-    counts = Tally()
-    counts.add(tally.UNANSWERED, 2, "logs")
-    counts.add(tally.UNANSWERED, 3, "traces")
+    counts = DeliveryCounts()
+    counts.add_count(delivery_counts.UNANSWERED, 2, "logs")
+    counts.add_count(delivery_counts.UNANSWERED, 3, "traces")
     doubtful = "5 items may arrive twice, nobody answered their requests: 3 traces, 2 logs"
-    assert counts.losses() == doubtful
-    counts.add(tally.DROPPED, 1, "logs", tally.PLATFORM)
+    assert counts.describe_losses() == doubtful
+    counts.add_count(delivery_counts.DROPPED, 1, "logs", delivery_counts.PLATFORM)
     lost = "1 items were not delivered: 1 logs (dropped by the platform)"
-    assert counts.losses() == f"{lost}; {doubtful}"
+    assert counts.describe_losses() == f"{lost}; {doubtful}"
 
 
 def test_no_losses_no_line() -> None:
-    counts = Tally()
-    counts.add(tally.RECEIVED, 5, "traces")
-    counts.add(tally.DROPPED, 0, "traces", tally.REFUSED)
-    assert counts.losses() == ""
+    counts = DeliveryCounts()
+    counts.add_count(delivery_counts.RECEIVED, 5, "traces")
+    counts.add_count(delivery_counts.DROPPED, 0, "traces", delivery_counts.REFUSED)
+    assert counts.describe_losses() == ""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serverless_instrument.forwarder.destinations.destination import SIGNALS
 from serverless_instrument.forwarder.destinations.settings import (
-    SIGNALS,
     Settings,
     receiver_port,
     statsd_port,

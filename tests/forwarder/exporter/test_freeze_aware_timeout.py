@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.forwarder.exporter.freeze_aware_timeout import Patience
+from serverless_instrument.forwarder.exporter.freeze_aware_timeout import FreezeAwareTimeout
 
 
 def test_time_awake_runs_out() -> None:
-    patience = Patience(110.0, 100.0)
+    patience = FreezeAwareTimeout(110.0, 100.0)
     assert patience.wait_s(100.0) == 10.0
     assert patience.wait_s(104.0) == 6.0
     with pytest.raises(TimeoutError, match="no answer in time"):
@@ -18,7 +18,7 @@ def test_time_awake_runs_out() -> None:
 
 
 def test_a_wait_with_a_freeze_in_it_does_not_count() -> None:
-    patience = Patience(110.0, 100.0)
+    patience = FreezeAwareTimeout(110.0, 100.0)
     patience.wait_s(100.0)
     patience.wait_s(104.0)
     assert patience.wait_s(700.0) == pytest.approx(6.0)
@@ -27,9 +27,9 @@ def test_a_wait_with_a_freeze_in_it_does_not_count() -> None:
 
 
 def test_nor_does_a_freeze_before_the_first_wait() -> None:
-    assert Patience(110.0, 100.0).wait_s(700.0) == pytest.approx(10.0)
+    assert FreezeAwareTimeout(110.0, 100.0).wait_s(700.0) == pytest.approx(10.0)
 
 
 def test_without_time_there_is_no_wait() -> None:
     with pytest.raises(TimeoutError):
-        Patience(99.0, 100.0).wait_s(100.0)
+        FreezeAwareTimeout(99.0, 100.0).wait_s(100.0)

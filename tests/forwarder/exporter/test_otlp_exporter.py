@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.forwarder.delivery.batch import Export
 from serverless_instrument.forwarder.destinations.settings import Settings
-from serverless_instrument.forwarder.exporter.otlp_exporter import Poster
+from serverless_instrument.forwarder.exporter.export import Export
+from serverless_instrument.forwarder.exporter.otlp_exporter import OtlpExporter
 from serverless_instrument.forwarder.exporter.otlp_http import DELIVERED, REJECTED, RETRY
 from tests.forwarder import otlp_backend
 from tests.forwarder.inputs.test_otlp_request import whole
@@ -18,7 +18,7 @@ from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_instrument.forwarder.exporter.otlp_http import Verdict
+    from serverless_instrument.forwarder.exporter.otlp_http import ExportResult
     from tests.forwarder.otlp_backend import OtlpBackend
 
 
@@ -33,21 +33,21 @@ class Sender:
 
     def __init__(self, url: str) -> None:
         self._destination = Settings({"OTEL_EXPORTER_OTLP_ENDPOINT": url}).destinations["traces"][0]
-        self._poster = Poster(self._destination)
+        self._exporter = OtlpExporter(self._destination)
 
     def __enter__(self) -> Sender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._poster.close()
+        self._exporter.close()
 
-    def post(self, name: str = "span", within_s: float = 30.0) -> Verdict:
+    def post(self, name: str = "span", within_s: float = 30.0) -> ExportResult:
         export = Export("traces", whole("traces", name), 1)
-        return self._poster.post(self._destination, export, time.monotonic() + within_s)
+        return self._exporter.post_export(self._destination, export, time.monotonic() + within_s)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "code", "ambiguous"),
+    ("answer", "kind", "code", "unanswered"),
     [
         (OK, DELIVERED, 200, False),
         (status(400), REJECTED, 400, False),
@@ -63,30 +63,30 @@ class Sender:
         (Last(b"HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\n"), RETRY, 503, False),
     ],
 )
-def test_verdicts(
-    backend: OtlpBackend, answer: bytes | None, kind: str, code: int, *, ambiguous: bool
+def test_results(
+    backend: OtlpBackend, answer: bytes | None, kind: str, code: int, *, unanswered: bool
 ) -> None:
     backend.respond = lambda _: answer
     with Sender(backend.url) as sender:
-        verdict = sender.post()
-    assert (verdict.kind, verdict.status, verdict.ambiguous) == (kind, code, ambiguous)
+        result = sender.post()
+    assert (result.kind, result.status, result.unanswered) == (kind, code, unanswered)
     assert len(backend.exports) == 1
 
 
 def test_a_backend_that_is_not_there(backend: OtlpBackend) -> None:
     backend.close()
-    verdict = Sender(backend.url).post()
-    assert (verdict.kind, verdict.ambiguous) == (RETRY, False)
-    assert verdict.reason == "ConnectionRefusedError: Connection refused"
+    result = Sender(backend.url).post()
+    assert (result.kind, result.unanswered) == (RETRY, False)
+    assert result.reason == "ConnectionRefusedError: Connection refused"
 
 
 def test_a_backend_that_hangs(backend: OtlpBackend) -> None:
     backend.respond = gate = Gate()
     began_s = time.monotonic()
-    verdict = Sender(backend.url).post(within_s=0.3)
+    result = Sender(backend.url).post(within_s=0.3)
     gate.open()
     assert time.monotonic() - began_s < 5
-    assert (verdict.kind, verdict.ambiguous) == (RETRY, True)
+    assert (result.kind, result.unanswered) == (RETRY, True)
 
 
 def test_no_time_left_sends_nothing(backend: OtlpBackend) -> None:
@@ -99,8 +99,8 @@ def test_a_kept_connection_that_is_closed_is_replaced_and_nothing_is_doubled(
 ) -> None:
     with Sender(backend.url) as sender:
         for number in range(5):
-            verdict = sender.post(f"span {number}")
-            assert (verdict.kind, verdict.ambiguous) == (DELIVERED, False)
+            result = sender.post(f"span {number}")
+            assert (result.kind, result.unanswered) == (DELIVERED, False)
             backend.close_connections()
     assert backend.names() == [f"span {number}" for number in range(5)]
 
@@ -111,11 +111,11 @@ def test_a_kept_connection_that_dies_under_the_request_is_replaced_once_and_mark
     with Sender(backend.url) as sender:
         sender.post("first")
         backend.respond = Script(None, OK)
-        verdict = sender.post("second")
-        assert (verdict.kind, verdict.ambiguous) == (DELIVERED, True)
+        result = sender.post("second")
+        assert (result.kind, result.unanswered) == (DELIVERED, True)
         assert backend.names() == ["first", "second", "second"]
         backend.respond = Script(None, None, OK)
-        verdict = sender.post("third")
-        assert (verdict.kind, verdict.ambiguous) == (RETRY, True)
-        assert sender.post("fourth").ambiguous is False
+        result = sender.post("third")
+        assert (result.kind, result.unanswered) == (RETRY, True)
+        assert sender.post("fourth").unanswered is False
         assert backend.names()[3:] == ["third", "third", "fourth"]

@@ -18,20 +18,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from serverless_instrument import __version__
-from serverless_instrument.forwarder.delivery.batch import Batch, Export
+from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.exporter.otlp_http import (
     DELIVERED,
     REJECTED,
     RETRY,
-    prepare,
-    request,
-    verdict,
+    export_request,
+    load_encoders,
+    read_response,
 )
 from tests.forwarder import encoded
 
 if TYPE_CHECKING:
     from serverless_instrument.forwarder.destinations.destination import Destination
+    from serverless_instrument.forwarder.exporter.export import Export
 
 
 class Parsed(BaseHTTPRequestHandler):
@@ -50,8 +51,8 @@ class Parsed(BaseHTTPRequestHandler):
 def export() -> Export:
     batch = Batch()
     items = encoded.items("traces", ["GET /"])
-    batch.add("traces", encoded.resource(), encoded.scope(), items, 1)
-    (only,) = batch.take()
+    batch.add_items("traces", encoded.resource(), encoded.scope(), items, 1)
+    (only,) = batch.take_exports()
     return only
 
 
@@ -63,7 +64,7 @@ def destination(endpoint: str = "http://host:4318", **variables: str) -> Destina
 
 
 def parsed(destination: Destination) -> Parsed:
-    found = Parsed(request(destination, export()))
+    found = Parsed(export_request(destination, export()))
     assert found.valid
     assert found.rest == b""
     return found
@@ -149,14 +150,14 @@ def test_no_setting_injects_a_header_or_another_request(path: str, host: str, he
 @pytest.mark.parametrize("variables", [{}, {"COMPRESSION": "none"}, {"PROTOCOL": "http/json"}])
 def test_preparing_loads_and_changes_nothing(variables: dict[str, str]) -> None:
     chosen = destination(**variables)
-    before = request(chosen, export())
-    prepare(chosen)
-    assert request(chosen, export()) == before
+    before = export_request(chosen, export())
+    load_encoders(chosen)
+    assert export_request(chosen, export()) == before
 
 
 @pytest.mark.parametrize("status", [*HTTPStatus, 299, 599, 999])
 def test_the_meaning_of_every_status(status: int) -> None:
-    kind = verdict(int(status), {}, b"").kind
+    kind = read_response(int(status), {}, b"").kind
     if 200 <= status < 300:
         assert kind == DELIVERED
     elif status in (429, 502, 503, 504):
@@ -166,13 +167,13 @@ def test_the_meaning_of_every_status(status: int) -> None:
 
 
 def test_the_reason_is_one_printable_line_and_not_all_of_the_body() -> None:
-    found = verdict(400, {}, b" bad\r\n\x1b[31m request \xff\x00 " + b"x" * 5000)
+    found = read_response(400, {}, b" bad\r\n\x1b[31m request \xff\x00 " + b"x" * 5000)
     assert found.reason.startswith("HTTP 400: bad   [31m request")
     assert found.reason.isprintable()
     assert found.reason.isascii()
     assert len(found.reason) < 250
-    assert verdict(503, {}, b"").reason == "HTTP 503"
-    assert verdict(503, {}, b"\r\n").reason == "HTTP 503"
+    assert read_response(503, {}, b"").reason == "HTTP 503"
+    assert read_response(503, {}, b"\r\n").reason == "HTTP 503"
 
 
 @pytest.mark.parametrize(
@@ -190,19 +191,19 @@ def test_the_reason_is_one_printable_line_and_not_all_of_the_body() -> None:
     ],
 )
 def test_retry_after_is_a_number_of_seconds(value: str, seconds: float | None) -> None:
-    assert verdict(503, {"retry-after": value}, b"").retry_after_s == seconds
-    assert verdict(400, {"retry-after": value}, b"").retry_after_s is None
+    assert read_response(503, {"retry-after": value}, b"").retry_after_s == seconds
+    assert read_response(400, {"retry-after": value}, b"").retry_after_s is None
 
 
 def test_a_partial_success_is_delivered_with_a_reason() -> None:
     part = ExportTracePartialSuccess(rejected_spans=2, error_message="too\nold")
     body = ExportTraceServiceResponse(partial_success=part).SerializeToString()
-    found = verdict(200, {"content-type": "application/x-protobuf"}, body)
+    found = read_response(200, {"content-type": "application/x-protobuf"}, body)
     assert (found.kind, found.rejected, found.reason) == (DELIVERED, 2, "too old")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>hello</html>", b"{}", b"\xff" * 9])
 def test_a_success_is_one_whatever_the_body(body: bytes) -> None:
     for content_type in ("", "application/json", "text/html"):
-        found = verdict(200, {"content-type": content_type}, body)
+        found = read_response(200, {"content-type": content_type}, body)
         assert (found.kind, found.rejected, found.reason) == (DELIVERED, 0, "")

@@ -12,10 +12,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.faas_metrics import proc_stats
-from serverless_instrument.forwarder.faas_metrics.recorder import BYTES, SECONDS, FaasMetrics
+from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.outcomes.outcomes import Endings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
+from serverless_instrument.histogram_bounds import BYTES, SECONDS
 from tests.forwarder import encoded
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -70,7 +71,7 @@ class Invocations:
 
     def metrics(self) -> dict[str, Any]:
         found = {}
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             if export.signal != "metrics":
                 continue
             for resource in ExportMetricsServiceRequest.FromString(export.body).resource_metrics:
@@ -204,7 +205,7 @@ def test_a_thousand_invocations_make_as_many_points_as_one() -> None:
         for number in range(count):
             told.start(str(number))
             told.end(str(number), number)
-        (export,) = told.batch.take()
+        (export,) = told.batch.take_exports()
         return export.count
 
     assert points(1000) == points(1) == 4

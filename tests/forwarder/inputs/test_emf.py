@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.inputs.emf import parse, ucum
+from serverless_instrument.forwarder.inputs.emf import parse_line
+from serverless_instrument.forwarder.inputs.emf_values import ucum
 
 NOW_MS = 1_700_000_000_000
 NOW_NS = NOW_MS * 1_000_000
@@ -43,19 +44,19 @@ def line(
 
 def told(text: str) -> list[tuple[Any, ...]]:
     """(name, unit, attributes, pairs) of each measurement of a line without defects."""
-    found, defects = parse(text, NOW_NS)
+    found, defects = parse_line(text, NOW_NS)
     assert defects == []
     return [(each.name, each.unit, each.attributes, each.pairs) for each in found]
 
 
 def defects(text: str) -> list[str]:
-    found, defects = parse(text, NOW_NS)
+    found, defects = parse_line(text, NOW_NS)
     assert found == []
     return defects
 
 
 def test_the_specifications_example() -> None:
-    ((found,), defects) = parse(json.dumps(SPECIFICATION), NOW_NS)
+    ((found,), defects) = parse_line(json.dumps(SPECIFICATION), NOW_NS)
     assert defects == []
     assert (found.namespace, found.name, found.unit) == ("lambda-function-metrics", "time", "ms")
     assert (found.attributes, found.pairs) == ({"functionVersion": "$LATEST"}, [(100, 1)])
@@ -78,7 +79,7 @@ def test_the_specifications_example() -> None:
     ],
 )
 def test_times(timestamp: object, time_ms: int) -> None:
-    ((found,), _) = parse(line(timestamp=timestamp, time=1), NOW_NS)
+    ((found,), _) = parse_line(line(timestamp=timestamp, time=1), NOW_NS)
     assert found.time_unix_ns == time_ms * 1_000_000
 
 
@@ -101,7 +102,7 @@ def test_values(value: object, pairs: object) -> None:
 
 def test_statistics_beside_values_are_taken_at_their_word() -> None:
     value = {"Values": [1, 2], "Counts": [3, 4], "Sum": 11.5, "Min": 0.9, "Max": 2.1, "Count": 7}
-    ((found,), _) = parse(line(time=value), NOW_NS)
+    ((found,), _) = parse_line(line(time=value), NOW_NS)
     assert (found.total, found.least, found.most) == (11.5, 0.9, 2.1)
 
 
@@ -127,7 +128,7 @@ def test_several_directives_and_metrics_of_which_some_are_defined_twice() -> Non
         "x": 1,
         "y": 2,
     }
-    found, defects = parse(json.dumps(root), NOW_NS)
+    found, defects = parse_line(json.dumps(root), NOW_NS)
     assert [(each.namespace, each.name, each.unit) for each in found] == [
         ("a", "x", "1"),
         ("a", "y", "1"),
@@ -166,7 +167,7 @@ def test_what_is_good_in_a_line_does_not_suffer_from_what_is_not() -> None:
         {"Name": "n", "Unit": 1},
     ]
     text = line(metrics, [["a"], ["none"], "a", ["a", 5]], time=5, text="5", a="x", n=1)
-    found, defects = parse(text, NOW_NS)
+    found, defects = parse_line(text, NOW_NS)
     assert [(each.name, each.attributes) for each in found] == [("time", {"a": "x"})]
     assert len(defects) == 3 + 5
     assert defects[0] == "the dimension 'none' has no text for its value"
@@ -234,7 +235,9 @@ def test_what_is_malformed_is_counted(text: str) -> None:
 
 def test_more_metrics_than_cloudwatch_takes_are_counted_one_by_one() -> None:
     names = [str(number) for number in range(105)]
-    found, defects = parse(line([{"Name": n} for n in names], **dict.fromkeys(names, 1)), NOW_NS)
+    found, defects = parse_line(
+        line([{"Name": n} for n in names], **dict.fromkeys(names, 1)), NOW_NS
+    )
     assert (len(found), len(defects)) == (100, 5)
 
 
@@ -248,7 +251,7 @@ def test_one_line_is_no_flood() -> None:
     }
     values = {f"m{number}": 1 for number in range(100)}
     root = {"_aws": {"CloudWatchMetrics": [directive] * 50}, **names, **values}
-    found, defects = parse(json.dumps(root), NOW_NS)
+    found, defects = parse_line(json.dumps(root), NOW_NS)
     assert (len(found), len(defects)) == (10_000, 49)
 
 
@@ -257,7 +260,7 @@ def test_one_line_is_no_flood() -> None:
     ['{"message": "\\"_aws\\" is", "nested": {"_aws": {}}}', '{"detail": ["_aws"]}'],
 )
 def test_json_without_the_member_at_its_top_is_none(text: str) -> None:
-    assert parse(text, NOW_NS) == ([], [])
+    assert parse_line(text, NOW_NS) == ([], [])
 
 
 def test_halves_of_surrogate_pairs_do_not_stop_anybody() -> None:
@@ -283,7 +286,7 @@ def test_nothing_raises(
         dimensions, metrics = [["a"]], [{"Name": "time", "Unit": dimensions}]
     directive = {"Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics}
     root = {"_aws": {"Timestamp": value, "CloudWatchMetrics": [directive]}, "time": value, "a": "b"}
-    found, defects = parse(json.dumps(root), NOW_NS)
+    found, defects = parse_line(json.dumps(root), NOW_NS)
     assert all(each.pairs and each.name for each in found)
     assert all(isinstance(defect, str) for defect in defects)
 
@@ -291,5 +294,5 @@ def test_nothing_raises(
 @given(st.text(max_size=100), st.integers(0, 400))
 def test_a_line_cut_off_or_changed_does_not_raise(text: str, at: int) -> None:
     whole = json.dumps(SPECIFICATION)
-    parse(whole[:at] + text + whole[at + 1 :], NOW_NS)
-    parse(whole[:at], NOW_NS)
+    parse_line(whole[:at] + text + whole[at + 1 :], NOW_NS)
+    parse_line(whole[:at], NOW_NS)

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
@@ -32,13 +32,13 @@ class Forwarding:
 
     def __init__(self, *, logs: bool = True, **environ: str) -> None:
         self.batch = Batch()
-        self.counts = tally.Tally()
+        self.counts = delivery_counts.DeliveryCounts()
         self.said: list[str] = []
         report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
         self.settings = LogSettings(environ, has_destination=logs, takes_metrics=True)
         self._logs = LogIntake(self.settings, {}, self.batch, report)
         if self.settings.emf:
-            self._logs.emf = EmfMetrics(self.batch, self.counts, report).line
+            self._logs.emf = EmfMetrics(self.batch, self.counts, report).add_line
         self._intake, self._session = Intake(self.batch), Session()
         self._intake.logs = self._logs
         self.feed(encoded.hello())
@@ -53,7 +53,7 @@ class Forwarding:
         """(data points, number of log records) of everything, held lines too."""
         self._logs.release_all(NOW_NS, last=True)
         bodies: dict[str, list[bytes]] = {"metrics": [], "logs": []}
-        for export in self.batch.take():
+        for export in self.batch.take_exports():
             bodies[export.signal].append(export.body)
         records = [
             record
@@ -68,7 +68,7 @@ class Forwarding:
         return {series.metric.name: series.point.sum for series in self.take()[0]}
 
     def dropped(self) -> dict[str, float]:
-        return {reason: number for (_, _, reason), number in self.counts.unreported().items()}
+        return {reason: number for (_, _, reason), number in self.counts.take_unreported().items()}
 
 
 def test_a_frame_becomes_a_histogram_of_deltas() -> None:
@@ -90,10 +90,12 @@ def test_a_frame_becomes_a_histogram_of_deltas() -> None:
 
 def test_histograms_may_be_exponential() -> None:
     batch = Batch()
-    metrics = EmfMetrics(batch, tally.Tally(), lambda _, __: None, exponential=True)
+    metrics = EmfMetrics(
+        batch, delivery_counts.DeliveryCounts(), lambda _, __: None, exponential=True
+    )
     value = {"Values": [0, 2], "Counts": [3, 4], "Sum": 8.5, "Min": 0, "Max": 2.1, "Count": 7}
     for _ in range(2):
-        metrics.line(line(time=value), encoded.resource(), NOW_NS)
+        metrics.add_line(line(time=value), encoded.resource(), NOW_NS)
     (series,) = measured.of_batch(batch)
     point = series.point
     assert (series.kind, point.count, point.sum, point.zero_count) == (
@@ -197,7 +199,7 @@ def test_what_is_malformed_is_counted_and_the_first_told() -> None:
     forwarding = Forwarding()
     forwarding.feed(wire.emf_frame('{"_aws": 5}', NOW_NS), wire.emf_frame('{"_aws"', NOW_NS))
     forwarding.feed(wire.emf_frame(line(None, [["\x1b"]], time="x"), NOW_NS))
-    assert forwarding.dropped() == {tally.MALFORMED_EMF: 4}
+    assert forwarding.dropped() == {delivery_counts.MALFORMED_EMF: 4}
     assert forwarding.said[0] == (
         "embedded metrics: an embedded metric is left out, as CloudWatch would leave it out: "
         "_aws is no object"
@@ -208,7 +210,7 @@ def test_what_is_malformed_is_counted_and_the_first_told() -> None:
 def test_a_line_longer_than_cloudwatch_takes_is_malformed() -> None:
     forwarding = Forwarding()
     forwarding.feed(wire.emf_frame(line(time=1, text="x" * wire.MAX_EMF_BYTES), NOW_NS))
-    assert (forwarding.sums(), forwarding.dropped()) == ({}, {tally.MALFORMED_EMF: 1})
+    assert (forwarding.sums(), forwarding.dropped()) == ({}, {delivery_counts.MALFORMED_EMF: 1})
 
 
 def test_namespaces_are_bounded() -> None:
@@ -216,7 +218,7 @@ def test_namespaces_are_bounded() -> None:
     for number in range(120):
         forwarding.feed(wire.emf_frame(line(time=1).replace("shop", f"s{number}"), NOW_NS))
     assert len(forwarding.take()[0]) == 100
-    assert forwarding.dropped() == {tally.NO_ROOM: 20}
+    assert forwarding.dropped() == {delivery_counts.NO_ROOM: 20}
 
 
 def test_a_short_frame_ends_the_connection() -> None:

@@ -13,7 +13,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.http1 import BadMessageError
-from serverless_instrument.forwarder.http1_server import RequestParser, TooLongError
+from serverless_instrument.forwarder.http1_server import (
+    BODY_LIMIT_BYTES,
+    RequestParser,
+    TooLongError,
+)
 from serverless_instrument.forwarder.inputs import otlp_request
 from serverless_instrument.forwarder.inputs.otlp_request import BadRequestError
 from tests.forwarder import encoded
@@ -23,8 +27,8 @@ def whole(signal: str, *names: str) -> bytes:
     """An encoded export request."""
     batch = Batch()
     items = encoded.items(signal, list(names))
-    batch.add(signal, encoded.resource(), encoded.scope(), items, len(names))
-    return batch.take()[0].body
+    batch.add_items(signal, encoded.resource(), encoded.scope(), items, len(names))
+    return batch.take_exports()[0].body
 
 
 def post(body: bytes, target: str = "/v1/traces", **fields: str) -> bytes:
@@ -37,20 +41,20 @@ def post(body: bytes, target: str = "/v1/traces", **fields: str) -> bytes:
 def parsed(*parts: bytes) -> RequestParser:
     parser = RequestParser()
     for part in parts:
-        parser.feed(part)
+        parser.receive_data(part)
     return parser
 
 
 def refused(data: bytes) -> BadRequestError:
     parser = RequestParser()
     try:
-        parser.feed(data)
+        parser.receive_data(data)
         assert parser.complete
-        otlp_request.taken(parser)
+        otlp_request.parse_export(parser)
     except BadMessageError as unusable:
         return BadRequestError(413 if isinstance(unusable, TooLongError) else 400, "")
     except BadRequestError as error:
-        answer = otlp_request.refused(error, parser, keep_alive=True)
+        answer = otlp_request.refusal_response(error, parser, keep_alive=True)
         head = f"HTTP/1.1 {error.status} "
         assert answer.startswith(head.encode())  # what is returned goes further
         return error
@@ -60,7 +64,7 @@ def refused(data: bytes) -> BadRequestError:
 @pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
 def test_every_signal(signal: str) -> None:
     body = whole(signal, "a", "b")
-    assert otlp_request.taken(parsed(post(body, f"/v1/{signal}"))) == (signal, body, 2)
+    assert otlp_request.parse_export(parsed(post(body, f"/v1/{signal}"))) == (signal, body, 2)
 
 
 @given(st.integers(1, 40), st.booleans())
@@ -73,8 +77,8 @@ def test_any_split_counted_or_chunked(size: int, chunked: bool) -> None:
         message = post(body)
     parser = parsed(*[message[i : i + size] for i in range(0, len(message), size)], b"POST /next")
     assert parser.complete
-    assert otlp_request.taken(parser) == ("traces", body, 1)
-    assert not parser.following().complete
+    assert otlp_request.parse_export(parser) == ("traces", body, 1)
+    assert not parser.next_parser().complete
 
 
 def test_gzip_and_parameters_of_the_content_type() -> None:
@@ -82,15 +86,17 @@ def test_gzip_and_parameters_of_the_content_type() -> None:
     message = post(
         gzip.compress(body), content_encoding="gzip", content_type="Application/X-Protobuf; a=b"
     )
-    assert otlp_request.taken(parsed(message)) == ("traces", body, 1)
+    assert otlp_request.parse_export(parsed(message)) == ("traces", body, 1)
 
 
 def test_bodies_join_with_what_the_runtime_sent() -> None:
     batch = Batch()
     batch.add_request("traces", whole("traces", "theirs"), 1)
-    batch.add("traces", encoded.resource(), encoded.scope(), encoded.items("traces", ["ours"]), 1)
+    batch.add_items(
+        "traces", encoded.resource(), encoded.scope(), encoded.items("traces", ["ours"]), 1
+    )
     batch.add_request("traces", b"", 0)
-    (export,) = batch.take()
+    (export,) = batch.take_exports()
     assert export.count == 2
     decoded = ExportTraceServiceRequest.FromString(export.body)
     names = [s.name for r in decoded.resource_spans for p in r.scope_spans for s in p.spans]
@@ -109,7 +115,7 @@ LONG = "a" * 70_000
         (b"POST " + LONG.encode(), 400),
         (post(b"", content_length="-1"), 400),
         (post(b"", content_length="1" * 12), 413),
-        (post(b"", content_length=str(otlp_request.LIMIT_BYTES + 1)), 413),
+        (post(b"", content_length=str(BODY_LIMIT_BYTES + 1)), 413),
         (post(b"x", transfer_encoding="chunked"), 400),
         (post(b"x", content_length="", transfer_encoding="gzip, chunked"), 400),
         (post(b"zz\r\n", content_length="", transfer_encoding="chunked"), 400),
@@ -136,19 +142,19 @@ def test_a_chunked_body_is_bounded() -> None:
     parser = parsed(post(b"", content_length="", transfer_encoding="chunked"))
     chunk = b"f4240\r\n" + bytes(1_000_000) + b"\r\n"
     for _ in range(4):
-        parser.feed(chunk)
+        parser.receive_data(chunk)
     with pytest.raises(TooLongError):
-        parser.feed(chunk)
+        parser.receive_data(chunk)
 
 
 def test_an_empty_body_is_an_empty_request() -> None:
-    assert otlp_request.taken(parsed(post(b"")))[2] == 0
+    assert otlp_request.parse_export(parsed(post(b"")))[2] == 0
 
 
 def test_the_answer_to_json_is_json_and_names_the_remedy() -> None:
     message = post(b"{}", content_type="application/json")
     error = refused(message)
-    answer = otlp_request.refused(error, parsed(message), keep_alive=False)
+    answer = otlp_request.refusal_response(error, parsed(message), keep_alive=False)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"Connection: close" in head
     assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in json.loads(body)["message"]
@@ -159,7 +165,7 @@ def test_continue_is_asked_for_once_the_head_is_here() -> None:
     parser = parsed(message[:-4])
     assert parser.wants_continue
     assert not parser.complete
-    parser.feed(b"body")
+    parser.receive_data(b"body")
     assert parser.complete
 
 
@@ -168,10 +174,10 @@ def test_garbage_is_taken_or_refused_and_nothing_else(data: bytes) -> None:
     for message in (data, post(data), post(zlib.compress(data, wbits=31), content_encoding="gzip")):
         parser = RequestParser()
         try:
-            parser.feed(message)
+            parser.receive_data(message)
             if parser.complete:
-                otlp_request.taken(parser)
+                otlp_request.parse_export(parser)
         except BadMessageError:
             continue
         except BadRequestError as error:
-            otlp_request.refused(error, parser, keep_alive=False)
+            otlp_request.refusal_response(error, parser, keep_alive=False)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.forwarder.inputs import statsd
-from serverless_instrument.forwarder.inputs.statsd import parse
+from serverless_instrument.forwarder.inputs.statsd import parse_datagram
 
 
 def told(datagram: bytes) -> list[tuple[Any, ...]]:
-    found, malformed, others = parse(datagram)
+    found, malformed, others = parse_datagram(datagram)
     assert (malformed, others) == ([], 0)
     return [
         (each.name, each.kind, each.unit, each.values, each.weight, each.attributes)
@@ -43,12 +43,12 @@ def test_a_line(datagram: bytes, expected: tuple[Any, ...]) -> None:
 
 
 def test_a_set_has_a_member_of_any_characters() -> None:
-    ((found,), _, _) = parse(b"users:a:b c|s|#k:v")
+    ((found,), _, _) = parse_datagram(b"users:a:b c|s|#k:v")
     assert (found.kind, found.members, found.attributes) == ("set", ["a:b c"], {"k": "v"})
 
 
 def test_a_time_is_in_seconds() -> None:
-    ((found,), _, _) = parse(b"n:1|c|T1656581400")
+    ((found,), _, _) = parse_datagram(b"n:1|c|T1656581400")
     assert found.time_unix_ns == 1_656_581_400_000_000_000
 
 
@@ -66,12 +66,14 @@ def test_a_time_is_in_seconds() -> None:
     ],
 )
 def test_a_sign_makes_a_change_of_a_gauge(datagram: bytes, relative: list[bool]) -> None:
-    ((found,), _, _) = parse(datagram)
+    ((found,), _, _) = parse_datagram(datagram)
     assert found.relative == relative
 
 
 def test_several_lines_of_which_one_is_malformed() -> None:
-    found, malformed, others = parse(b"a:1|c\nnonsense\n\nb:2|g\n_e{5,4}:title|text\n_sc|name|0")
+    found, malformed, others = parse_datagram(
+        b"a:1|c\nnonsense\n\nb:2|g\n_e{5,4}:title|text\n_sc|name|0"
+    )
     assert ([each.name for each in found], malformed, others) == (["a", "b"], ["nonsense"], 2)
 
 
@@ -85,13 +87,13 @@ TOO_LONG = [b"n" * 256 + b":1|c", b"n:1|c|#k:" + b"v" * 8192]
 
 @pytest.mark.parametrize("line", [*MALFORMED, *TOO_LONG, "a:\u0661|c".encode()])
 def test_what_is_malformed_is_counted(line: bytes) -> None:
-    found, malformed, others = parse(line)
+    found, malformed, others = parse_datagram(line)
     assert (found, len(malformed), others) == ([], 1, 0)
 
 
 @given(st.binary(max_size=200) | st.text("a:1|c@#gsTe,.\n-+", max_size=60).map(str.encode))
 def test_nothing_raises(datagram: bytes) -> None:
-    found, malformed, others = parse(datagram)
+    found, malformed, others = parse_datagram(datagram)
     assert len(found) + len(malformed) + others <= len(datagram)
     for each in found:
         assert all(abs(value) <= 2.0**360 for value in each.values)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.delivery import delivery_counts as tally
+from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 from tests.forwarder import encoded, measured
@@ -22,17 +22,17 @@ class Statsd:
 
     def __init__(self, *, exponential: bool = False) -> None:
         self.batch = Batch()
-        self.counts = tally.Tally()
+        self.counts = delivery_counts.DeliveryCounts()
         self.said: list[str] = []
         report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
         self._metrics = StatsdMetrics(self.batch, self.counts, report, exponential=exponential)
 
     def send(self, *datagrams: str) -> None:
         for datagram in datagrams:
-            self._metrics.datagram(datagram.encode(), encoded.resource(), NOW_NS)
+            self._metrics.add_datagram(datagram.encode(), encoded.resource(), NOW_NS)
 
     def lose(self, count: int) -> None:
-        self._metrics.overran(count)
+        self._metrics.count_overrun(count)
 
     def flush(self) -> list[measured.Series]:
         return measured.of_batch(self.batch)
@@ -49,7 +49,7 @@ class Statsd:
         return found
 
     def dropped(self) -> dict[str, float]:
-        return {reason: number for (_, _, reason), number in self.counts.unreported().items()}
+        return {reason: number for (_, _, reason), number in self.counts.take_unreported().items()}
 
 
 def test_kinds_units_and_scope() -> None:
@@ -144,7 +144,7 @@ def test_a_gauge_cannot_be_changed_to_what_is_no_value() -> None:
     world = Statsd()
     world.send("level:1e108|g", *["level:+2e108|g"] * 2)
     assert world.values() == {"level": 1e108}
-    assert world.dropped() == {tally.NO_ROOM: 2}
+    assert world.dropped() == {delivery_counts.NO_ROOM: 2}
 
 
 def test_a_set_counts_different_members_between_two_flushes() -> None:
@@ -162,7 +162,7 @@ def test_a_time_is_the_points() -> None:
     assert found == {"orders": NOW_NS - 60 * NS, "level": NOW_NS - 50 * NS}
     world.send(f"orders:1|c|T{NOW_NS // NS + 86_400}", "orders:1|c|T99999999999")
     assert world.values() == {}
-    assert world.dropped() == {tally.MALFORMED_STATSD: 2}
+    assert world.dropped() == {delivery_counts.MALFORMED_STATSD: 2}
 
 
 def test_what_is_malformed_or_no_metric_is_counted_and_the_first_told() -> None:
@@ -171,9 +171,9 @@ def test_what_is_malformed_or_no_metric_is_counted_and_the_first_told() -> None:
     world.lose(3)
     assert world.values() == {"a": 1}
     assert world.dropped() == {
-        tally.MALFORMED_STATSD: 3,
-        tally.STATSD_EVENT: 2,
-        tally.STATSD_OVERRUN: 3,
+        delivery_counts.MALFORMED_STATSD: 3,
+        delivery_counts.STATSD_EVENT: 2,
+        delivery_counts.STATSD_OVERRUN: 3,
     }
     assert world.said[0] == (
         "StatsD lines: a StatsD line cannot be used: 'nonsense'; it should be name:value|type, "
@@ -188,7 +188,7 @@ def test_what_is_kept_between_flushes_is_bounded() -> None:
     world.send(*[f"u:{number}|s" for number in range(50_100)])
     world.send(*[f"j{number}:-1|c" for number in range(2100)])
     dropped = world.dropped()
-    assert dropped[tally.NO_ROOM] >= 100 + 1
+    assert dropped[delivery_counts.NO_ROOM] >= 100 + 1
     # A gauge that is not remembered can still be set, and read again.
     world.flush()
     world.send("g2099:5|g", "g0:+1|g")

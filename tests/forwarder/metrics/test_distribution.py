@@ -18,8 +18,8 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint as Sd
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 
-from serverless_instrument.forwarder.metrics.distribution import histogram, is_value
-from serverless_instrument.forwarder.metrics.metric_points import ExponentialHistogram
+from serverless_instrument.forwarder.metrics.distribution import histogram_point, is_value
+from serverless_instrument.forwarder.metrics.histogram_points import ExponentialHistogram
 
 # Sums of these are exact in every order.
 EIGHTHS = st.integers(-(1 << 20), 1 << 20).map(lambda number: number / 8)
@@ -30,7 +30,7 @@ EIGHTHS = st.integers(-(1 << 20), 1 << 20).map(lambda number: number / 8)
     st.sampled_from(["", "s", "By", "%", "us", "ms", "{count}"]),
 )
 def test_a_point_is_that_of_all_its_values(pairs: list[tuple[float, int]], unit: str) -> None:
-    encoded = histogram(pairs, unit, 7).encode(())
+    encoded = histogram_point(pairs, unit, 7).encode(())
     point = HistogramDataPoint.FromString(encoded)
     values = [value for value, times in pairs for _ in range(times)]
     # A bucket's upper boundary belongs to it.
@@ -48,10 +48,10 @@ def test_a_point_is_that_of_all_its_values(pairs: list[tuple[float, int]], unit:
     st.lists(st.lists(st.tuples(EIGHTHS, st.integers(1, 5)), min_size=1), min_size=1, max_size=5)
 )
 def test_points_of_one_unit_merge(parts: list[list[tuple[float, int]]]) -> None:
-    merged = histogram(parts[0], "ms", 7)
+    merged = histogram_point(parts[0], "ms", 7)
     for pairs in parts[1:]:
-        merged.merge(histogram(pairs, "ms", 7))
-    whole = histogram([pair for pairs in parts for pair in pairs], "ms", 7)
+        merged.merge(histogram_point(pairs, "ms", 7))
+    whole = histogram_point([pair for pairs in parts for pair in pairs], "ms", 7)
     assert merged.encode(()) == whole.encode(())
 
 
@@ -62,7 +62,7 @@ ANY = st.floats(0, 2.0**360) | EIGHTHS.map(abs) | st.integers(-1074, 300).map(la
 def test_exponential_buckets_are_the_sdks(values: list[float]) -> None:
     pairs = [(value, 1) for value in values]
     mine = ExponentialHistogramDataPoint.FromString(
-        histogram(pairs, "", 7, exponential=True).encode(())
+        histogram_point(pairs, "", 7, exponential=True).encode(())
     )
     reader = InMemoryMetricReader()
     view = View(instrument_name="*", aggregation=ExponentialBucketHistogramAggregation())
@@ -90,8 +90,8 @@ def buckets(side: Any) -> dict[int, int]:
 def test_a_negative_value_has_the_bucket_of_the_positive_one(
     pairs: list[tuple[float, int]],
 ) -> None:
-    one = histogram(pairs, "", 7, exponential=True)
-    other = histogram([(-value, times) for value, times in pairs], "", 7, exponential=True)
+    one = histogram_point(pairs, "", 7, exponential=True)
+    other = histogram_point([(-value, times) for value, times in pairs], "", 7, exponential=True)
     assert isinstance(one, ExponentialHistogram)
     assert isinstance(other, ExponentialHistogram)
     assert (one.positive, one.scale, one.zero_count) == (
@@ -107,7 +107,7 @@ def test_a_value_is_in_its_bucket(exponent: int) -> None:
     for value in (2.0**exponent, 1.5 * 2.0**exponent, math.nextafter(2.0**exponent, 0)):
         if value < 2.0**-1022:
             continue
-        point = histogram([(value, 1)], "", 7, exponential=True)
+        point = histogram_point([(value, 1)], "", 7, exponential=True)
         assert isinstance(point, ExponentialHistogram)
         ((index, _),) = point.positive.items()
         # base ** index < value <= base ** (index + 1), less what a logarithm cannot tell

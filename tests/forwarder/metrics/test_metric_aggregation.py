@@ -73,10 +73,10 @@ def histogram(instruments: dict[str, Any], value: float, name: str) -> None:
 def merged(rounds: Sequence[Sequence[Metric]], aggregation: Aggregation | None = None) -> list[Any]:
     aggregation = Aggregation() if aggregation is None else aggregation
     for metrics in rounds:
-        aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=metrics).SerializeToString())
-    assert aggregation.dropped == {}
+        aggregation.add_items(RESOURCE, SCOPE, ScopeMetrics(metrics=metrics).SerializeToString())
+    assert aggregation.take_dropped() == {}
     out = ScopeMetrics()
-    for resource, scope, items, _ in aggregation.collect():
+    for resource, scope, items, _ in aggregation.collect_metrics():
         assert (resource, scope) == (RESOURCE, SCOPE)
         out.MergeFromString(items)
     return list(out.metrics)
@@ -221,13 +221,13 @@ def test_what_has_no_room_is_counted() -> None:
             point = metric.histogram.data_points.add(count=1, bucket_counts=[1, 0])
             point.explicit_bounds.extend(bounds)
             point.attributes.append(encoded.pair("key", key))
-        aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=[metric]).SerializeToString())
+        aggregation.add_items(RESOURCE, SCOPE, ScopeMetrics(metrics=[metric]).SerializeToString())
     names = [number(str(n), 1, 1, kind="delta") for n in range(2100)]
-    aggregation.add(RESOURCE, SCOPE, ScopeMetrics(metrics=names).SerializeToString())
-    aggregation.add(RESOURCE, SCOPE, b"\xff")
-    entries = aggregation.collect()
+    aggregation.add_items(RESOURCE, SCOPE, ScopeMetrics(metrics=names).SerializeToString())
+    aggregation.add_items(RESOURCE, SCOPE, b"\xff")
+    entries = aggregation.collect_metrics()
     assert sum(entry[3] for entry in entries) == 2 + 1999
-    assert aggregation.dropped == {
+    assert aggregation.take_dropped() == {
         "too many attributes": 6,
         "too many names": 101,
         "malformed": 1,
@@ -238,24 +238,24 @@ def test_what_is_given_up_is_not_looked_at() -> None:
     aggregation = Aggregation()
     items = ScopeMetrics(metrics=[number("a", 1, 1)]).SerializeToString()
     for _ in range(2):
-        aggregation.add(RESOURCE, SCOPE, items)
-    aggregation.count(RESOURCE, SCOPE, "own", "1", 1, 1)
+        aggregation.add_items(RESOURCE, SCOPE, items)
+    aggregation.add_to_sum(RESOURCE, SCOPE, "own", "1", 1, 1)
     assert aggregation.clear() == 3
     assert not aggregation
-    assert aggregation.collect() == []
-    aggregation.add(RESOURCE, SCOPE, items)
-    assert len(aggregation.collect()) == 1
+    assert aggregation.collect_metrics() == []
+    aggregation.add_items(RESOURCE, SCOPE, items)
+    assert len(aggregation.collect_metrics()) == 1
 
 
 def test_very_much_is_merged_before_a_flush() -> None:
     aggregation = Aggregation()
     items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
     for _ in range(100_000):
-        aggregation.add(RESOURCE, SCOPE, items)
+        aggregation.add_items(RESOURCE, SCOPE, items)
     assert aggregation._waiting_bytes <= 1024 * 1024
-    aggregation.keep_small()
+    aggregation.merge_if_large()
     assert aggregation._waiting == []
-    ((_, _, merged_items, count),) = aggregation.collect()
+    ((_, _, merged_items, count),) = aggregation.collect_metrics()
     assert count == 1
     (metric,) = ScopeMetrics.FromString(merged_items).metrics
     assert metric.sum.data_points[0].as_int == 100_000
@@ -265,8 +265,8 @@ def test_scopes_without_an_end_are_bounded_in_what_is_known_of_them() -> None:
     aggregation = Aggregation()
     for name in range(300):
         items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
-        aggregation.add(RESOURCE, encoded.scope(str(name)), items)
-        assert len(aggregation.collect()) == 1
+        aggregation.add_items(RESOURCE, encoded.scope(str(name)), items)
+        assert len(aggregation.collect_metrics()) == 1
     assert len(aggregation._templates) <= 100
 
 
@@ -348,14 +348,14 @@ def test_a_point_without_a_value_goes_on_as_it_came() -> None:
 @given(st.binary(max_size=60))
 def test_garbage_is_counted_and_never_raises(data: bytes) -> None:
     aggregation = Aggregation()
-    aggregation.add(RESOURCE, SCOPE, data)
+    aggregation.add_items(RESOURCE, SCOPE, data)
     item = b"\x12" + bytes((len(data),)) + data
-    aggregation.add(RESOURCE, SCOPE, item)
+    aggregation.add_items(RESOURCE, SCOPE, item)
     for kind in (b"\x2a", b"\x3a", b"\x4a", b"\x52"):
         point = b"\x0a" + bytes((len(data),)) + data
         body = kind + bytes((len(point),)) + point
-        aggregation.add(RESOURCE, SCOPE, b"\x12" + bytes((len(body),)) + body)
-    aggregation.collect()
+        aggregation.add_items(RESOURCE, SCOPE, b"\x12" + bytes((len(body),)) + body)
+    aggregation.collect_metrics()
     assert not aggregation
 
 
@@ -387,10 +387,10 @@ def test_counts_and_indices_that_no_function_reaches_do_not_stop_a_flush(scale: 
     exponential.exponential_histogram.aggregation_temporality = AGGREGATION_TEMPORALITY_DELTA
     aggregation = Aggregation()
     for _ in range(2):
-        aggregation.add(
+        aggregation.add_items(
             RESOURCE, SCOPE, ScopeMetrics(metrics=[explicit, exponential]).SerializeToString()
         )
-    entries = aggregation.collect()
+    entries = aggregation.collect_metrics()
     found = [ScopeMetrics.FromString(items).metrics[0] for _, _, items, _ in entries]
     assert found[0].histogram.data_points[0].count == most
     buckets = found[1].exponential_histogram.data_points[0]

@@ -66,7 +66,7 @@ class Function:
 
 def shown(aggregation: Aggregation) -> list[str]:
     found = ScopeMetrics()
-    for _, _, items, _ in aggregation.collect():
+    for _, _, items, _ in aggregation.collect_metrics():
         found.MergeFromString(items)
     return sorted(map(str, found.metrics))
 
@@ -74,7 +74,7 @@ def shown(aggregation: Aggregation) -> list[str]:
 class Unlearning(Templates):
     """Never knows anything."""
 
-    def learn(self, *_: object) -> None:
+    def add_template(self, *_: object) -> None:
         """Nothing."""
 
 
@@ -85,9 +85,9 @@ def test_points_of_many_flushes_as_with_a_full_reading(flushes: list[list[list[S
     for invocations in flushes:
         for steps in invocations:
             scope, items = function.invocation(steps)
-            fast.add(b"r", scope, items)
+            fast.add_items(b"r", scope, items)
             slow._templates[(b"r", scope)] = Unlearning()
-            slow.add(b"r", scope, items)
+            slow.add_items(b"r", scope, items)
         assert shown(fast) == shown(slow)
 
 
@@ -99,8 +99,8 @@ def test_the_second_of_a_series_needs_no_full_reading() -> None:
         for _, _, item in protobuf.fields(items):
             assert isinstance(item, bytes)
             metric, ((attributes, point),) = read_metric(item, CARDINALITY_LIMIT)
-            assert (templates.read(item) is not None) is expected
-            templates.learn(item, metric, attributes, point)
+            assert (templates.match_item(item) is not None) is expected
+            templates.add_template(item, metric, attributes, point)
 
 
 @given(
@@ -116,11 +116,11 @@ def test_what_is_altered_is_another_series_or_read_alike(
     ((_, _, item),) = protobuf.fields(items)
     assert isinstance(item, bytes)
     metric, ((attributes, point),) = read_metric(item, CARDINALITY_LIMIT)
-    templates.learn(item, metric, attributes, point)
+    templates.add_template(item, metric, attributes, point)
     altered = bytearray(item)
     for place, byte in changes:
         altered[place % len(item)] = byte
-    found = templates.read(bytes(altered))
+    found = templates.match_item(bytes(altered))
     if found is None:
         return
     template, mine = found

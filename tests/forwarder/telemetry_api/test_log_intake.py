@@ -45,7 +45,7 @@ class Logs:
         self.logs.release_all(8, last=True)
         return [
             (group.resource.attributes[0].value.string_value, scope.scope.name, record)
-            for export in self.batch.take()
+            for export in self.batch.take_exports()
             if export.signal == "logs"
             for group in ExportLogsServiceRequest.FromString(export.body).resource_logs
             for scope in group.scope_logs

@@ -48,7 +48,7 @@ def told(written: Written) -> Told:
     """(namespace, unit, attributes, values) by name, as the forwarder will read them."""
     found: Told = {}
     for line in written.emf:
-        measurements, defects = emf.parse(line, time.time_ns())
+        measurements, defects = emf.parse_line(line, time.time_ns())
         assert defects == []
         for each in measurements:
             assert abs(time.time_ns() - each.time_unix_ns) < 3600 * 10**9

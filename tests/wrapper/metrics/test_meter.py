@@ -19,8 +19,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from serverless_instrument import wire
+from serverless_instrument.histogram_bounds import DEFAULT
 from serverless_instrument.wrapper.metrics.meter import Provider
-from serverless_instrument.wrapper.metrics.metric_instruments import BOUNDS
 from serverless_instrument.wrapper.metrics.metric_reader import temporality
 from serverless_instrument.wrapper.metrics.sdk_metrics import _CUMULATIVE
 from tests.wrapper import decoded
@@ -416,7 +416,7 @@ def test_advised_boundaries(advised: list[Any], used: list[float] | None) -> Non
     histogram.record(2)
     (metric,) = ours.collect()
     (point,) = metric.histogram.data_points
-    assert tuple(point.explicit_bounds) == (BOUNDS if used is None else tuple(used))
+    assert tuple(point.explicit_bounds) == (DEFAULT if used is None else tuple(used))
     place = bisect_left(point.explicit_bounds, 2)
     assert [index for index, count in enumerate(point.bucket_counts) if count] == [place]
     assert len(point.bucket_counts) == len(point.explicit_bounds) + 1

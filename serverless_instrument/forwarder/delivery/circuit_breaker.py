@@ -1,7 +1,7 @@
-"""Whether one destination may be tried, and whether its answer is worth waiting for; pure.
+"""A circuit breaker for one destination: may it be tried, and is its response waited for; pure.
 
-One request at a time: a destination in trouble is tried with one export and not with all that
-waits, and an outage costs billed time once, not with every invocation.
+There is one request at a time: a failing destination is tried with one export and not with all that
+wait, and an outage costs billed time once and not at every invocation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 CLOSED, BUSY, OPEN, PROBING = "closed", "busy", "open", "probing"
 _TABLE = {
     (CLOSED, "sent"): BUSY,
-    # After answers that came too late the next are not waited for either.
+    # After responses that came too late, the next ones are not waited for.
     (CLOSED, "sent aside"): PROBING,
     (OPEN, "sent"): PROBING,
     (BUSY, "answered"): CLOSED,
@@ -22,16 +22,17 @@ _TABLE = {
 
 _FIRST_BACKOFF_S = 1.0
 _LAST_BACKOFF_S = 60.0
-# While everything is about to end there is no time for more.
+# At SHUTDOWN there is no time for a longer one.
 _DRAIN_BACKOFF_S = 0.2
-# With every overrun in a row twice as many flushes are not waited for, up to 63.
-_MOST_DOUBLINGS = 6
+# Each overrun in a row doubles the number of flushes that are not waited for, up to 63.
+_MAX_DOUBLINGS = 6
 
 
-class Breaker:
-    """State of one destination; times are monotonic seconds.
+class CircuitBreaker:
+    """State of one destination; times are seconds of the `FreezeClock`.
 
-    `holds_next` says whether something is on its way that an invocation's end should wait for.
+    States: `CLOSED` (usable), `BUSY` (a request is under way, and waited for), `OPEN` (not usable
+    before `open_until_s`), `PROBING` (a request is under way that nothing waits for).
     """
 
     __slots__ = ("_aside", "_backoff_s", "_draining", "_overruns", "open_until_s", "state")
@@ -45,38 +46,38 @@ class Breaker:
         self._draining = False
 
     def holds_next(self) -> bool:
-        """See the class."""
+        """Whether the end of an invocation waits for the request that is under way."""
         return self.state == BUSY
 
     def may_send(self, now_s: float) -> bool:
         """Whether one request may be sent now."""
         return self.state == CLOSED or (self.state == OPEN and now_s >= self.open_until_s)
 
-    def sent(self) -> None:
-        """One request is on its way."""
+    def record_sent(self) -> None:
+        """Record that a request was sent."""
         aside = self.state == CLOSED and self._aside > 0
         self._aside -= aside
         self._advance("sent aside" if aside else "sent")
 
-    def answered(self) -> None:
-        """The backend took it, or refused it for good: it is there."""
+    def record_answer(self) -> None:
+        """Record a response that is final: the backend took the request, or rejected it."""
         if self.state == BUSY:
             self._overruns = 0
         self._backoff_s = 0.0
         self._advance("answered")
 
-    def overran(self) -> None:
-        """What is on its way has had its share of billed time."""
+    def record_overrun(self) -> None:
+        """Record that the request has used its share of billed time."""
         if self.state == BUSY:
-            self._overruns = min(self._overruns + 1, _MOST_DOUBLINGS)
+            self._overruns = min(self._overruns + 1, _MAX_DOUBLINGS)
             self._aside = (1 << self._overruns) - 1
             self._advance("overran")
 
-    def failed(self, now_s: float, random: float, retry_after_s: float | None) -> None:
-        """Stay open, longer with every attempt that failed.
+    def record_failure(self, now_s: float, random: float, retry_after_s: float | None) -> None:
+        """Record a failure: stay open, longer with each failure in a row.
 
-        `random` is from 0 to 1 and spreads many environments' attempts; `retry_after_s` is what
-        the backend asked for (https://opentelemetry.io/docs/specs/otlp/#otlphttp-throttling).
+        `random` (0 to 1) spreads the attempts of many environments; `retry_after_s` is what the
+        backend asked for (https://opentelemetry.io/docs/specs/otlp/#otlphttp-throttling).
         """
         self._backoff_s = min(self._backoff_s * 2 or _FIRST_BACKOFF_S, _LAST_BACKOFF_S)
         wait_s = self._backoff_s * (0.5 + random / 2)
@@ -85,8 +86,8 @@ class Breaker:
         self.open_until_s = now_s + max(wait_s, retry_after_s or 0.0)
         self._advance("failed")
 
-    def drain(self) -> None:
-        """There will be no later: forget what was, and try again soon after each failure."""
+    def start_draining(self) -> None:
+        """At SHUTDOWN: forget earlier failures, and try again soon after each new one."""
         self._draining = True
         self._aside = 0
         self.open_until_s = 0.0

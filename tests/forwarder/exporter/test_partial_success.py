@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from serverless_instrument.forwarder.exporter.otlp_answer import partial_success
+from serverless_instrument.forwarder.exporter.partial_success import read_partial_success
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -62,9 +62,9 @@ def answers(rejected: int, message: str) -> list[Message]:
 )
 def test_every_signals_answer(rejected: int, message: str, expected: tuple[int, str]) -> None:
     for answer in answers(rejected, message):
-        assert partial_success(PROTOBUF, answer.SerializeToString()) == expected
+        assert read_partial_success(PROTOBUF, answer.SerializeToString()) == expected
         text = json_format.MessageToJson(answer)
-        assert partial_success(f"{JSON}; charset=utf-8", text.encode()) == expected
+        assert read_partial_success(f"{JSON}; charset=utf-8", text.encode()) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_every_signals_answer(rejected: int, message: str, expected: tuple[int, 
     ],
 )
 def test_json_that_says_nothing(body: bytes) -> None:
-    assert partial_success(JSON, body) == (0, "")
+    assert read_partial_success(JSON, body) == (0, "")
 
 
 def test_unknown_and_mistyped_fields_are_ignored() -> None:
     inner = b"\x0a\x01x" + b"\x10\x05" + b"\x1a\x01y"
     body = b"\x08\x01" + b"\x12\x01z" + b"\x0a" + bytes([len(inner)]) + inner
-    assert partial_success(PROTOBUF, body) == (0, "")
+    assert read_partial_success(PROTOBUF, body) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_unknown_and_mistyped_fields_are_ignored() -> None:
 )
 def test_another_body_is_a_value_error(content_type: str, body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        partial_success(content_type, body)
+        read_partial_success(content_type, body)
 
 
 @given(st.sampled_from([PROTOBUF, JSON, "", "text/html"]), st.binary(max_size=60))
 def test_any_body_is_an_answer_or_a_value_error(content_type: str, body: bytes) -> None:
     try:
-        rejected, _ = partial_success(content_type, body)
+        rejected, _ = read_partial_success(content_type, body)
     except ValueError:
         return
     assert rejected >= 0

@@ -8,29 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.forwarder.delivery.breaker import BUSY, CLOSED, OPEN, PROBING, Breaker
+from serverless_instrument.forwarder.delivery.circuit_breaker import (
+    BUSY,
+    CLOSED,
+    OPEN,
+    PROBING,
+    CircuitBreaker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def breaker_in(state: str) -> Breaker:
-    breaker = Breaker()
+def breaker_in(state: str) -> CircuitBreaker:
+    breaker = CircuitBreaker()
     if state != CLOSED:
-        breaker.sent()
+        breaker.record_sent()
     if state == PROBING:
-        breaker.overran()
+        breaker.record_overrun()
     if state == OPEN:
-        breaker.failed(0.0, 1.0, None)
+        breaker.record_failure(0.0, 1.0, None)
     assert breaker.state == state
     return breaker
 
 
-EVENTS: dict[str, Callable[[Breaker], None]] = {
-    "sent": Breaker.sent,
-    "answered": Breaker.answered,
-    "overran": Breaker.overran,
-    "failed": lambda breaker: breaker.failed(0.0, 1.0, None),
+EVENTS: dict[str, Callable[[CircuitBreaker], None]] = {
+    "sent": CircuitBreaker.record_sent,
+    "answered": CircuitBreaker.record_answer,
+    "overran": CircuitBreaker.record_overrun,
+    "failed": lambda breaker: breaker.record_failure(0.0, 1.0, None),
 }
 # What is not here changes nothing.
 EXPECTED = {
@@ -62,41 +68,41 @@ def test_one_at_a_time() -> None:
 
 
 def test_backoff_doubles_up_to_a_minute_and_starts_again_after_an_answer() -> None:
-    breaker, now_s, waits_s = Breaker(), 0.0, []
+    breaker, now_s, waits_s = CircuitBreaker(), 0.0, []
     for _ in range(8):
-        breaker.sent()
-        breaker.failed(now_s, 1.0, None)
+        breaker.record_sent()
+        breaker.record_failure(now_s, 1.0, None)
         waits_s.append(breaker.open_until_s - now_s)
         now_s = breaker.open_until_s
     assert waits_s == [1, 2, 4, 8, 16, 32, 60, 60]
-    breaker.sent()
-    breaker.answered()
-    breaker.sent()
-    breaker.failed(now_s, 1.0, None)
+    breaker.record_sent()
+    breaker.record_answer()
+    breaker.record_sent()
+    breaker.record_failure(now_s, 1.0, None)
     assert breaker.open_until_s == now_s + 1
 
 
 @given(st.floats(0, 1))
 def test_jitter_takes_at_most_half_of_the_wait(random: float) -> None:
     breaker = breaker_in(BUSY)
-    breaker.failed(0.0, random, None)
+    breaker.record_failure(0.0, random, None)
     assert 0.5 <= breaker.open_until_s <= 1.0
 
 
 @pytest.mark.parametrize(("retry_after_s", "open_until_s"), [(30.0, 40.0), (0.0, 11.0)])
 def test_what_the_backend_asks_for_is_the_least(retry_after_s: float, open_until_s: float) -> None:
     breaker = breaker_in(BUSY)
-    breaker.failed(10.0, 1.0, retry_after_s)
+    breaker.record_failure(10.0, 1.0, retry_after_s)
     assert breaker.open_until_s == open_until_s
 
 
 def test_a_backend_that_is_always_too_slow_is_waited_for_less_and_less() -> None:
-    breaker, awaited = Breaker(), []
+    breaker, awaited = CircuitBreaker(), []
     for _ in range(300):
-        breaker.sent()
+        breaker.record_sent()
         awaited.append(breaker.holds_next())
-        breaker.overran()
-        breaker.answered()
+        breaker.record_overrun()
+        breaker.record_answer()
     assert [number for number, one in enumerate(awaited) if one] == [
         0,
         2,
@@ -111,36 +117,36 @@ def test_a_backend_that_is_always_too_slow_is_waited_for_less_and_less() -> None
 
 
 def test_a_backend_in_time_again_is_waited_for_again() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(3):  # waited for, aside, waited for
-        breaker.sent()
-        breaker.overran()
-        breaker.answered()
+        breaker.record_sent()
+        breaker.record_overrun()
+        breaker.record_answer()
     for _ in range(3):
-        breaker.sent()
-        breaker.answered()
-    breaker.sent()
+        breaker.record_sent()
+        breaker.record_answer()
+    breaker.record_sent()
     assert breaker.holds_next()
-    breaker.answered()
-    breaker.sent()
+    breaker.record_answer()
+    breaker.record_sent()
     assert breaker.holds_next()
-    breaker.overran()
-    breaker.answered()
-    breaker.sent()
+    breaker.record_overrun()
+    breaker.record_answer()
+    breaker.record_sent()
     assert not breaker.holds_next()
-    breaker.answered()
-    breaker.sent()
+    breaker.record_answer()
+    breaker.record_sent()
     assert breaker.holds_next()
 
 
 def test_a_drain_forgets_and_hurries_but_asks_leave() -> None:
     breaker = breaker_in(OPEN)
-    breaker.failed(0.0, 1.0, 3600)
-    breaker.drain()
+    breaker.record_failure(0.0, 1.0, 3600)
+    breaker.start_draining()
     assert breaker.may_send(0.0)
-    breaker.sent()
-    breaker.failed(5.0, 1.0, None)
+    breaker.record_sent()
+    breaker.record_failure(5.0, 1.0, None)
     assert breaker.open_until_s == 5.2
-    breaker.sent()
-    breaker.failed(6.0, 1.0, 3.0)
+    breaker.record_sent()
+    breaker.record_failure(6.0, 1.0, 3.0)
     assert breaker.open_until_s == 9.0

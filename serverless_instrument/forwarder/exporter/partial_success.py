@@ -1,4 +1,4 @@
-"""The ``partial_success`` of an export response; pure, loaded only where a backend says something.
+"""The ``partial_success`` of an export response; pure, loaded with the first that has a body.
 
 https://opentelemetry.io/docs/specs/otlp/#partial-success-1
 """
@@ -10,7 +10,7 @@ from serverless_instrument.forwarder.codec import protobuf
 _REJECTED_NAMES = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
 
 
-def partial_success(content_type: str, body: bytes) -> tuple[int, str]:
+def read_partial_success(content_type: str, body: bytes) -> tuple[int, str]:
     """(rejected items, message); a message without rejected items is a warning.
 
     `body` is an ``Export{Trace,Logs,Metrics}ServiceResponse``, which share their field numbers, as
