@@ -13,11 +13,10 @@ import sys
 import zlib
 from time import process_time_ns
 
-from serverless_instrument import wire
+from serverless_instrument import resource, wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations import settings
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.wrapper import resource
 from serverless_instrument.wrapper.invocation import SCOPE
 from serverless_instrument.wrapper.records import encoder, records
 
