@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.forwarder.destinations import settings
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class Intake:
 
     def _hello(self, session: Session, payload: bytes) -> None:
         # The first says who speaks; a later one, whose telemetry follows.
-        session.pid, _, session.resource = wire.unpack_hello(payload)
+        session.pid, _, session.resource = wire_payloads.unpack_hello(payload)
         session.greeted = True
         if self.logs is not None:
             self.logs.greeted(session.resource)
@@ -93,51 +93,52 @@ class Intake:
             self.enhanced.greeted()
 
     def _logs(self, session: Session, payload: bytes) -> None:
-        self.batch.add(settings.LOGS, session.resource, *wire.unpack_batch(payload))
+        self.batch.add(settings.LOGS, session.resource, *wire_payloads.unpack_batch(payload))
 
     def _metrics(self, session: Session, payload: bytes) -> None:
-        self.batch.add(settings.METRICS, session.resource, *wire.unpack_batch(payload))
+        self.batch.add(settings.METRICS, session.resource, *wire_payloads.unpack_batch(payload))
 
     def _spans(self, session: Session, payload: bytes) -> None:
-        scope, items, count = wire.unpack_batch(payload)
+        scope, items, count = wire_payloads.unpack_batch(payload)
         self.batch.add(settings.TRACES, session.resource, scope, items, count)
         for left in session.open_requests.values():
             if left.children:
                 left.closed(items)
 
     def _lines(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        request_id, digests = wire.unpack_lines(payload)
         if self.logs is not None:
-            self.logs.sent(request_id, b"".join(digests))
+            self.logs.sent(*wire_payloads.unpack_lines(payload))
 
     def _emf(self, session: Session, payload: bytes) -> None:
-        text, time_unix_ns = wire.unpack_emf(payload)
+        text, time_unix_ns = wire_payloads.unpack_emf(payload)
         if self.logs is not None:
             self.logs.emf_line(text, time_unix_ns, session.resource)
 
     def _open(self, session: Session, payload: bytes) -> None:
-        request_id, _, _, batch = wire.unpack_request(payload)
-        scope, span, _ = wire.unpack_batch(batch)
-        if request_id in session.open_requests:
-            session.open_requests[request_id].open(scope, span)
+        request = wire_payloads.RequestPayload(payload)
+        scope, span, _ = wire_payloads.unpack_batch(request.batch)
+        if request.request_id in session.open_requests:
+            session.open_requests[request.request_id].open(scope, span)
 
     def _dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        count, kind = wire.unpack_dropped(payload)
+        count, kind = wire_payloads.unpack_dropped(payload)
         if kind == wire.METRICS:
             self.batch.dropped_measurements += count
         else:
             self.batch.dropped_frames += count
 
     def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
+        request = wire_payloads.RequestPayload(payload)
+        error_type, event = request.request_id, wire_payloads.unpack_batch(request.batch)[1]
         if self.endings is not None:
-            self.endings.init_failed(error_type, wire.unpack_batch(batch)[1], time_unix_ns)
+            self.endings.init_failed(error_type, event, request.time_unix_ns)
         if self.enhanced is not None:
             self.enhanced.init_failed(error_type)
 
     def _end(self, session: Session, payload: bytes) -> str:
-        request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
-        scope, items, count = wire.unpack_batch(batch)
+        request = wire_payloads.RequestPayload(payload)
+        request_id, time_unix_ns, facts = request.request_id, request.time_unix_ns, request.facts
+        scope, items, count = wire_payloads.unpack_batch(request.batch)
         session.open_requests.pop(request_id, None)
         if self.logs is not None:
             self.logs.ended(request_id, time_unix_ns)
@@ -145,19 +146,19 @@ class Intake:
             self.endings.ended(request_id)
         if self.reader is not None:
             self._look()
-            self.reader.ends(session.peer_pid, wire.cpu_ns(payload))
+            self.reader.ends(session.peer_pid, request.cpu_ns)
         if self.enhanced is not None:
-            facts, failed_items = wire.request_facts(payload), wire.failed_items(payload)
-            self.enhanced.ended(request_id, facts, failed_items, time_unix_ns)
+            self.enhanced.ended(request_id, facts, request.failed_items, time_unix_ns)
         if self.faas is not None:
-            failed = wire.request_facts(payload) & wire.FACT_FAILED
-            self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
+            self.faas.ended(request_id, time_unix_ns, "error" if facts & wire.FACT_FAILED else "")
         self.batch.add(settings.TRACES, session.resource, scope, items, count)
         return request_id
 
     def _start(self, session: Session, payload: bytes) -> None:
-        request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
-        scope, span, _ = wire.unpack_batch(batch)
+        request = wire_payloads.RequestPayload(payload)
+        request_id, time_unix_ns = request.request_id, request.time_unix_ns
+        deadline_unix_ms = request.deadline_unix_ms
+        scope, span, _ = wire_payloads.unpack_batch(request.batch)
         if self.logs is not None:
             self.logs.started(request_id, time_unix_ns, session.resource, span)
         if self.endings is not None:
@@ -166,13 +167,12 @@ class Intake:
             )
         if self.reader is not None:
             self._look()
-            self.reader.begins(session.peer_pid, wire.cpu_ns(payload))
+            self.reader.begins(session.peer_pid, request.cpu_ns)
         if self.enhanced is not None:
             left_s = deadline_unix_ms / 1000 - time_unix_ns / 1e9 if deadline_unix_ms else 0.0
             self.enhanced.began(request_id, session.peer_pid, left_s)
         if self.faas is not None:
-            facts = wire.request_facts(payload)
-            self.faas.started(session.resource, request_id, facts, time_unix_ns)
+            self.faas.started(session.resource, request_id, request.facts, time_unix_ns)
 
     def _look(self) -> None:
         """See what those that are over have used, before the reader turns to another process."""
