@@ -1,6 +1,6 @@
 """What the execution environment and the runtime's process had used at one moment; pure.
 
-Read at the end of an invocation, by `proc_stats`, and understood when a flush asks.
+`proc_stats` reads the text at the end of an invocation; it is parsed when a flush asks.
 https://man7.org/linux/man-pages/man5/proc.5.html
 """
 
@@ -107,7 +107,7 @@ class Usage:
             self._parse()
 
     def __getattr__(self, name: str) -> object:
-        # Only what has not been set gets here: the first look at what is parsed.
+        # Called only for what is not set yet: the first figure asked for parses the text.
         if name not in _LAZY:
             raise AttributeError(name)
         self._parse()
