@@ -106,7 +106,7 @@ def pack_request(
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
     answer to DEADLINE: a span that is open near the deadline, as START's is; the invocation's own
-    takes the place of START's. It says nothing of a request that END has come for. INIT_ERROR has
+    takes the place of START's. It has no effect after END of its request. INIT_ERROR has
     the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
@@ -164,14 +164,14 @@ def pack_lines(request_id: str, digests: Iterable[bytes]) -> bytes:
 
 
 def dropped_frame(count: int, kind: int = 0) -> bytes:
-    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
+    """A DROPPED frame: the runtime had no room for `count` since the last one.
 
-    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
+    `kind` is what was dropped: 0 for frames of any kind, METRICS for measurements.
     """
     return frame(DROPPED, DROPPED_HEAD.pack(min(count, 0xFFFF_FFFF), kind))
 
 
-# What a line of the embedded metric format contains, and hardly any other.
+# Part of every line of the embedded metric format, and of hardly any other.
 EMF_MARK = '"_aws"'
 # CloudWatch's limit for such a line, or any other.
 MAX_EMF_BYTES = 1024 * 1024
@@ -180,7 +180,7 @@ MAX_EMF_BYTES = 1024 * 1024
 def emf_frame(line: str, time_unix_ns: int) -> bytes:
     """An EMF frame: a line with `EMF_MARK`, which may be one of metrics, as it was written.
 
-    The forwarder finds out; it is cut off, and so none, where it is longer than CloudWatch takes.
+    The forwarder parses it. A line longer than CloudWatch accepts is cut off, and so invalid.
     """
     return frame(EMF, EMF_HEAD.pack(time_unix_ns) + line.encode("utf-8", "replace")[:MAX_EMF_BYTES])
 

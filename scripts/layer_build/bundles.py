@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _PACKAGES = re.compile(r"(opentelemetry|packaging|serverless_instrument|wrapt)/.")
 _OUTSIDE = re.compile(r"\w+/__init__\.py|serverless_instrument/(wrapper/__init__\.py|forwarder/)")
-# In both: what the forwarder loads as well; and OpenTelemetry's API, which a process without our
-# finder, a child of the function's, may import.
+# In both: root modules, which the forwarder loads as well, from their files; and OpenTelemetry's
+# API, which a process without our finder, a child of the function's, may import.
 _IN_BOTH = re.compile(
-    r"serverless_instrument/(wire|log_rules)\.py"
+    r"serverless_instrument/(?!api\.py)\w+\.py"
     r"|opentelemetry/(attributes|baggage|context|environment_variables|propagate|propagators"
     r"|trace|util|version)/"
 )

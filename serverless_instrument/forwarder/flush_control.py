@@ -1,4 +1,4 @@
-"""Flushes around an invocation: what is sent when, and what the end of one waits for."""
+"""When telemetry is sent: around an invocation (`FlushControl`) and at the end of all (`Drain`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery.delivery import Delivery
     from serverless_instrument.forwarder.delivery.flush_strategy import FlushStrategy
+    from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
+    from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
 
+# Lambda gives an extension two seconds at SHUTDOWN; a deadline further off is a defect.
+_SHORTEST_DRAIN_S, _LONGEST_DRAIN_S = 0.2, 5.0
+_RETRY_S = 0.2
 _NEVER = float("inf")
 
 
@@ -78,3 +83,48 @@ class FlushControl:
     def _waited_s(self) -> float:
         since_s, self._waits_since_s = self._waits_since_s, _NEVER
         return max(0.0, monotonic() - since_s)
+
+
+class Drain:
+    """Sends the last of everything, in the time that SHUTDOWN leaves.
+
+    Attributes:
+        again_at_s: when to call `send_again` (monotonic), infinity for never.
+    """
+
+    __slots__ = ("_delivery", "_outcomes", "_telemetry", "again_at_s")
+
+    def __init__(self, telemetry: Telemetry, outcomes: Outcomes, delivery: Delivery) -> None:
+        self._telemetry = telemetry
+        self._outcomes = outcomes
+        self._delivery = delivery
+        self.again_at_s = _NEVER
+
+    def begin(self, budget_s: float) -> float:
+        """Send everything that there is; when the drain must end (monotonic)."""
+        budget_s = min(max(_SHORTEST_DRAIN_S, budget_s), _LONGEST_DRAIN_S)
+        self._telemetry.record_shutdown(budget_s)
+        until_s = monotonic() + budget_s
+        self._delivery.drain(until_s)
+        return until_s
+
+    def goes_on(self) -> bool:
+        """Whether something may still come, or be delivered, before the end."""
+        if unsettled_s := self._telemetry.unsettled_s():
+            self.again_at_s = monotonic() + unsettled_s
+            return True
+        self._telemetry.send_held_lines(last=True)
+        self._outcomes.finish()
+        if self._delivery.batch:
+            self._delivery.submit()
+        if self._delivery.in_flight:
+            return True
+        if self._delivery.may_try_again(_RETRY_S):
+            self.again_at_s = monotonic() + _RETRY_S
+            return True
+        return False
+
+    def send_again(self) -> None:
+        """Repeat what could not be delivered."""
+        self.again_at_s = _NEVER
+        self._delivery.submit()

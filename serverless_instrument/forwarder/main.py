@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 # Billed time that one flush may cost; what takes longer goes on after the next thaw.
 _FLUSH_BUDGET_S = 1.0
-# Lambda kills an extension at the SHUTDOWN deadline: leave before it. Two seconds are all that
-# Lambda gives; a deadline further off is a defect.
+# Lambda kills an extension at the SHUTDOWN deadline: leave before it.
 _EXIT_MARGIN_S = 0.25
 # Lambda gives 500 ms in all where it knows of no external extension.
 _INTERNAL_DRAIN_S = 0.4
@@ -322,5 +321,6 @@ class Forwarder:
 
     def _shut_down(self, budget_s: float) -> None:
         if self._lifecycle.record_shutdown() == lifecycle.DRAIN:
+            self._receivers.receive_last(self._telemetry.logs.resource)
             self._act_at_s = self._drain.begin(budget_s)
             self._finish_flush()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder import receivers
+from time import time_ns
+
 from serverless_instrument.forwarder.connections import Connections
-from serverless_instrument.forwarder.drain import Drain
+from serverless_instrument.forwarder.flush_control import Drain
 from serverless_instrument.forwarder.intake import Intake
 from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
 
@@ -16,7 +17,58 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.delivery.delivery import Delivery
     from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
+    from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
+    from serverless_instrument.forwarder.inputs.statsd_listener import StatsdListener
     from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
+
+
+class Receivers:
+    """Connections of runtimes, and OTLP and StatsD where they are asked for.
+
+    Each has registered its sockets with the loop's poller, and reads those that are ready.
+    """
+
+    __slots__ = ("_connections", "_otlp", "_statsd")
+
+    def __init__(
+        self,
+        connections: Connections,
+        otlp: OtlpReceiver | None = None,
+        statsd: StatsdListener | None = None,
+    ) -> None:
+        self._connections = connections
+        self._otlp = otlp
+        self._statsd = statsd
+
+    @property
+    def resume_at_s(self) -> float:
+        """When to call `resume_listening` (monotonic), infinity for never."""
+        return self._connections.resume_at_s
+
+    def resume_listening(self, now_s: float) -> None:
+        """Accept connections again, if descriptors were short and it is time to try."""
+        self._connections.resume_listening(now_s)
+
+    def receive(self, ready: set[int], resource: bytes) -> list[str]:
+        """Read from descriptors in `ready`; see `Connections.receive`.
+
+        `resource` is the function's, which StatsD does not name.
+        """
+        if self._otlp is not None:
+            self._otlp.receive(ready)
+        happened = self._connections.receive(ready)
+        if self._statsd is not None:
+            # What was sent before END leaves with it.
+            self._statsd.receive(resource, time_ns(), whole=bool(happened))
+        return happened
+
+    def receive_last(self, resource: bytes) -> None:
+        """Read what there is: nothing more will come."""
+        self._connections.receive_last()
+        if self._otlp is not None:
+            self._otlp.receive_last()
+        if self._statsd is not None:
+            self._statsd.receive(resource, time_ns(), whole=True)
 
 
 class Sockets:
@@ -72,13 +124,11 @@ class Processing:
         batch = delivery.batch
         emf = otlp = statsd = None
         if telemetry.takes_emf:
-            emf = receivers.open_emf(delivery, report, exponential=exponential)
+            emf = _open_emf(delivery, report, exponential=exponential)
         if sockets.otlp is not None:
-            otlp = receivers.open_otlp(sockets.otlp, poller, delivery)
+            otlp = _open_otlp(sockets.otlp, poller, delivery)
         if sockets.statsd is not None and takes_metrics:
-            statsd = receivers.open_statsd(
-                sockets.statsd, poller, delivery, report, exponential=exponential
-            )
+            statsd = _open_statsd(sockets.statsd, poller, delivery, report, exponential=exponential)
         telemetry.load(emf)
         self.metrics: FunctionMetrics | None = None
         if takes_metrics:
@@ -94,5 +144,37 @@ class Processing:
         self.connections = Connections(sockets.runtimes, poller, intake, delivery, report)
         if sockets.parent >= 0:
             self.connections.adopt_parent(sockets.parent)
-        self.receivers = receivers.Receivers(self.connections, otlp, statsd)
-        self.drain = Drain(self.receivers, telemetry, self.outcomes, delivery)
+        self.receivers = Receivers(self.connections, otlp, statsd)
+        self.drain = Drain(telemetry, self.outcomes, delivery)
+
+
+def _open_otlp(listener: socket, poller: poll, delivery: Delivery) -> OtlpReceiver:
+    """The receiver of OTLP/HTTP on `listener`, of other processes."""
+    from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
+
+    return OtlpReceiver(listener, poller, delivery.take_request)
+
+
+def _open_statsd(
+    bound: socket,
+    poller: poll,
+    delivery: Delivery,
+    report: Callable[[str, str], None],
+    *,
+    exponential: bool,
+) -> StatsdListener:
+    """The listener for StatsD on `bound`; histograms are `exponential` or have fixed buckets."""
+    from serverless_instrument.forwarder.inputs.statsd_listener import StatsdListener
+    from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
+
+    metrics = StatsdMetrics(delivery.batch, delivery.tally, report, exponential=exponential)
+    return StatsdListener(bound, poller, metrics)
+
+
+def _open_emf(
+    delivery: Delivery, report: Callable[[str, str], None], *, exponential: bool
+) -> Callable[[str, bytes, int], None]:
+    """What reads lines of the embedded metric format; see `open_statsd` and `LogIntake`."""
+    from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
+
+    return EmfMetrics(delivery.batch, delivery.tally, report, exponential=exponential).line

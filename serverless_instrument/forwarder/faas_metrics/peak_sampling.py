@@ -28,7 +28,7 @@ _NEVER = float("inf")
 _LONGEST_INVOCATION_S = 900.0
 # An END that never comes must not keep sampling going.
 _AFTER_DEADLINE_S = 1.0
-# Of invocations that a flush has not asked for yet.
+# Ended invocations whose peak no flush has taken yet.
 _MOST_REMEMBERED = 4096
 _MOST_RUNNING = 256
 

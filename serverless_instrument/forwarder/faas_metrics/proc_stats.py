@@ -24,7 +24,7 @@ _NET_DEV_BYTES = 16384
 _PROCESS_BYTES = 1024
 # Children whose CPU time is read one by one.
 _MOST_CHILDREN = 16
-# Instead of a descriptor.
+# In the place of a descriptor: the file cannot be opened, or was not yet.
 _NONE, _UNOPENED = -1, -2
 
 
@@ -76,7 +76,7 @@ class UsageReader:
         if self._process == _NONE:
             return
         children = _pread(self._children_file, _PROCESS_BYTES)
-        # Without the layer this process is a child of the runtime's, but no part of it.
+        # Without the layer the forwarder is a child of the runtime's process: it is left out.
         own = posix.getpid()
         found = [int(child) for child in children.split() if child.isdigit()]
         self._children = tuple([child for child in found if child != own][:_MOST_CHILDREN])
@@ -144,7 +144,7 @@ class UsageReader:
 
     def _descriptor_count(self) -> int | None:
         try:
-            # The number since Linux 6.2, 0 before; to list them would keep END waiting.
+            # The number since Linux 6.2, 0 before; listing them takes too long at END.
             return posix.fstat(self._directory).st_size or None
         except OSError:
             return None

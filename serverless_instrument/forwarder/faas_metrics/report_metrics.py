@@ -1,6 +1,6 @@
 """Enhanced metrics from platform events: durations, billing, memory, cost; pure.
 
-Every event may be missing, late or out of order; what it does not say is not made up.
+Every event may be missing, late or out of order; a figure that it lacks is left out.
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BYTES_PER_MB = 1024 * 1024
 _MS_PER_S = 1000
 _OUT_OF_MEMORY = "Runtime.OutOfMemory"
-# Of a Python process that the kernel killed, and of one that the platform knows nothing of.
+# Error types of a process that the kernel may have killed.
 _KILLED = frozenset(("", "Runtime.ExitError"))
 _NOT_KILLED = frozenset(("", "success", "timeout"))
 _SPANS = {

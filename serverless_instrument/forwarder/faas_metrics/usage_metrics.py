@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     # Name of the metric, unit, value.
     Figure = tuple[str, str, float]
 
-# A counter that a second look finds lower has started anew; one that leaps is no counter.
+# A counter that has fallen was reset; one that grew by more than this was misread.
 _ABSURD = 1e15
 
 
@@ -120,7 +120,7 @@ def _used(used: Used, *, alone: bool) -> Iterator[Figure]:
         ("aws.lambda.cpu.system_time", "s", used.cpu_system_s),
         ("aws.lambda.cpu.total_time", "s", used.cpu_s),
     ]
-    # What several invocations have used together is none's.
+    # What concurrent invocations used together cannot be attributed to one of them.
     if alone:
         found += [
             ("aws.lambda.cpu.utilization", "1", used.utilization),

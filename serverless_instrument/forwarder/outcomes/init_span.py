@@ -43,7 +43,7 @@ class InitSpan:
         self._events: tuple[bytes, ...] = ()
         self._trace_id = self._root_id = b""
         self._taken = False
-        # Of this process and the runtime's, where they are known.
+        # When this extension had registered and the runtime side was loaded; 0 is not known.
         self.registered_unix_ns = 0
         self.loaded_unix_ns = 0
 
@@ -121,7 +121,7 @@ class InitSpan:
 
     def _parts(self, whole: Made) -> list[Made]:
         # The platform cuts its times to milliseconds, and ours is taken where HELLO is read: a
-        # module that is imported at once may seem to be done before.
+        # module that is imported at once may seem to be done before it.
         done_unix_ns = self._done_unix_ns
         loaded_unix_ns = min(self.loaded_unix_ns, done_unix_ns or self.loaded_unix_ns)
         marks = [

@@ -172,7 +172,7 @@ class LogIntake:
 
     def _send_line(self, line: Line, now_unix_ns: int) -> None:
         rules = self._settings.rules
-        # The text first: a pattern may span what the fields of a JSON line keep apart.
+        # Masked before it is parsed: a pattern may span several fields of a JSON line.
         text, context = rules.mask(line.text), self._lines.contexts.context_of(line.request_id)
         time_unix_ns = line.event.time_unix_ns
         of_function = line.event.kind == platform_events.FUNCTION
