@@ -235,6 +235,24 @@ def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> 
     assert [str(source) for source in found if not is_cached(source)] == []
 
 
+def test_every_module_of_the_forwarder_has_a_bytecode_file(opt: Path) -> None:
+    python = opt / "python"
+    waiting = list((python / "serverless_instrument" / "forwarder").rglob("*.py"))
+    loaded: set[Path] = set()
+    while waiting:
+        source = waiting.pop()
+        if source in loaded or not source.exists():
+            continue
+        loaded.add(source)
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+                waiting += [python / (name.replace(".", "/") + ".py") for name in names]
+    assert python / "serverless_instrument" / "severity.py" in loaded
+    own_files = {source: Path(importlib.util.cache_from_source(str(source))) for source in loaded}
+    assert [str(source) for source, file in own_files.items() if not file.exists()] == []
+
+
 def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
     output = tmp_path / "all.zip"
     result = build(ROOT, "--python", "all", "--output", str(output))
