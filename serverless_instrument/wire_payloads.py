@@ -25,7 +25,7 @@ class RequestPayload:
     `cpu_ns`, 0 where the runtime could not tell.
 
     Raises:
-        ProtocolError: the payload is shorter than it says.
+        ProtocolError: the payload is cut short.
     """
 
     __slots__ = (
@@ -89,7 +89,7 @@ def unpack_lines(payload: bytes) -> tuple[str, bytes]:
     """(request id, digests) of a LINES payload; the digests are joined, `DIGEST_BYTES` each.
 
     Raises:
-        ProtocolError: the payload is not what it says.
+        ProtocolError: the payload is cut short.
     """
     start = 1 + payload[0] if payload else 1
     if len(payload) < start or (len(payload) - start) % DIGEST_BYTES:

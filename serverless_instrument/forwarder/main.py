@@ -59,7 +59,7 @@ def run(
     An extension that exits early takes the function's environment with it, so nothing here may.
     """
     settings = Settings(environ)
-    # An internal extension is told no SHUTDOWN.
+    # An internal extension gets no SHUTDOWN.
     flush = FlushSettings(environ, told_of_shutdown=registration.runtime_descriptor < 0)
     forwarder = Forwarder(environ, settings, flush, registration)
     for problem in [*problems, registration.problem, *forwarder.warnings]:

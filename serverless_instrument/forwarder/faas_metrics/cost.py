@@ -2,7 +2,7 @@
 
 https://aws.amazon.com/lambda/pricing/: the first price tier of us-east-1 in US dollars. The free
 tier, lower tiers, other regions, ephemeral storage over 512 MB, what provisioned concurrency and
-SnapStart cost while nothing runs, and discounts are left out; the setting says other prices.
+SnapStart cost while nothing runs, and discounts are left out; the setting replaces the prices.
 """
 
 from __future__ import annotations

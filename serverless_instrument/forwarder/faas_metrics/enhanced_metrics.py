@@ -63,7 +63,7 @@ class EnhancedMetrics:
         limits: reads how much it may hold: "descriptors", "threads".
         clock: monotonic, in seconds.
 
-    `peaks` says when to call `sample`.
+    `peaks.sample_at_s` is when to call `take_sample`.
     """
 
     __slots__ = (

@@ -47,7 +47,7 @@ class InvocationMetrics:
 
     Args:
         recorder: takes measurements.
-        usage: reads what the environment has used so far; None where that cannot be told.
+        usage: reads what the environment has used so far; None where that is unknown.
         usage_metrics: gets each invocation's usage when it is aggregated; None where not wanted.
     """
 
@@ -73,7 +73,7 @@ class InvocationMetrics:
         # Of invocations that have ended: lists that the usage at their end is put in.
         self._unread: list[list[Usage | None]] = []
         self._latest = ""
-        # (duration in seconds, end) of inits, until an invocation says for whom they were.
+        # (duration in seconds, end) of inits, until the invocation that they were for comes.
         self._inits: list[tuple[float, int]] = []
         # request id -> (start in Unix nanoseconds, usage at the start)
         self._started: dict[str, tuple[int, Usage | None]] = {}

@@ -60,7 +60,7 @@ class Usage:
         stat: text of /proc/stat, parsed when a figure of it is first asked for.
         net_dev: text of /proc/net/dev, likewise.
         process: text of the process's /proc/PID/stat, likewise.
-        page_bytes: size of a page, in which the kernel tells the process's memory.
+        page_bytes: size of a page, in which the kernel counts the process's memory.
     """
 
     __slots__ = (
@@ -115,7 +115,7 @@ class Usage:
 
     def _parse(self) -> None:
         stat, net_dev, process = self._texts
-        # A line that the reading has cut off has other numbers than it says.
+        # The last line may be cut off, and have wrong numbers.
         stat, net_dev = stat[: stat.rfind(b"\n") + 1], net_dev[: net_dev.rfind(b"\n") + 1]
         try:
             self.process = ProcessStat(process, self._page_bytes)

@@ -123,7 +123,7 @@ class ReportMetrics:
 
 
 def _out_of_memory(event: Event, used_mb: float | None, size_mb: float | None) -> bool:
-    """Whether a report tells of a process that was killed because the memory was full."""
+    """Whether a report is of a process that was killed because the memory was full."""
     error_type = platform_events.text_of(event.record, "errorType")
     if error_type == _OUT_OF_MEMORY:
         return True

@@ -1,6 +1,6 @@
 """What an invocation has used: the difference of two moments, and metrics of it; pure.
 
-CPU time is of the runtime's process and its children where that can be told, else of the whole
+CPU time is of the runtime's process and its children where that is known, else of the whole
 environment; utilisation and network traffic are always the environment's, extensions included.
 """
 
