@@ -173,7 +173,7 @@ class Forwarder:
         """Wait for something to happen and carry out what follows from it."""
         ready = {descriptor for descriptor, _ in self._poller.poll(self._timeout_ms())}
         # Frames before platform events: a runtime sends END before it asks for its next event.
-        self._record_frames(self._receivers.receive(ready, self._telemetry.logs.resource))
+        self._record_frames(self._receivers.receive(ready))
         if self._wakeup.read(ready):
             self._delivery.settle()
             self._finish_flush()
@@ -321,6 +321,6 @@ class Forwarder:
 
     def _shut_down(self, budget_s: float) -> None:
         if self._lifecycle.record_shutdown() == lifecycle.DRAIN:
-            self._receivers.receive_last(self._telemetry.logs.resource)
+            self._receivers.receive_last()
             self._act_at_s = self._drain.begin(budget_s)
             self._finish_flush()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
     from serverless_instrument.forwarder.inputs.otlp_receiver import OtlpReceiver
     from serverless_instrument.forwarder.inputs.statsd_listener import StatsdListener
+    from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
     from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
 
 
@@ -26,17 +27,25 @@ class Receivers:
     """Connections of runtimes, and OTLP and StatsD where they are asked for.
 
     Each has registered its sockets with the loop's poller, and reads those that are ready.
+
+    Args:
+        connections: of runtimes.
+        logs: has the function's resource, which StatsD does not name.
+        otlp: None where it is not asked for.
+        statsd: likewise.
     """
 
-    __slots__ = ("_connections", "_otlp", "_statsd")
+    __slots__ = ("_connections", "_logs", "_otlp", "_statsd")
 
     def __init__(
         self,
         connections: Connections,
+        logs: LogIntake,
         otlp: OtlpReceiver | None = None,
         statsd: StatsdListener | None = None,
     ) -> None:
         self._connections = connections
+        self._logs = logs
         self._otlp = otlp
         self._statsd = statsd
 
@@ -49,26 +58,24 @@ class Receivers:
         """Accept connections again, if descriptors were short and it is time to try."""
         self._connections.resume_listening(now_s)
 
-    def receive(self, ready: set[int], resource: bytes) -> list[str]:
-        """Read from descriptors in `ready`; see `Connections.receive`.
-
-        `resource` is the function's, which StatsD does not name.
-        """
+    def receive(self, ready: set[int]) -> list[str]:
+        """Read from descriptors in `ready`; see `Connections.receive`."""
         if self._otlp is not None:
             self._otlp.receive(ready)
         happened = self._connections.receive(ready)
         if self._statsd is not None:
-            # What was sent before END leaves with it.
-            self._statsd.receive(resource, time_ns(), whole=bool(happened))
+            # After the connections: HELLO has the resource, and what was sent before END leaves
+            # with it.
+            self._statsd.receive(self._logs.resource, time_ns(), whole=bool(happened))
         return happened
 
-    def receive_last(self, resource: bytes) -> None:
+    def receive_last(self) -> None:
         """Read what there is: nothing more will come."""
         self._connections.receive_last()
         if self._otlp is not None:
             self._otlp.receive_last()
         if self._statsd is not None:
-            self._statsd.receive(resource, time_ns(), whole=True)
+            self._statsd.receive(self._logs.resource, time_ns(), whole=True)
 
 
 class Sockets:
@@ -144,7 +151,7 @@ class Processing:
         self.connections = Connections(sockets.runtimes, poller, intake, delivery, report)
         if sockets.parent >= 0:
             self.connections.adopt_parent(sockets.parent)
-        self.receivers = Receivers(self.connections, otlp, statsd)
+        self.receivers = Receivers(self.connections, telemetry.logs, otlp, statsd)
         self.drain = Drain(telemetry, self.outcomes, delivery)
 
 
