@@ -1,4 +1,6 @@
-"""Frames between the runtime process and the forwarder: the only module that both import.
+"""Frames between the runtime process and the forwarder; both load this before anything else; pure.
+
+`wire_payloads` unpacks what `pack_hello` and the like have packed, for the forwarder alone.
 
 A frame is an 8-byte header (magic ``SI``, protocol version, kind, payload length, big endian) and
 its payload. Telemetry inside a payload is OTLP protobuf and is never parsed on its way out, only
@@ -15,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-# Of the package. Here, where both processes find it without the package's own __init__.
+# The package's version: both processes find it here without the package's own __init__.
 __version__ = "0.1.0"
-# Of the protocol.
+# The protocol's version.
 VERSION = 3
 
 # runtime -> forwarder
@@ -32,18 +34,16 @@ MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
 
 _MAGIC = b"SI"
 _HEADER = Struct("!2sBBI")
-_HELLO = Struct("!IB")
-_EMF = Struct("!Q")
-_REQUEST = Struct("!QQBBHQ")
-_FACTS_OFFSET = 16
-_FAILED_ITEMS = Struct("!18xH")
-_CPU_NS = Struct("!20xQ")
-_MOST_FAILED_ITEMS = 0xFFFF
-_BATCH = Struct("!IH")
-_DROPPED = Struct("!IB")
 _BATCH_FRAME = Struct("!2sBBIIH")
 _DIGEST = Struct("!II")
 DIGEST_BYTES = _DIGEST.size
+_MOST_FAILED_ITEMS = 0xFFFF
+# How payloads begin.
+HELLO_HEAD = Struct("!IB")
+REQUEST_HEAD = Struct("!QQBBHQ")
+BATCH_HEAD = Struct("!IH")
+DROPPED_HEAD = Struct("!IB")
+EMF_HEAD = Struct("!Q")
 # Loaded on first use: a process without logs needs none.
 _crc32: list[Callable[[bytes], int]] = []
 
@@ -86,18 +86,7 @@ def pack_hello(pid: int, token: bytes, resource: bytes) -> bytes:
 
     `resource` is an encoded ``opentelemetry.proto.resource.v1.Resource``.
     """
-    return _HELLO.pack(pid, len(token)) + token + resource
-
-
-def unpack_hello(payload: bytes) -> tuple[int, bytes, bytes]:
-    """(pid, token, resource) of a HELLO payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < _HELLO.size:
-        raise ProtocolError("HELLO is too short")
-    pid, token_length = _HELLO.unpack_from(payload)
-    end = _HELLO.size + token_length
-    if len(payload) < end:
-        raise ProtocolError("HELLO is shorter than its token")
-    return pid, payload[_HELLO.size : end], payload[end:]
+    return HELLO_HEAD.pack(pid, len(token)) + token + resource
 
 
 def pack_request(
@@ -117,47 +106,14 @@ def pack_request(
     START carries the unfinished invocation span as a bare ``Span`` message in `batch`'s items, so
     that the forwarder can still append an end time; END carries finished, tagged items. OPEN is the
     answer to DEADLINE: a span that is open near the deadline, as START's is; the invocation's own
-    takes the place of START's. It says nothing of a request that END has come for. INIT_ERROR has
+    takes the place of START's. It has no effect after END of its request. INIT_ERROR has
     the class of the exception that ended init as its request id, and an ``Event`` message of it.
     """
     encoded = request_id.encode("utf-8", "replace")[:255]
     failed_items = min(failed_items, _MOST_FAILED_ITEMS)
     size = len(encoded)
-    head = _REQUEST.pack(time_unix_ns, deadline_unix_ms, facts, size, failed_items, cpu_ns)
+    head = REQUEST_HEAD.pack(time_unix_ns, deadline_unix_ms, facts, size, failed_items, cpu_ns)
     return head + encoded + batch
-
-
-def unpack_request(payload: bytes) -> tuple[str, int, int, bytes]:
-    """(request id, time_unix_ns, deadline_unix_ms, batch) of a START or END payload.
-
-    Raises:
-        ProtocolError: the payload is shorter than it says.
-    """
-    if len(payload) < _REQUEST.size:
-        raise ProtocolError("request frame is too short")
-    time_unix_ns, deadline_unix_ms, _, length, _, _ = _REQUEST.unpack_from(payload)
-    end = _REQUEST.size + length
-    if len(payload) < end:
-        raise ProtocolError("request frame is shorter than its request id")
-    request_id = payload[_REQUEST.size : end].decode("utf-8", "replace")
-    return request_id, time_unix_ns, deadline_unix_ms, payload[end:]
-
-
-def request_facts(payload: bytes) -> int:
-    """The facts of a payload that `unpack_request` has accepted."""
-    return payload[_FACTS_OFFSET]
-
-
-def failed_items(payload: bytes) -> int:
-    """The failed items of a payload that `unpack_request` has accepted."""
-    count: int = _FAILED_ITEMS.unpack_from(payload)[0]
-    return count
-
-
-def cpu_ns(payload: bytes) -> int:
-    """The CPU time of a payload that `unpack_request` has accepted."""
-    told_ns: int = _CPU_NS.unpack_from(payload)[0]
-    return told_ns
 
 
 def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:
@@ -167,7 +123,7 @@ def pack_batch(scope: bytes, items: bytes, count: int) -> bytes:
     or ``ScopeMetrics``; `items` its tagged repeated field. The three messages share their numbers
     (https://github.com/open-telemetry/opentelemetry-proto).
     """
-    return _BATCH.pack(count, len(scope)) + scope + items
+    return BATCH_HEAD.pack(count, len(scope)) + scope + items
 
 
 def batch_frame(kind: int, scope: bytes, items: bytes, count: int) -> bytes:
@@ -177,22 +133,11 @@ def batch_frame(kind: int, scope: bytes, items: bytes, count: int) -> bytes:
         ValueError: as `frame`.
     """
     scope_size = len(scope)
-    size = _BATCH.size + scope_size + len(items)
+    size = BATCH_HEAD.size + scope_size + len(items)
     if size > MAX_PAYLOAD_BYTES:
         return frame(kind, pack_batch(scope, items, count))
     head = _BATCH_FRAME.pack(_MAGIC, VERSION, kind, size, count, scope_size)
     return b"%b%b%b" % (head, scope, items)
-
-
-def unpack_batch(payload: bytes) -> tuple[bytes, bytes, int]:
-    """(scope, items, count) of a batch. Raises `ProtocolError` on a short one."""
-    if len(payload) < _BATCH.size:
-        raise ProtocolError("batch is too short")
-    count, scope_length = _BATCH.unpack_from(payload)
-    end = _BATCH.size + scope_length
-    if len(payload) < end:
-        raise ProtocolError("batch is shorter than its scope")
-    return payload[_BATCH.size : end], payload[end:], count
 
 
 def line_digest(line: bytes) -> bytes:
@@ -218,39 +163,15 @@ def pack_lines(request_id: str, digests: Iterable[bytes]) -> bytes:
     return bytes((len(encoded),)) + encoded + b"".join(digests)
 
 
-def unpack_lines(payload: bytes) -> tuple[str, list[bytes]]:
-    """(request id, digests) of a LINES payload.
-
-    Raises:
-        ProtocolError: the payload is not what it says.
-    """
-    start = 1 + payload[0] if payload else 1
-    if len(payload) < start or (len(payload) - start) % DIGEST_BYTES:
-        raise ProtocolError("LINES frame is cut short")
-    request_id = payload[1:start].decode("utf-8", "replace")
-    return request_id, [
-        payload[position : position + DIGEST_BYTES]
-        for position in range(start, len(payload), DIGEST_BYTES)
-    ]
-
-
 def dropped_frame(count: int, kind: int = 0) -> bytes:
-    """A DROPPED frame: `count` had no room in the runtime since the last one said so.
+    """A DROPPED frame: the runtime had no room for `count` since the last one.
 
-    `kind` tells what: 0 for frames of whatever kind, METRICS for measurements.
+    `kind` is what was dropped: 0 for frames of any kind, METRICS for measurements.
     """
-    return frame(DROPPED, _DROPPED.pack(min(count, 0xFFFF_FFFF), kind))
+    return frame(DROPPED, DROPPED_HEAD.pack(min(count, 0xFFFF_FFFF), kind))
 
 
-def unpack_dropped(payload: bytes) -> tuple[int, int]:
-    """(count, kind) of a DROPPED payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < _DROPPED.size:
-        raise ProtocolError("DROPPED is too short")
-    count, kind = _DROPPED.unpack_from(payload)
-    return count, kind
-
-
-# What a line of the embedded metric format contains, and hardly any other.
+# Part of every line of the embedded metric format, and of hardly any other.
 EMF_MARK = '"_aws"'
 # CloudWatch's limit for such a line, or any other.
 MAX_EMF_BYTES = 1024 * 1024
@@ -259,17 +180,9 @@ MAX_EMF_BYTES = 1024 * 1024
 def emf_frame(line: str, time_unix_ns: int) -> bytes:
     """An EMF frame: a line with `EMF_MARK`, which may be one of metrics, as it was written.
 
-    The forwarder finds out; it is cut off, and so none, where it is longer than CloudWatch takes.
+    The forwarder parses it. A line longer than CloudWatch accepts is cut off, and so invalid.
     """
-    return frame(EMF, _EMF.pack(time_unix_ns) + line.encode("utf-8", "replace")[:MAX_EMF_BYTES])
-
-
-def unpack_emf(payload: bytes) -> tuple[str, int]:
-    """(line, time_unix_ns) of an EMF payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < _EMF.size:
-        raise ProtocolError("EMF is too short")
-    time_unix_ns: int = _EMF.unpack_from(payload)[0]
-    return payload[_EMF.size :].decode("utf-8", "replace"), time_unix_ns
+    return frame(EMF, EMF_HEAD.pack(time_unix_ns) + line.encode("utf-8", "replace")[:MAX_EMF_BYTES])
 
 
 _BYTE = [bytes((number,)) for number in range(128)]

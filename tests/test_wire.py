@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import struct
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serverless_instrument import wire
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from serverless_instrument import wire, wire_payloads
 
 KINDS = st.sampled_from(sorted(wire.KINDS))
 FRAMES = st.lists(st.tuples(KINDS, st.binary(max_size=40)), max_size=6)
@@ -101,10 +97,13 @@ def test_the_bytes_on_the_wire() -> None:
     )
     encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2\x01\x02" + bytes(7) + b"\3idb"
     assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2, 258, 3) == encoded
-    assert wire.request_facts(encoded) == wire.FACT_COLDSTART | 2
-    assert wire.failed_items(encoded) == 258
-    assert wire.cpu_ns(encoded) == 3
-    assert wire.failed_items(wire.pack_request("id", 1, 2, b"", 0, 10**6)) == 0xFFFF
+    assert wire_payloads.RequestPayload(encoded).facts == wire.FACT_COLDSTART | 2
+    assert wire_payloads.RequestPayload(encoded).failed_items == 258
+    assert wire_payloads.RequestPayload(encoded).cpu_ns == 3
+    assert (
+        wire_payloads.RequestPayload(wire.pack_request("id", 1, 2, b"", 0, 10**6)).failed_items
+        == 0xFFFF
+    )
     assert wire.pack_batch(b"s", b"i", 3) == b"\0\0\0\x03\0\x01si"
     kinds = [wire.HELLO, wire.START, wire.SPANS, wire.LOGS, wire.METRICS, wire.END]
     assert [*kinds, wire.LINES, wire.DEADLINE] == [1, 2, 3, 4, 5, 6, 7, 0x81]
@@ -131,70 +130,6 @@ def test_the_largest_payload() -> None:
     assert list(wire.FrameReader().feed(wire.frame(wire.LOGS, payload))) == [(wire.LOGS, payload)]
     with pytest.raises(ValueError, match="3145729 bytes exceeds the limit of 3145728"):
         wire.frame(wire.LOGS, payload + b"x")
-
-
-@untimed
-@given(st.integers(0, 2**32 - 1), st.binary(max_size=255), st.binary())
-def test_hello(pid: int, token: bytes, resource: bytes) -> None:
-    payload = wire.pack_hello(pid, token, resource)
-    assert wire.unpack_hello(payload) == (pid, token, resource)
-
-
-U64 = st.integers(0, 2**64 - 1)
-
-
-@untimed
-@given(st.text(max_size=60), U64, U64, st.binary())
-def test_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes) -> None:
-    payload = wire.pack_request(request_id, time_unix_ns, deadline_unix_ms, batch)
-    assert wire.unpack_request(payload) == (request_id, time_unix_ns, deadline_unix_ms, batch)
-
-
-@pytest.mark.parametrize(
-    ("request_id", "expected"),
-    [
-        ("x" * 256, "x" * 255),
-        ("é" * 128, "é" * 127 + "\ufffd"),
-        ("\ud800", "?"),
-    ],
-)
-def test_request_ids_of_any_text_and_length(request_id: str, expected: str) -> None:
-    payload = wire.pack_request(request_id, 1, 2, b"batch")
-    assert wire.unpack_request(payload) == (expected, 1, 2, b"batch")
-
-
-@untimed
-@given(st.binary(max_size=300), st.binary(), st.integers(0, 2**32 - 1))
-def test_batch(scope: bytes, items: bytes, count: int) -> None:
-    assert wire.unpack_batch(wire.pack_batch(scope, items, count)) == (scope, items, count)
-
-
-@pytest.mark.parametrize(
-    ("whole", "unpack", "shortest"),
-    [
-        (wire.pack_hello(1, b"token", b""), wire.unpack_hello, 10),
-        (wire.pack_request("request", 1, 2, b""), wire.unpack_request, 35),
-        (wire.pack_batch(b"scope", b"", 1), wire.unpack_batch, 11),
-    ],
-)
-def test_a_truncated_payload_is_a_protocol_error(
-    whole: bytes, unpack: Callable[[bytes], object], shortest: int
-) -> None:
-    assert len(whole) == shortest
-    unpack(whole)
-    for length in range(shortest):
-        with pytest.raises(wire.ProtocolError, match="short"):
-            unpack(whole[:length])
-
-
-@untimed
-@given(st.binary(max_size=60))
-def test_any_payload_raises_protocol_errors_only(payload: bytes) -> None:
-    for unpack in (wire.unpack_hello, wire.unpack_request, wire.unpack_batch):
-        try:
-            unpack(payload)
-        except wire.ProtocolError:
-            continue
 
 
 @pytest.mark.parametrize(
@@ -229,14 +164,6 @@ def test_socket_path(environ: dict[str, str], path: str) -> None:
     assert wire.socket_path(environ) == path
 
 
-@given(st.text(max_size=300), st.lists(st.binary(max_size=50)))
-def test_lines_come_out_as_they_went_in(request_id: str, lines: list[bytes]) -> None:
-    digests = [wire.line_digest(line) for line in lines]
-    found, unpacked = wire.unpack_lines(wire.pack_lines(request_id, digests))
-    assert found == request_id.encode("utf-8", "replace")[:255].decode("utf-8", "replace")
-    assert unpacked == digests
-
-
 def test_a_digest_is_of_the_line_without_its_end() -> None:
     digest = wire.line_digest(b"123456789")
     assert digest == bytes.fromhex("cbf43926 00000009")  # the check value of CRC-32
@@ -244,23 +171,3 @@ def test_a_digest_is_of_the_line_without_its_end() -> None:
     assert wire.line_digest(b"123456789\r\n") == digest
     assert wire.line_digest(b" 123456789") != digest
     assert wire.line_digest(b"\n") == bytes(8)
-
-
-@pytest.mark.parametrize("payload", [b"", b"\x05four", b"\x02id1234567", b"\x00123456789"])
-def test_a_lines_frame_that_is_cut_short_is_refused(payload: bytes) -> None:
-    with pytest.raises(wire.ProtocolError, match="LINES"):
-        wire.unpack_lines(payload)
-
-
-@pytest.mark.parametrize(
-    ("count", "said"), [(0, 0), (1, 1), (2**32 - 1, 2**32 - 1), (2**40, 2**32 - 1)]
-)
-def test_dropped(count: int, said: int) -> None:
-    for what in (0, wire.METRICS):
-        ((kind, payload),) = wire.FrameReader().feed(wire.dropped_frame(count, what))
-        assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (said, what))
-
-
-def test_a_dropped_frame_that_is_too_short() -> None:
-    with pytest.raises(wire.ProtocolError, match="too short"):
-        wire.unpack_dropped(b"\0\0\0\0")

@@ -18,8 +18,7 @@ def _main() -> None:
     if root not in sys.path:
         sys.path.insert(0, root)
     from serverless_instrument import wire
-    from serverless_instrument.forwarder import extensions_api as runtime_api
-    from serverless_instrument.forwarder import runtime_socket as receiver
+    from serverless_instrument.forwarder import extensions_api, runtime_socket
 
     # As os.environ decodes it; os itself would be a fifth of all instructions up to register.
     environ = {
@@ -33,16 +32,16 @@ def _main() -> None:
             "extension; `serverless-instrument run` starts it on a laptop\n"
         )
         sys.exit(2)
-    listener, problem = receiver.listen(wire.socket_path(environ))
+    listener, problem = runtime_socket.listen(wire.socket_path(environ))
     otlp, statsd, get = None, None, environ.get
     said: list[str] = []
     if get("SERVERLESS_INSTRUMENT_RECEIVER") or get("SERVERLESS_INSTRUMENT_STATSD"):
         from serverless_instrument.forwarder.inputs import extra_listeners
 
         otlp, statsd, said = extra_listeners.listen(environ)
-    registration = runtime_api.handed_over(api, environ)
+    registration = extensions_api.handed_over(api, environ)
     if registration is None:
-        registration = runtime_api.register(api, runtime_api.events_for(environ))
+        registration = extensions_api.register(api, extensions_api.events_for(environ))
 
     from serverless_instrument import bundles
 

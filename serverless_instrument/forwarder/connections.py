@@ -1,4 +1,4 @@
-"""Every runtime's connection: lets them in, and brings what they send to the batch."""
+"""Connections of runtime processes: accepted, read, and closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from select import POLLIN
 from time import monotonic, time_ns
 
 from serverless_instrument import wire
-from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.intake import Session
+from serverless_instrument.forwarder.lifecycle import PARENT_GONE, RUNTIME_GONE
 from serverless_instrument.forwarder.runtime_socket import Connection, accept, adopted, peer_pid
 
 TYPE_CHECKING = False
@@ -16,24 +17,15 @@ if TYPE_CHECKING:
     from select import poll
 
     from serverless_instrument.forwarder.delivery.delivery import Delivery
-    from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
-    from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
-    from serverless_instrument.forwarder.outcomes.outcomes import Endings
-    from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
-
-# Among the request ids that ended: the last runtime is gone, or one with an invocation unfinished.
-RUNTIME_GONE = "(runtime gone)"
-# The runtime process that started this one is gone.
-PARENT_GONE = "(parent gone)"
+    from serverless_instrument.forwarder.intake import Intake
 
 _EARLY_FLUSH_BYTES = 1024 * 1024
-_LISTEN_AGAIN_S = 1.0
-# More than a socket's buffer holds: all that was written before the platform spoke.
+_PAUSE_S = 1.0
+# More than a socket's buffer holds: all that was written before the event came.
 _READ_PER_TURN_BYTES = 4 * 1024 * 1024
 _ACCEPT_PER_TURN = 64
 # Lambda allows an environment 1,024 descriptors.
-_LIMIT = 512
+_MOST_CONNECTIONS = 512
 _NEVER = float("inf")
 
 
@@ -43,14 +35,19 @@ class Connections:
     Args:
         listener: non-blocking, or None where there is none.
         poller: its owner waits, and hands what is ready to `receive`.
-        delivery: takes the telemetry.
+        intake: reads what comes.
+        delivery: has the batch that `intake` fills, sent early when it is large.
         report: see `Delivery`.
+
+    Attributes:
+        resume_at_s: when to call `resume_listening` (monotonic), infinity for never.
     """
 
     def __init__(
         self,
         listener: socket | None,
         poller: poll,
+        intake: Intake,
         delivery: Delivery,
         report: Callable[[str, str], None],
     ) -> None:
@@ -58,45 +55,33 @@ class Connections:
         self._poller = poller
         self._delivery = delivery
         self._report = report
-        self._intake = Intake(delivery.batch)
+        self._intake = intake
         self._open: dict[int, Connection] = {}
         self._parent_descriptor = -1
-        # When to call `listen_again` (monotonic).
-        self.listen_at_s = _NEVER
+        self.resume_at_s = _NEVER
         if listener is not None:
             poller.register(listener.fileno(), POLLIN)
 
-    def tell(self, logs: LogIntake, endings: Endings) -> None:
-        """Let these know what frames say of lines and requests."""
-        self._intake.logs = logs
-        self._intake.endings = endings
-
-    def measure(self, faas: FaasMetrics, reader: Reader, enhanced: EnhancedMetrics | None) -> None:
-        """Let these know whose invocations begin and end."""
-        self._intake.faas = faas
-        self._intake.reader = reader
-        self._intake.enhanced = enhanced
-
     def deadline_s(self) -> float:
-        """The earliest deadline (wall clock) of a running request that has not been warned."""
+        """The earliest deadline (seconds since the epoch) for which DEADLINE was not sent yet."""
         deadlines_ms = [
-            left.deadline_unix_ms
+            invocation.deadline_unix_ms
             for connection in self._open.values()
-            for left in connection.session.open_requests.values()
-            if left.deadline_unix_ms and not left.warned
+            for invocation in connection.session.open_invocations.values()
+            if invocation.deadline_unix_ms and not invocation.warned
         ]
         return min(deadlines_ms) / 1000 if deadlines_ms else _NEVER
 
-    def warn(self, until_s: float) -> None:
-        """Say DEADLINE to every runtime with a request whose time is up by `until_s`."""
+    def send_deadline(self, until_s: float) -> None:
+        """Send DEADLINE to every runtime with an invocation whose deadline is by `until_s`."""
         for connection in self._open.values():
-            for left in connection.session.open_requests.values():
-                if 0 < left.deadline_unix_ms <= until_s * 1000 and not left.warned:
-                    left.warned = True
+            for invocation in connection.session.open_invocations.values():
+                if 0 < invocation.deadline_unix_ms <= until_s * 1000 and not invocation.warned:
+                    invocation.warned = True
                     connection.write(wire.frame(wire.DEADLINE, b""))
 
     def runtime_connected(self) -> bool:
-        """Whether anybody is there to say END."""
+        """Whether a runtime is connected, which will send END."""
         return any(connection.session.greeted for connection in self._open.values())
 
     def receive(self, ready: set[int]) -> list[str]:
@@ -109,17 +94,17 @@ class Connections:
         return happened
 
     def receive_last(self) -> None:
-        """Read what there is, and close every invocation: nothing more will come.
+        """Read what there is, and give up every open invocation: nothing more will come.
 
         Lambda has ended the runtime; a child of it may still hold its connection open.
         """
         listening = set() if self._listener is None else {self._listener.fileno()}
         self.receive(set(self._open) | listening)
         for connection in self._open.values():
-            self._intake.closed(connection.session, time_ns())
+            self._intake.close_session(connection.session, time_ns())
 
     def _accept(self, listener: socket) -> set[int]:
-        """Let in who waits; their descriptors."""
+        """Accept connections that wait; their descriptors."""
         accepted = set()
         for _ in range(_ACCEPT_PER_TURN):
             try:
@@ -127,18 +112,18 @@ class Connections:
             except OSError as error:
                 self._report("listener", f"cannot accept a connection: {error.strerror}")
                 self._poller.unregister(listener.fileno())
-                self.listen_at_s = monotonic() + _LISTEN_AGAIN_S
+                self.resume_at_s = monotonic() + _PAUSE_S
                 break
             if incoming is None:
                 break
-            if len(self._open) >= _LIMIT:
-                self._report("listener", f"more than {_LIMIT} connections: one refused")
+            if len(self._open) >= _MOST_CONNECTIONS:
+                self._report("listener", f"more than {_MOST_CONNECTIONS} connections: one refused")
                 incoming.close()
                 continue
-            accepted.add(self._add(incoming))
+            accepted.add(self._open_connection(incoming))
         return accepted
 
-    def _add(self, incoming: socket) -> int:
+    def _open_connection(self, incoming: socket) -> int:
         connection = Connection(incoming, Session(peer_pid(incoming)))
         descriptor = connection.fileno()
         self._open[descriptor] = connection
@@ -147,12 +132,12 @@ class Connections:
 
     def adopt_parent(self, descriptor: int) -> None:
         """Read from the runtime process that started this one; its end is `PARENT_GONE`."""
-        self._parent_descriptor = self._add(adopted(descriptor))
+        self._parent_descriptor = self._open_connection(adopted(descriptor))
 
-    def listen_again(self, now_s: float) -> None:
-        """Watch the listener again if it is time."""
-        if now_s >= self.listen_at_s and self._listener is not None:
-            self.listen_at_s = _NEVER
+    def resume_listening(self, now_s: float) -> None:
+        """Accept connections again, if descriptors were short and it is time to try."""
+        if now_s >= self.resume_at_s and self._listener is not None:
+            self.resume_at_s = _NEVER
             self._poller.register(self._listener.fileno(), POLLIN)
 
     def _read(self, descriptor: int, connection: Connection) -> list[str]:
@@ -163,22 +148,22 @@ class Connections:
             if data is None:
                 break
             room_bytes -= len(data)
-            ended, defect = self._intake.feed(connection.session, data)
+            ended, defect = self._intake.read_frames(connection.session, data)
             happened += ended
             if self._delivery.batch.size_bytes >= _EARLY_FLUSH_BYTES:
                 self._delivery.submit_batch()
             if defect:
                 self._report("frames", f"closed a connection: {defect}")
             if defect or not data:
-                happened += self._drop(descriptor, connection)
+                happened += self._close_connection(descriptor, connection)
                 break
         return happened
 
-    def _drop(self, descriptor: int, connection: Connection) -> list[str]:
+    def _close_connection(self, descriptor: int, connection: Connection) -> list[str]:
         self._poller.unregister(descriptor)
         del self._open[descriptor]
         connection.close()
-        unfinished = self._intake.closed(connection.session, time_ns())
+        unfinished = self._intake.close_session(connection.session, time_ns())
         happened = [RUNTIME_GONE] if unfinished or not self.runtime_connected() else []
         if descriptor == self._parent_descriptor:
             self._parent_descriptor = -1

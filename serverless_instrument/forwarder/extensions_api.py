@@ -163,7 +163,7 @@ class NextPoll:
             f"Host: {self._registration.api}\r\n"
             f"Lambda-Extension-Identifier: {self._registration.identifier}\r\n\r\n"
         ).encode()
-        if self._connection is not None and not self._quiet(self._connection):
+        if self._connection is not None and not self._is_idle(self._connection):
             self.close()
         if self._connection is None:
             self._connection = connect(self._registration.api)
@@ -173,8 +173,8 @@ class NextPoll:
         connection.setblocking(False)
         return connection.fileno()
 
-    def _quiet(self, connection: _socket.socket) -> bool:
-        """Whether the peer has neither closed a kept connection nor spoken out of turn."""
+    def _is_idle(self, connection: _socket.socket) -> bool:
+        """Whether a kept connection is still open, without data that nobody asked for."""
         try:
             connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
+from serverless_instrument.forwarder.codec.span_identity import SpanIdentity
 from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
 
 TYPE_CHECKING = False
@@ -10,18 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_instrument.forwarder.delivery.batch import Batch
-    from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
-    from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
-    from serverless_instrument.forwarder.outcomes.outcomes import Endings
-    from serverless_instrument.forwarder.outcomes.unfinished_invocations import Left
+    from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
+    from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
+    from serverless_instrument.forwarder.outcomes.unfinished_invocations import OpenInvocation
     from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 
 
 class Session:
-    """What one connection has said so far; `peer_pid` is the process, 0 where it is not seen."""
+    """What one connection has said so far.
 
-    __slots__ = ("greeted", "open_requests", "peer_pid", "pid", "reader", "resource")
+    Attributes:
+        peer_pid: the process as the kernel tells, 0 where it does not.
+        pid: the process as HELLO tells, 0 before it.
+        greeted: whether HELLO has come.
+        resource: the function's, encoded, as the last HELLO tells.
+        open_invocations: by request id, those whose END has not come.
+    """
+
+    __slots__ = ("greeted", "open_invocations", "peer_pid", "pid", "reader", "resource")
 
     def __init__(self, peer_pid: int = 0) -> None:
         self.peer_pid = peer_pid
@@ -29,176 +36,148 @@ class Session:
         self.greeted = False
         self.pid = 0
         self.resource = b""
-        self.open_requests: dict[str, Left] = {}
+        self.open_invocations: dict[str, OpenInvocation] = {}
 
 
 class Intake:
-    """Turns bytes of sessions into entries of `batch`; counts what it took.
+    """Turns bytes of sessions into entries of the batch.
 
-    `logs` is told what it needs for the platform's lines, `endings` for what never ends, `faas` for
-    metrics of invocations, after `reader` of the process whose invocation it is, and `enhanced`.
-    They are loaded after the first /next and before the first frame is read; None where metrics are
-    not wanted.
+    Args:
+        batch: takes telemetry, and counts frames.
+        logs: is told what it needs to know of the platform's lines.
+        outcomes: is told of invocations, for those that never end.
+        metrics: is told of invocations; None where metrics are not wanted.
     """
 
-    __slots__ = ("batch", "endings", "enhanced", "faas", "frames", "logs", "reader")
+    __slots__ = ("_batch", "_logs", "_metrics", "_outcomes")
 
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.logs: LogIntake | None = None
-        self.endings: Endings | None = None
-        self.faas: FaasMetrics | None = None
-        self.enhanced: EnhancedMetrics | None = None
-        self.reader: Reader | None = None
-        self.frames = 0
+    def __init__(
+        self, batch: Batch, logs: LogIntake, outcomes: Outcomes, metrics: FunctionMetrics | None
+    ) -> None:
+        self._batch = batch
+        self._logs = logs
+        self._outcomes = outcomes
+        self._metrics = metrics
 
-    def feed(self, session: Session, data: bytes) -> tuple[list[str], str]:
+    def read_frames(self, session: Session, data: bytes) -> tuple[list[str], str]:
         """(request ids that ended, defect); a defect, "" if none, ends that connection only."""
         ended: list[str] = []
         try:
             for kind, payload in session.reader.feed(data):
-                request_id = self._frame(session, kind, payload)
-                self.frames += 1
-                self.batch.frames += 1
+                request_id = self._read_frame(session, kind, payload)
+                self._batch.frames += 1
                 if request_id is not None:
                     ended.append(request_id)
         except wire.ProtocolError as error:
             return ended, str(error)
         return ended, ""
 
-    def _frame(self, session: Session, kind: int, payload: bytes) -> str | None:
-        """What one frame says; the request id of an END."""
+    def _read_frame(self, session: Session, kind: int, payload: bytes) -> str | None:
+        """The request id of an END, None for other kinds."""
         if kind == wire.HELLO:
-            self._hello(session, payload)
+            self._read_hello(session, payload)
             return None
         if not session.greeted:
             raise wire.ProtocolError("the first frame is not HELLO")
         if kind == wire.END:
-            return self._end(session, payload)
-        take = _TAKERS.get(kind)
-        if take is None:
+            return self._read_end(session, payload)
+        read = _READERS.get(kind)
+        if read is None:
             raise wire.ProtocolError(f"frame kind {kind} is not for the forwarder")
-        take(self, session, payload)
+        read(self, session, payload)
         return None
 
-    def _hello(self, session: Session, payload: bytes) -> None:
-        # The first says who speaks; a later one, whose telemetry follows.
-        session.pid, _, session.resource = wire.unpack_hello(payload)
+    def _read_hello(self, session: Session, payload: bytes) -> None:
+        # The first names the process; a later one changes the resource of what follows.
+        session.pid, _, session.resource = wire_payloads.unpack_hello(payload)
         session.greeted = True
-        if self.logs is not None:
-            self.logs.greeted(session.resource)
-        if self.endings is not None:
-            self.endings.greeted(session.resource)
-        if self.enhanced is not None:
-            self.enhanced.greeted()
+        self._logs.record_hello(session.resource)
+        self._outcomes.record_hello(session.resource)
+        if self._metrics is not None:
+            self._metrics.record_hello()
 
-    def _logs(self, session: Session, payload: bytes) -> None:
-        self.batch.add_items(LOGS, session.resource, *wire.unpack_batch(payload))
+    def _read_logs(self, session: Session, payload: bytes) -> None:
+        self._batch.add_items(LOGS, session.resource, *wire_payloads.unpack_batch(payload))
 
-    def _metrics(self, session: Session, payload: bytes) -> None:
-        self.batch.add_items(METRICS, session.resource, *wire.unpack_batch(payload))
+    def _read_metrics(self, session: Session, payload: bytes) -> None:
+        self._batch.add_items(METRICS, session.resource, *wire_payloads.unpack_batch(payload))
 
-    def _spans(self, session: Session, payload: bytes) -> None:
-        scope, items, count = wire.unpack_batch(payload)
-        self.batch.add_items(TRACES, session.resource, scope, items, count)
-        for left in session.open_requests.values():
-            if left.children:
-                left.closed(items)
+    def _read_spans(self, session: Session, payload: bytes) -> None:
+        scope, items, count = wire_payloads.unpack_batch(payload)
+        self._batch.add_items(TRACES, session.resource, scope, items, count)
+        for invocation in session.open_invocations.values():
+            if invocation.children:
+                invocation.forget_ended_spans(items)
 
-    def _lines(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        request_id, digests = wire.unpack_lines(payload)
-        if self.logs is not None:
-            self.logs.sent(request_id, b"".join(digests))
+    def _read_lines(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        self._logs.record_announcement(*wire_payloads.unpack_lines(payload))
 
-    def _emf(self, session: Session, payload: bytes) -> None:
-        text, time_unix_ns = wire.unpack_emf(payload)
-        if self.logs is not None:
-            self.logs.emf_line(text, time_unix_ns, session.resource)
+    def _read_emf(self, session: Session, payload: bytes) -> None:
+        text, time_unix_ns = wire_payloads.unpack_emf(payload)
+        self._logs.read_emf(text, time_unix_ns, session.resource)
 
-    def _open(self, session: Session, payload: bytes) -> None:
-        request_id, _, _, batch = wire.unpack_request(payload)
-        scope, span, _ = wire.unpack_batch(batch)
-        if request_id in session.open_requests:
-            session.open_requests[request_id].open(scope, span)
+    def _read_open(self, session: Session, payload: bytes) -> None:
+        request = wire_payloads.RequestPayload(payload)
+        scope, span, _ = wire_payloads.unpack_batch(request.batch)
+        if request.request_id in session.open_invocations:
+            session.open_invocations[request.request_id].record_open_span(scope, span)
 
-    def _dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        count, kind = wire.unpack_dropped(payload)
+    def _read_dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        count, kind = wire_payloads.unpack_dropped(payload)
         if kind == wire.METRICS:
-            self.batch.dropped_measurements += count
+            self._batch.dropped_measurements += count
         else:
-            self.batch.dropped_frames += count
+            self._batch.dropped_frames += count
 
-    def _init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
-        error_type, time_unix_ns, _, batch = wire.unpack_request(payload)
-        if self.endings is not None:
-            self.endings.init_failed(error_type, wire.unpack_batch(batch)[1], time_unix_ns)
-        if self.enhanced is not None:
-            self.enhanced.init_failed(error_type)
+    def _read_init_error(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
+        request = wire_payloads.RequestPayload(payload)
+        error_type, event = request.request_id, wire_payloads.unpack_batch(request.batch)[1]
+        self._outcomes.record_init_error(error_type, event, request.time_unix_ns)
+        if self._metrics is not None:
+            self._metrics.record_init_error(error_type)
 
-    def _end(self, session: Session, payload: bytes) -> str:
-        request_id, time_unix_ns, _, batch = wire.unpack_request(payload)
-        scope, items, count = wire.unpack_batch(batch)
-        session.open_requests.pop(request_id, None)
-        if self.logs is not None:
-            self.logs.ended(request_id, time_unix_ns)
-        if self.endings is not None:
-            self.endings.ended(request_id)
-        if self.reader is not None:
-            self._look()
-            self.reader.ends(session.peer_pid, wire.cpu_ns(payload))
-        if self.enhanced is not None:
-            facts, failed_items = wire.request_facts(payload), wire.failed_items(payload)
-            self.enhanced.ended(request_id, facts, failed_items, time_unix_ns)
-        if self.faas is not None:
-            failed = wire.request_facts(payload) & wire.FACT_FAILED
-            self.faas.ended(request_id, time_unix_ns, "error" if failed else "")
-        self.batch.add_items(TRACES, session.resource, scope, items, count)
-        return request_id
+    def _read_end(self, session: Session, payload: bytes) -> str:
+        request = wire_payloads.RequestPayload(payload)
+        scope, items, count = wire_payloads.unpack_batch(request.batch)
+        session.open_invocations.pop(request.request_id, None)
+        self._logs.record_end(request.request_id, request.time_unix_ns)
+        self._outcomes.record_end(request.request_id)
+        if self._metrics is not None:
+            self._metrics.record_end(session.peer_pid, request)
+        self._batch.add_items(TRACES, session.resource, scope, items, count)
+        return request.request_id
 
-    def _start(self, session: Session, payload: bytes) -> None:
-        request_id, time_unix_ns, deadline_unix_ms, batch = wire.unpack_request(payload)
-        scope, span, _ = wire.unpack_batch(batch)
-        if self.logs is not None:
-            self.logs.started(request_id, time_unix_ns, session.resource, span)
-        if self.endings is not None:
-            session.open_requests[request_id] = self.endings.started(
-                request_id, deadline_unix_ms, session.resource, scope, span
-            )
-        if self.reader is not None:
-            self._look()
-            self.reader.begins(session.peer_pid, wire.cpu_ns(payload))
-        if self.enhanced is not None:
-            left_s = deadline_unix_ms / 1000 - time_unix_ns / 1e9 if deadline_unix_ms else 0.0
-            self.enhanced.began(request_id, session.peer_pid, left_s)
-        if self.faas is not None:
-            facts = wire.request_facts(payload)
-            self.faas.started(session.resource, request_id, facts, time_unix_ns)
+    def _read_start(self, session: Session, payload: bytes) -> None:
+        request = wire_payloads.RequestPayload(payload)
+        request_id, resource = request.request_id, session.resource
+        scope, span, _ = wire_payloads.unpack_batch(request.batch)
+        identity = SpanIdentity(span)
+        self._logs.record_start(request_id, request.time_unix_ns, resource, identity)
+        session.open_invocations[request_id] = self._outcomes.record_start(
+            request, resource, scope, span, identity
+        )
+        if self._metrics is not None:
+            self._metrics.record_start(session.peer_pid, resource, request)
 
-    def _look(self) -> None:
-        """See what those that are over have used, before the reader turns to another process."""
-        if self.faas is not None:
-            self.faas.look()
-
-    def closed(self, session: Session, now_unix_ns: int) -> list[str]:
+    def close_session(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""
-        request_ids = list(session.open_requests)
-        if self.endings is not None and request_ids:
-            self.endings.left(session.open_requests.values(), now_unix_ns)
-        if self.enhanced is not None:
-            for request_id in request_ids:
-                self.enhanced.left(request_id)
-        session.open_requests.clear()
+        request_ids = list(session.open_invocations)
+        if request_ids:
+            self._outcomes.record_runtime_exit(session.open_invocations.values(), now_unix_ns)
+            if self._metrics is not None:
+                self._metrics.record_runtime_exit(request_ids)
+        session.open_invocations.clear()
         return request_ids
 
 
-_TAKERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
-    wire.SPANS: Intake._spans,
-    wire.LOGS: Intake._logs,
-    wire.METRICS: Intake._metrics,
-    wire.START: Intake._start,
-    wire.LINES: Intake._lines,
-    wire.OPEN: Intake._open,
-    wire.DROPPED: Intake._dropped,
-    wire.INIT_ERROR: Intake._init_error,
-    wire.EMF: Intake._emf,
+_READERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
+    wire.SPANS: Intake._read_spans,
+    wire.LOGS: Intake._read_logs,
+    wire.METRICS: Intake._read_metrics,
+    wire.START: Intake._read_start,
+    wire.LINES: Intake._read_lines,
+    wire.OPEN: Intake._read_open,
+    wire.DROPPED: Intake._read_dropped,
+    wire.INIT_ERROR: Intake._read_init_error,
+    wire.EMF: Intake._read_emf,
 }

@@ -1,7 +1,7 @@
-"""The unix socket that runtimes connect to; reads bytes, decides nothing.
+"""The unix socket that runtimes connect to: bytes in and out.
 
-What is loaded here stands before the register call: posix, which the interpreter has, and not os,
-which costs it a quarter more instructions than it needs to start.
+Loaded before the register call, so it uses posix, which the interpreter has loaded anyway, and not
+os, which would add a quarter to the instructions of the start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BACKLOG = 128
 _READ_BYTES = 256 * 1024
 _SO_PEERCRED = getattr(_socket, "SO_PEERCRED", 17)
 _UCRED_BYTES = 12
-# With these the waiting connection stays: trying at once would fail for ever.
+# Errors that leave the connection waiting: accepting again at once would fail again.
 _NO_RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 
@@ -61,7 +61,7 @@ def listen(path: str) -> tuple[_socket.socket | None, str]:
 
 
 def adopted(descriptor: int) -> _socket.socket:
-    """The connection to the process that started this one, non-blocking and not passed on."""
+    """The connection to the process that started this one: non-blocking, not inherited."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, descriptor)
     posix.set_inheritable(descriptor, False)
     connection.setblocking(False)
@@ -82,7 +82,7 @@ class Connection:
         return self._socket.fileno()
 
     def read(self) -> bytes | None:
-        """Bytes that have come, b"" at the end of the stream, None where there are none yet."""
+        """Bytes that have come, b"" at the end of the stream, None if there are none yet."""
         try:
             return self._socket.recv(_READ_BYTES)
         except BlockingIOError:

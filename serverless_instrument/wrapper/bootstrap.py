@@ -154,8 +154,8 @@ class Instrumentation:
     """The runtime side, put together: settings, resource, channel."""
 
     def __init__(self) -> None:
-        from serverless_instrument import bundles, wire
-        from serverless_instrument.wrapper import invocation, resource
+        from serverless_instrument import bundles, resource, wire
+        from serverless_instrument.wrapper import invocation
         from serverless_instrument.wrapper.channel import Channel
         from serverless_instrument.wrapper.on_import import OnImport
         from serverless_instrument.wrapper.records import encoder

@@ -13,13 +13,13 @@ import sys
 import zlib
 from time import process_time_ns
 
-from serverless_instrument import wire
+from serverless_instrument import resource, wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations import destination
-from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.wrapper import resource
+from serverless_instrument.forwarder.intake import Session
 from serverless_instrument.wrapper.invocation import SCOPE
 from serverless_instrument.wrapper.records import encoder, records
+from tests.forwarder import intakes
 
 SPANS = 5_000
 ENVIRON = {
@@ -64,11 +64,11 @@ def _as_built(resource_bytes: bytes, spans: list[bytes]) -> tuple[int, float, by
     ]
     stream = b"".join(frames)
     batch = Batch()
-    intake, session = Intake(batch), Session()
-    intake.feed(session, wire.frame(wire.HELLO, wire.pack_hello(1, b"", resource_bytes)))
+    intake, session = intakes.intake(batch), Session()
+    intake.read_frames(session, wire.frame(wire.HELLO, wire.pack_hello(1, b"", resource_bytes)))
     started = process_time_ns()
     for start in range(0, len(stream), 65536):
-        intake.feed(session, stream[start : start + 65536])
+        intake.read_frames(session, stream[start : start + 65536])
     exports = batch.take_exports()
     took_ms = (process_time_ns() - started) / 1e6
     assert exports[0].signal == destination.TRACES

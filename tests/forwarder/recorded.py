@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.forwarder.faas_metrics.measurement import COUNTER, GAUGE, HISTOGRAM
+
+if TYPE_CHECKING:
+    from serverless_instrument.forwarder.faas_metrics.measurement import Measurement
 
 _PREFIX = "aws.lambda."
 
@@ -18,33 +23,18 @@ class Recorded:
         # name -> (unit, values)
         self.gauges: dict[str, Any] = {}
 
-    def measure(
-        self, name: str, unit: str, value: float, request_id: str, time_unix_ns: int
-    ) -> None:
-        assert name.startswith(_PREFIX)
-        assert time_unix_ns >= 0
-        name = name.removeprefix(_PREFIX)
-        _, values, _ = self.histograms.get(name, ("", [], ""))
-        self.histograms[name] = (unit, [*values, value], request_id)
-
-    def add(
-        self,
-        name: str,
-        unit: str,
-        value: float,
-        request_id: str,
-        time_unix_ns: int,
-        attributes: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        assert name.startswith(_PREFIX)
-        assert time_unix_ns >= 0
-        name = name.removeprefix(_PREFIX)
-        total = self.counters[name][1] if name in self.counters else 0
-        self.counters[name] = (unit, total + value, request_id, attributes)
-
-    def set(self, name: str, unit: str, value: float, time_unix_ns: int) -> None:
-        assert name.startswith(_PREFIX)
-        assert time_unix_ns >= 0
-        name = name.removeprefix(_PREFIX)
-        _, values = self.gauges.get(name, ("", []))
-        self.gauges[name] = (unit, [*values, value])
+    def record(self, measurement: Measurement) -> None:
+        assert measurement.name.startswith(_PREFIX)
+        assert measurement.time_unix_ns >= 0
+        name, unit = measurement.name.removeprefix(_PREFIX), measurement.unit
+        value, request_id = measurement.value, measurement.request_id
+        if measurement.kind == HISTOGRAM:
+            _, values, _ = self.histograms.get(name, ("", [], ""))
+            self.histograms[name] = (unit, [*values, value], request_id)
+        elif measurement.kind == COUNTER:
+            total = self.counters[name][1] if name in self.counters else 0
+            self.counters[name] = (unit, total + value, request_id, measurement.attributes)
+        else:
+            assert measurement.kind == GAUGE
+            _, values = self.gauges.get(name, ("", []))
+            self.gauges[name] = (unit, [*values, value])

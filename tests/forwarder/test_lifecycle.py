@@ -38,33 +38,33 @@ def lifecycle_in(state: str) -> Lifecycle:
     lifecycle = Lifecycle()
     if state == STARTING:
         return lifecycle
-    lifecycle.ready()
+    lifecycle.record_ready()
     lifecycle.wait_for_platform = state == SETTLING
     if state in (INVOKED, SETTLING, FLUSHING):
-        lifecycle.invoke("a", runtime_connected=True)
+        lifecycle.record_invoke("a", runtime_connected=True)
     if state == SETTLING:
-        lifecycle.ended("a")
+        lifecycle.record_end("a")
     if state == FLUSHING:
-        lifecycle.overdue()
+        lifecycle.record_overdue()
     if state in (DRAINING, GONE):
-        lifecycle.shutdown()
+        lifecycle.record_shutdown()
     if state == GONE:
-        lifecycle.flushed()
+        lifecycle.record_flushed()
     assert lifecycle.state == state
     return lifecycle
 
 
 EVENTS: dict[str, Callable[[Lifecycle], str]] = {
-    "ready": Lifecycle.ready,
-    "invoke": lambda lifecycle: lifecycle.invoke("b", runtime_connected=True),
-    "unattended": lambda lifecycle: lifecycle.invoke("b", runtime_connected=False),
-    "its end": lambda lifecycle: lifecycle.ended("a"),
-    "another end": lambda lifecycle: lifecycle.ended("z"),
-    "platform done": lambda lifecycle: lifecycle.platform_done("a"),
-    "runtime gone": Lifecycle.runtime_gone,
-    "overdue": Lifecycle.overdue,
-    "flushed": Lifecycle.flushed,
-    "shutdown": Lifecycle.shutdown,
+    "ready": Lifecycle.record_ready,
+    "invoke": lambda lifecycle: lifecycle.record_invoke("b", runtime_connected=True),
+    "unattended": lambda lifecycle: lifecycle.record_invoke("b", runtime_connected=False),
+    "its end": lambda lifecycle: lifecycle.record_end("a"),
+    "another end": lambda lifecycle: lifecycle.record_end("z"),
+    "platform done": lambda lifecycle: lifecycle.record_platform_end("a"),
+    "runtime gone": Lifecycle.record_runtime_exit,
+    "overdue": Lifecycle.record_overdue,
+    "flushed": Lifecycle.record_flushed,
+    "shutdown": Lifecycle.record_shutdown,
 }
 # (state, event): (state after, action); whatever is not here changes nothing.
 EXPECTED = {
@@ -109,114 +109,114 @@ def test_every_event_in_every_state(state: str, event: str) -> None:
 
 def test_an_end_that_was_quicker_than_its_invoke_is_not_waited_for() -> None:
     lifecycle = lifecycle_in(WAITING)
-    assert lifecycle.ended("a") == FLUSH_ASIDE
-    assert lifecycle.invoke("a", runtime_connected=True) == FLUSH
+    assert lifecycle.record_end("a") == FLUSH_ASIDE
+    assert lifecycle.record_invoke("a", runtime_connected=True) == FLUSH
 
 
 def test_a_retry_under_the_same_request_id_is_waited_for() -> None:
     lifecycle = lifecycle_in(INVOKED)
     for _ in range(3):
-        assert lifecycle.ended("a") == FLUSH
-        assert lifecycle.flushed() == NEXT
-        assert lifecycle.invoke("a", runtime_connected=True) == NOTHING
+        assert lifecycle.record_end("a") == FLUSH
+        assert lifecycle.record_flushed() == NEXT
+        assert lifecycle.record_invoke("a", runtime_connected=True) == NOTHING
         assert lifecycle.state == INVOKED
 
 
 def test_an_end_and_a_quick_end_of_the_retry() -> None:
     lifecycle = lifecycle_in(INVOKED)
-    lifecycle.ended("a")
-    lifecycle.flushed()
-    assert lifecycle.ended("a") == FLUSH_ASIDE
-    assert lifecycle.invoke("a", runtime_connected=True) == FLUSH
-    lifecycle.flushed()
-    assert lifecycle.invoke("a", runtime_connected=True) == NOTHING
+    lifecycle.record_end("a")
+    lifecycle.record_flushed()
+    assert lifecycle.record_end("a") == FLUSH_ASIDE
+    assert lifecycle.record_invoke("a", runtime_connected=True) == FLUSH
+    lifecycle.record_flushed()
+    assert lifecycle.record_invoke("a", runtime_connected=True) == NOTHING
 
 
 def test_the_end_of_an_unattended_invocation_is_not_taken_for_a_quick_one() -> None:
     lifecycle = lifecycle_in(WAITING)
-    assert lifecycle.invoke("a", runtime_connected=False) == FLUSH
-    assert lifecycle.flushed() == NEXT
-    assert lifecycle.ended("a") == FLUSH_ASIDE
-    assert lifecycle.invoke("a", runtime_connected=True) == NOTHING
+    assert lifecycle.record_invoke("a", runtime_connected=False) == FLUSH
+    assert lifecycle.record_flushed() == NEXT
+    assert lifecycle.record_end("a") == FLUSH_ASIDE
+    assert lifecycle.record_invoke("a", runtime_connected=True) == NOTHING
 
 
 def test_an_invoke_without_a_request_id_is_ended_by_any_end() -> None:
     lifecycle = lifecycle_in(WAITING)
-    assert lifecycle.invoke("", runtime_connected=True) == NOTHING
-    assert lifecycle.ended("a") == FLUSH
+    assert lifecycle.record_invoke("", runtime_connected=True) == NOTHING
+    assert lifecycle.record_end("a") == FLUSH
 
 
 def test_ends_whose_invoke_never_comes_are_forgotten() -> None:
     lifecycle = lifecycle_in(WAITING)
     for number in range(65):
-        lifecycle.ended(str(number))
-    assert lifecycle.invoke("0", runtime_connected=True) == NOTHING
+        lifecycle.record_end(str(number))
+    assert lifecycle.record_invoke("0", runtime_connected=True) == NOTHING
     lifecycle = lifecycle_in(WAITING)
     for number in range(65):
-        lifecycle.ended(str(number))
-    assert lifecycle.invoke("1", runtime_connected=True) == FLUSH
+        lifecycle.record_end(str(number))
+    assert lifecycle.record_invoke("1", runtime_connected=True) == FLUSH
 
 
 def invoked(*, wait_for_platform: bool = False) -> Lifecycle:
     life = Lifecycle()
     life.wait_for_platform = wait_for_platform
-    life.ready()
-    assert life.invoke("a", runtime_connected=True) == NOTHING
+    life.record_ready()
+    assert life.record_invoke("a", runtime_connected=True) == NOTHING
     return life
 
 
 def test_the_platform_ends_an_invocation_for_which_no_end_comes() -> None:
     life = invoked()
-    assert life.platform_done("b") == NOTHING
-    assert life.platform_done("") == NOTHING
-    assert life.platform_done("a") == FLUSH
-    assert life.platform_done("a") == NOTHING
+    assert life.record_platform_end("b") == NOTHING
+    assert life.record_platform_end("") == NOTHING
+    assert life.record_platform_end("a") == FLUSH
+    assert life.record_platform_end("a") == NOTHING
     # An END that comes after all is that of this invocation, and not of a later attempt.
-    assert life.ended("a") == FLUSH_ASIDE
-    assert life.flushed() == NEXT
-    assert life.invoke("a", runtime_connected=True) == NOTHING
-    assert life.ended("a") == FLUSH
+    assert life.record_end("a") == FLUSH_ASIDE
+    assert life.record_flushed() == NEXT
+    assert life.record_invoke("a", runtime_connected=True) == NOTHING
+    assert life.record_end("a") == FLUSH
 
 
 def test_an_end_that_is_late_for_the_platform_ends_no_other_invocation() -> None:
     life = invoked()
-    life.platform_done("a")
-    life.flushed()
-    life.invoke("b", runtime_connected=True)
-    assert life.ended("a") == NOTHING
-    assert life.platform_done("b") == FLUSH
+    life.record_platform_end("a")
+    life.record_flushed()
+    life.record_invoke("b", runtime_connected=True)
+    assert life.record_end("a") == NOTHING
+    assert life.record_platform_end("b") == FLUSH
 
 
 def test_where_the_platforms_lines_are_waited_for_an_end_has_two_parts() -> None:
     life = invoked(wait_for_platform=True)
-    assert life.ended("a") == SETTLE
-    assert life.platform_done("b") == NOTHING
-    assert life.platform_done("a") == FLUSH
-    assert life.flushed() == NEXT
+    assert life.record_end("a") == SETTLE
+    assert life.record_platform_end("b") == NOTHING
+    assert life.record_platform_end("a") == FLUSH
+    assert life.record_flushed() == NEXT
 
 
-@pytest.mark.parametrize("happens", [Lifecycle.overdue, Lifecycle.runtime_gone])
+@pytest.mark.parametrize("happens", [Lifecycle.record_overdue, Lifecycle.record_runtime_exit])
 def test_a_platform_that_says_nothing_is_not_waited_for_long(
     happens: Callable[[Lifecycle], str],
 ) -> None:
     life = invoked(wait_for_platform=True)
-    life.ended("a")
+    life.record_end("a")
     assert happens(life) == FLUSH
 
 
 def test_an_invocation_that_was_over_before_it_was_told_is_not_waited_for() -> None:
     life = Lifecycle()
     life.wait_for_platform = True
-    life.ready()
-    life.ended("a")
-    assert life.invoke("a", runtime_connected=True) == FLUSH
+    life.record_ready()
+    life.record_end("a")
+    assert life.record_invoke("a", runtime_connected=True) == FLUSH
 
 
 def test_an_end_without_a_request_id_ends_an_invocation_without_one() -> None:
     lifecycle = lifecycle_in(WAITING)
-    assert lifecycle.invoke("", runtime_connected=True) == NOTHING
-    assert lifecycle.platform_done("") == NOTHING
-    assert lifecycle.ended("") == FLUSH
+    assert lifecycle.record_invoke("", runtime_connected=True) == NOTHING
+    assert lifecycle.record_platform_end("") == NOTHING
+    assert lifecycle.record_end("") == FLUSH
 
 
 REQUEST_IDS = st.sampled_from(["a", "b", "c"])
@@ -232,7 +232,7 @@ class Life(RuleBasedStateMachine):
         self.flush_decided = True
         self.shut_down = False
         self.exits = 0
-        self.do(self.lifecycle.ready())
+        self.do(self.lifecycle.record_ready())
 
     def do(self, action: str) -> None:
         if action == NEXT:
@@ -254,15 +254,15 @@ class Life(RuleBasedStateMachine):
     @rule(request_id=REQUEST_IDS, connected=st.booleans())
     def invoke(self, request_id: str, *, connected: bool) -> None:
         self.asked, self.flush_decided = False, False
-        self.do(self.lifecycle.invoke(request_id, runtime_connected=connected))
+        self.do(self.lifecycle.record_invoke(request_id, runtime_connected=connected))
 
     @rule(request_id=REQUEST_IDS)
     def end(self, request_id: str) -> None:
-        self.do(self.lifecycle.ended(request_id))
+        self.do(self.lifecycle.record_end(request_id))
 
     @rule(request_id=REQUEST_IDS)
     def platform_done(self, request_id: str) -> None:
-        self.do(self.lifecycle.platform_done(request_id))
+        self.do(self.lifecycle.record_platform_end(request_id))
 
     @rule(active=st.booleans())
     def dev_mode(self, *, active: bool) -> None:
@@ -270,20 +270,20 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def runtime_gone(self) -> None:
-        self.do(self.lifecycle.runtime_gone())
+        self.do(self.lifecycle.record_runtime_exit())
 
     @rule()
     def overdue(self) -> None:
-        self.do(self.lifecycle.overdue())
+        self.do(self.lifecycle.record_overdue())
 
     @rule()
     def flushed(self) -> None:
-        self.do(self.lifecycle.flushed())
+        self.do(self.lifecycle.record_flushed())
 
     @rule()
     def shutdown(self) -> None:
         self.asked = False
-        self.do(self.lifecycle.shutdown())
+        self.do(self.lifecycle.record_shutdown())
 
     @invariant()
     def next_is_outstanding_exactly_while_waiting(self) -> None:
@@ -295,8 +295,8 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """From anywhere, time alone leads to /next, or after SHUTDOWN to the exit."""
-        self.do(self.lifecycle.overdue())
-        self.do(self.lifecycle.flushed())
+        self.do(self.lifecycle.record_overdue())
+        self.do(self.lifecycle.record_flushed())
         assert self.lifecycle.state == (GONE if self.shut_down else WAITING)
         self.next_is_outstanding_exactly_while_waiting()
         self.it_exits_at_most_once()

@@ -17,7 +17,7 @@ from serverless_instrument.forwarder.http1_server import RequestParser
 from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.inputs.statsd_metrics import StatsdMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.outcomes.outcomes import Endings
+from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
 from serverless_instrument.forwarder.telemetry_api import platform_events
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
@@ -43,26 +43,23 @@ class Receiving:
         self.batch = Batch()
         self.events = platform_events.Dispatch()
         settings = LogSettings(ENVIRON, has_destination=True, takes_metrics=True)
-        self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None)
-        self.logs.emf = EmfMetrics(
-            self.batch, delivery_counts.DeliveryCounts(), lambda _, __: None
-        ).add_line
-        self.endings = Endings(ENVIRON, self.batch, 1)
-        self.intake = Intake(self.batch)
-        self.intake.logs, self.intake.endings = self.logs, self.endings
+        emf = EmfMetrics(self.batch, delivery_counts.DeliveryCounts(), lambda _, __: None).add_line
+        self.logs = LogIntake(settings, ENVIRON, self.batch, lambda _, __: None, emf)
+        self.outcomes = Outcomes(ENVIRON, self.batch, 1)
+        self.intake = Intake(self.batch, self.logs, self.outcomes, None)
         for kind in (platform_events.FUNCTION, platform_events.EXTENSION):
-            self.events.on(kind, lambda event: self.logs.line(event, 0.0))
+            self.events.add_handler(kind, lambda event: self.logs.add_line(event, 0.0))
         for kind in (platform_events.START, platform_events.INIT_START):
-            self.events.on(kind, self.logs.platform_started)
-        self.events.on(platform_events.LOGS_DROPPED, self.logs.dropped)
-        self.events.on(platform_events.ANY, self.logs.platform_event)
-        self.endings.connect(self.events)
+            self.events.add_handler(kind, self.logs.record_platform_start)
+        self.events.add_handler(platform_events.LOGS_DROPPED, self.logs.record_dropped_lines)
+        self.events.add_handler(platform_events.ANY, self.logs.send_platform_event)
+        self.outcomes.subscribe(self.events)
 
     def finish(self, size_bytes: int) -> None:
         """SHUTDOWN: all that is held goes out, and it is not more than came in."""
-        self.logs.release(1e9, 10**18)
-        self.logs.release_all(10**18, last=True)
-        self.endings.settle()
+        self.logs.send_due_lines(1e9, 10**18)
+        self.logs.send_held_lines(10**18, last=True)
+        self.outcomes.finish()
         sent = sum(len(export.body) for export in self.batch.take_exports())
         assert sent <= 8 * size_bytes + _OVERHEAD_BYTES, (sent, size_bytes)
 
@@ -73,11 +70,11 @@ def frames(data: bytes) -> None:
         receiving, session = Receiving(), Session()
         half = len(data) // 2
         for part in (before + data[:half], data[half:]):
-            _, defect = receiving.intake.feed(session, part)
+            _, defect = receiving.intake.read_frames(session, part)
             if defect:
                 break
         assert session.reader.pending_bytes <= len(before) + len(data)
-        receiving.intake.closed(session, 10**18)
+        receiving.intake.close_session(session, 10**18)
         receiving.finish(len(data))
 
 

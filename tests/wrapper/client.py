@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from tests.wrapper import decoded
 from tests.wrapper.program import Listener
 
@@ -115,17 +115,17 @@ def run(
         for kind, payload in decoded.frames(data):
             kinds.append(kind)
             if kind == wire.LOGS:
-                scope, items, number = wire.unpack_batch(payload)
+                scope, items, number = wire_payloads.unpack_batch(payload)
                 message = ScopeLogs.FromString(scope + items)
                 assert len(message.log_records) == number
                 lines += [Line(record, message.scope.name) for record in message.log_records]
             elif kind == wire.LINES:
-                request_id, found = wire.unpack_lines(payload)
-                digests += [(request_id, each) for each in found]
+                request_id, found = wire_payloads.unpack_lines(payload)
+                digests += [(request_id, found[at : at + 8]) for at in range(0, len(found), 8)]
             elif kind == wire.EMF:
-                emf.append(wire.unpack_emf(payload)[0])
+                emf.append(wire_payloads.unpack_emf(payload)[0])
             elif kind == wire.END:
-                spans += decoded.scope_spans(wire.unpack_request(payload)[3]).spans
+                spans += decoded.scope_spans(wire_payloads.RequestPayload(payload).batch).spans
     own, shown = name.encode(), b"/function"
     known = Counter(found for _, found in digests)
     physical = _physical_lines(completed.stdout, completed.stderr, text)

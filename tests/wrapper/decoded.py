@@ -9,7 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,14 +51,14 @@ def frames(data: bytes) -> list[tuple[int, bytes]]:
 
 def scope_spans(batch: bytes) -> ScopeSpans:
     """A batch with tagged items, as the forwarder joins it."""
-    scope, items, count = wire.unpack_batch(batch)
+    scope, items, count = wire_payloads.unpack_batch(batch)
     message = ScopeSpans.FromString(scope + items)
     assert len(message.spans) == count
     return message
 
 
 def log_records(batch: bytes) -> list[LogRecord]:
-    scope, items, count = wire.unpack_batch(batch)
+    scope, items, count = wire_payloads.unpack_batch(batch)
     records = list(ScopeLogs.FromString(scope + items).log_records)
     assert len(records) == count
     return records

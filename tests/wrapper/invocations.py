@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from awslambdaric.lambda_context import LambdaContext
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.invocation import Invocation
 from serverless_instrument.wrapper.settings import Settings
 from tests.wrapper import decoded
@@ -67,8 +67,8 @@ def only_frame(data: bytes, kind: int) -> bytes:
 
 def start_span(data: bytes) -> Span:
     """The unfinished span of a START frame."""
-    batch = wire.unpack_request(only_frame(data, wire.START))[3]
-    _, message, count = wire.unpack_batch(batch)
+    batch = wire_payloads.RequestPayload(only_frame(data, wire.START)).batch
+    _, message, count = wire_payloads.unpack_batch(batch)
     assert count == 1
     return decoded.span(message)
 
@@ -80,5 +80,5 @@ def end_span(data: bytes) -> Span:
 
 def end_spans(data: bytes) -> list[Span]:
     """The spans of an END frame: the invocation's, then a batch's."""
-    batch = wire.unpack_request(only_frame(data, wire.END))[3]
+    batch = wire_payloads.RequestPayload(only_frame(data, wire.END)).batch
     return list(decoded.scope_spans(batch).spans)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
@@ -201,18 +201,18 @@ def _sort(data: bytes, outcome: Outcome) -> None:
     resource: dict[str, object] = {}
     for kind, payload in decoded.frames(data):
         if kind == wire.HELLO:
-            message = Resource.FromString(wire.unpack_hello(payload)[2])
+            message = Resource.FromString(wire_payloads.unpack_hello(payload)[2])
             resource = decoded.attributes(message.attributes)
         elif kind == wire.START:
-            _, item, count = wire.unpack_batch(wire.unpack_request(payload)[3])
+            _, item, count = wire_payloads.unpack_batch(wire_payloads.RequestPayload(payload).batch)
             outcome.started.extend([decoded.span(item).span_id] if count else [])
         elif kind == wire.METRICS:
-            scope, items, count = wire.unpack_batch(payload)
+            scope, items, count = wire_payloads.unpack_batch(payload)
             told_metrics = ScopeMetrics.FromString(scope + items).metrics
             assert len(told_metrics) == count
             outcome.metrics.extend(told_metrics)
         elif kind not in (wire.LOGS, wire.LINES, wire.DROPPED):
-            batch = wire.unpack_request(payload)[3] if kind == wire.END else payload
+            batch = wire_payloads.RequestPayload(payload).batch if kind == wire.END else payload
             told = decoded.scope_spans(batch)
             into = outcome.invocations if kind == wire.END else outcome.spans
             into += [Sent(span, told.scope.name, resource) for span in told.spans]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper import bootstrap
 from tests.wrapper import decoded
 from tests.wrapper.invocations import REQUEST_ID, end_span, start_span
@@ -37,7 +37,7 @@ def test_an_http_request_from_event_to_frames(function: Function, peer: Peer) ->
     handler = function.load()
     connection = peer.accept()
     (_, hello), *_ = connection.read(1)
-    pid, token, resource = wire.unpack_hello(hello)
+    pid, token, resource = wire_payloads.unpack_hello(hello)
     assert (pid, token) == (os.getpid(), b"")
     assert b"service.name\x12\x06\x0a\x04shop" in resource
     assert invoke(handler, events.load("http_api_v2")) == {"statusCode": 201, "body": "made"}
@@ -214,7 +214,9 @@ def handler(event, context):
 def cpu_s(connection: Connection) -> tuple[float, float]:
     """CPU time that START and END have told of one invocation, after HELLO."""
     _, (_, start), (_, end) = connection.read(3)
-    return wire.cpu_ns(start) / 1e9, wire.cpu_ns(end) / 1e9
+    return wire_payloads.RequestPayload(start).cpu_ns / 1e9, wire_payloads.RequestPayload(
+        end
+    ).cpu_ns / 1e9
 
 
 @pytest.mark.parametrize("event", [{}, {"fail": True}])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.channel import Channel
 from tests.wrapper.peer import Peer, until
 
@@ -61,7 +61,9 @@ def numbers(frames: list[tuple[int, bytes]]) -> list[int]:
 
 def said_dropped(frames: list[tuple[int, bytes]]) -> int:
     """What DROPPED frames say."""
-    return sum(wire.unpack_dropped(payload)[0] for kind, payload in frames if kind == wire.DROPPED)
+    return sum(
+        wire_payloads.unpack_dropped(payload)[0] for kind, payload in frames if kind == wire.DROPPED
+    )
 
 
 def test_frames_follow_hello_in_order(channel: Ours, peer: Peer) -> None:
@@ -301,5 +303,5 @@ def test_a_forked_child_has_a_connection_of_its_own(socket_path: str, peer: Peer
     found = {}
     for _ in range(2):
         (_, hello), *frames = peer.accept().read_to_end()
-        found[wire.unpack_hello(hello)[0]] = numbers(frames)
+        found[wire_payloads.unpack_hello(hello)[0]] = numbers(frames)
     assert found == {os.getpid(): [1, 3], child: [2]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.invocation import Invocation
 from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import Settings
@@ -139,7 +139,9 @@ def test_an_unsampled_batch_sends_neither_span_and_reads_no_message() -> None:
     made = invocation(queue({"traceparent": traceparent(1)}), OTEL_TRACES_SAMPLER="always_off")
     made.start()
     end = made.succeed({"batchItemFailures": [{}]}, END_UNIX_NS)
-    assert wire.unpack_batch(wire.unpack_request(only_frame(end, wire.END))[3])[1:] == (b"", 0)
+    assert wire_payloads.unpack_batch(
+        wire_payloads.RequestPayload(only_frame(end, wire.END)).batch
+    )[1:] == (b"", 0)
 
 
 def test_a_foreign_propagator_is_asked_about_each_message() -> None:
@@ -310,4 +312,4 @@ def test_end_says_how_many_items_are_given_back(
 ) -> None:
     made = started(event, OTEL_TRACES_SAMPLER=sampler)
     end = made.succeed(response, END_UNIX_NS)
-    assert wire.failed_items(only_frame(end, wire.END)) == count
+    assert wire_payloads.RequestPayload(only_frame(end, wire.END)).failed_items == count

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from serverless_instrument import __version__, wire
+from serverless_instrument import __version__, wire, wire_payloads
 from serverless_instrument.wrapper.invocation import CREATED, ENDED, RUNNING, Invocation
 from tests.wrapper import decoded
 from tests.wrapper.invocations import (
@@ -71,11 +71,10 @@ def test_states(before: list[str], event: str, state: str | None) -> None:
 def test_start_carries_the_span_as_it_stands_if_the_end_never_comes() -> None:
     made = invocation(events.load("http_api_v2"), lambda_context(), coldstart=True)
     frame = made.start()
-    request_id, time_unix_ns, deadline_unix_ms, _ = wire.unpack_request(
-        only_frame(frame, wire.START)
-    )
-    assert (request_id, time_unix_ns) == (REQUEST_ID, START_UNIX_NS)
-    assert START_UNIX_NS // 1_000_000 < deadline_unix_ms <= START_UNIX_NS // 1_000_000 + 3000
+    request = wire_payloads.RequestPayload(only_frame(frame, wire.START))
+    assert (request.request_id, request.time_unix_ns) == (REQUEST_ID, START_UNIX_NS)
+    start_unix_ms = START_UNIX_NS // 1_000_000
+    assert start_unix_ms < request.deadline_unix_ms <= start_unix_ms + 3000
     span = start_span(frame)
     assert span.end_time_unix_nano == 0
     assert span.status == Status(code=Status.STATUS_CODE_ERROR)
@@ -89,9 +88,9 @@ def test_start_carries_the_span_as_it_stands_if_the_end_never_comes() -> None:
 def test_end_of_an_http_request() -> None:
     made = started(events.load("http_api_v2"), lambda_context(ARN + ":live"))
     end = made.succeed({"statusCode": 200, "body": ""}, END_UNIX_NS)
-    request_id, time_unix_ns, _, batch = wire.unpack_request(only_frame(end, wire.END))
-    assert (request_id, time_unix_ns) == (REQUEST_ID, END_UNIX_NS)
-    scope = decoded.scope_spans(batch).scope
+    request = wire_payloads.RequestPayload(only_frame(end, wire.END))
+    assert (request.request_id, request.time_unix_ns) == (REQUEST_ID, END_UNIX_NS)
+    scope = decoded.scope_spans(request.batch).scope
     assert (scope.name, scope.version) == ("serverless_instrument", __version__)
     span = end_span(end)
     assert span.name == "GET /items/{id}"
@@ -218,9 +217,9 @@ class TestParents:
         assert not made.sampled
         assert (made.span.flags, made.span.trace_id.hex()) == (0x300, "a" * 32)
         for frame, kind in ((start, wire.START), (end, wire.END)):
-            request_id, _, _, batch = wire.unpack_request(only_frame(frame, kind))
-            assert request_id == REQUEST_ID
-            assert wire.unpack_batch(batch)[1:] == (b"", 0)
+            request = wire_payloads.RequestPayload(only_frame(frame, kind))
+            assert request.request_id == REQUEST_ID
+            assert wire_payloads.unpack_batch(request.batch)[1:] == (b"", 0)
 
     def test_other_flags_of_the_parent_are_kept(self) -> None:
         event = events.http_request({"traceparent": f"00-{'a' * 32}-{'b' * 16}-03"})
@@ -253,5 +252,7 @@ class TestParents:
     def test_traces_may_be_switched_off(self) -> None:
         made = started({}, OTEL_TRACES_EXPORTER="none")
         assert not made.sampled
-        batch = wire.unpack_request(only_frame(made.succeed(None, END_UNIX_NS), wire.END))[3]
-        assert wire.unpack_batch(batch)[1:] == (b"", 0)
+        batch = wire_payloads.RequestPayload(
+            only_frame(made.succeed(None, END_UNIX_NS), wire.END)
+        ).batch
+        assert wire_payloads.unpack_batch(batch)[1:] == (b"", 0)

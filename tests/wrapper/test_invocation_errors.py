@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.records import records
 from tests.wrapper import decoded, invocations
 from tests.wrapper.invocations import (
@@ -272,4 +272,4 @@ class TooMuchError(MemoryError):
 )
 def test_end_says_whether_the_memory_ran_out(error: Exception, facts: int) -> None:
     frame = invocations.only_frame(started().fail(error, "", END_UNIX_NS), wire.END)
-    assert wire.request_facts(frame) & ~wire.TRIGGER_MASK == facts
+    assert wire_payloads.RequestPayload(frame).facts & ~wire.TRIGGER_MASK == facts

@@ -2,7 +2,7 @@
 
 https://aws.amazon.com/lambda/pricing/: the first price tier of us-east-1 in US dollars. The free
 tier, lower tiers, other regions, ephemeral storage over 512 MB, what provisioned concurrency and
-SnapStart cost while nothing runs, and discounts are left out; the setting says other prices.
+SnapStart cost while nothing runs, and discounts are left out; the setting replaces the prices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PER_GB_S = {
     ("aarch64", True): 0.0000077778,
 }
 _MB_PER_GB = 1024
-# More than any price of AWS's: what is above is a price of a million, a thousand or a month.
+# Above any price of AWS: that of a million, of a thousand or of a month was set.
 _HIGHEST = 1.0
 _SHOWN_CHARACTERS = 60
 

@@ -1,8 +1,8 @@
-"""The most that invocations have held while they ran, and when to look again; pure.
+"""Peaks of what invocations hold while they run, and when to sample again; pure.
 
-Nobody looks while nothing runs: an environment that waits is not woken. A look comes a tenth of a
-second after START, so that a short invocation has none, and then ever more seldom, down to one a
-second; and never so often that looking takes more than a hundredth of the time.
+Nothing is sampled while no invocation runs: an environment that waits is not woken. The first
+sample comes a tenth of a second after START, so that a short invocation has none; the interval then
+grows to a second, and is always long enough that sampling takes at most a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _COST_FACTOR = 100
 _NEVER = float("inf")
 # No invocation lasts longer, https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html.
 _LONGEST_INVOCATION_S = 900.0
-# An END that never comes must not keep the looking up.
+# An END that never comes must not keep sampling going.
 _AFTER_DEADLINE_S = 1.0
-# Of invocations that a flush has not asked for yet.
+# Ended invocations whose peak no flush has taken yet.
 _MOST_REMEMBERED = 4096
 _MOST_RUNNING = 256
 
@@ -64,14 +64,14 @@ class Peak:
         self.tmp_used_bytes: int | None = None
         self.tmp_free_bytes: int | None = None
 
-    def see(
+    def include(
         self,
         descriptors: int | None,
         threads: int | None,
         resident_bytes: int | None,
         tmp: statvfs_result | None,
     ) -> None:
-        """Take note of one moment."""
+        """Include what was held at one moment."""
         self.descriptors = _most(self.descriptors, descriptors)
         self.threads = _most(self.threads, threads)
         self.resident_bytes = _most(self.resident_bytes, resident_bytes)
@@ -89,17 +89,17 @@ class Peak:
 class Peaks:
     """Running invocations by request id, and those that have ended until they are taken.
 
-    `at_s` is when to look (monotonic), infinity for never.
+    `sample_at_s` is when to sample (monotonic), infinity for never.
     """
 
-    __slots__ = ("_ended", "_running", "at_s")
+    __slots__ = ("_ended", "_running", "sample_at_s")
 
     def __init__(self) -> None:
         self._running: dict[str, Peak] = {}
         self._ended: dict[str, Peak] = {}
-        self.at_s = _NEVER
+        self.sample_at_s = _NEVER
 
-    def began(self, request_id: str, pid: int, now_s: float, left_s: float) -> None:
+    def start_invocation(self, request_id: str, pid: int, now_s: float, left_s: float) -> None:
         """An invocation began in process `pid`, with `left_s` to its deadline, 0 if unknown."""
         allowed_s = min(left_s, _LONGEST_INVOCATION_S) if left_s > 0 else _LONGEST_INVOCATION_S
         peak = Peak(pid, now_s, now_s + allowed_s + _AFTER_DEADLINE_S)
@@ -112,46 +112,46 @@ class Peaks:
         self._ended.pop(request_id, None)
         _bound(self._running, _MOST_RUNNING)
         if pid > 0:
-            self.at_s = min(self.at_s, now_s + _FIRST_S)
+            self.sample_at_s = min(self.sample_at_s, now_s + _FIRST_S)
 
-    def ended(self, request_id: str) -> None:
-        """It is over, one way or another."""
+    def end_invocation(self, request_id: str) -> None:
+        """An invocation is over, or its runtime is gone."""
         peak = self._running.pop(request_id, None)
         if peak is not None and (peak.threads is not None or not peak.alone):
             self._ended[request_id] = peak
             _bound(self._ended, _MOST_REMEMBERED)
         if not self._running:
-            self.at_s = _NEVER
+            self.sample_at_s = _NEVER
 
-    def stop(self) -> None:
-        """The environment waits for its next invocation."""
+    def end_all(self) -> None:
+        """End every invocation: the environment waits for its next one."""
         for request_id in list(self._running):
-            self.ended(request_id)
+            self.end_invocation(request_id)
 
     @property
     def pids(self) -> set[int]:
-        """The processes to look at."""
+        """The processes to sample."""
         return {peak.pid for peak in self._running.values() if peak.pid > 0}
 
-    def saw(self, held: dict[int, Held | None], now_s: float, cost_s: float) -> None:
-        """Take note of what `pids` hold; None is a process that cannot be looked at any more.
+    def record_sample(self, held: dict[int, Held | None], now_s: float, cost_s: float) -> None:
+        """Include what `pids` hold; None is a process that cannot be read any more.
 
-        `cost_s` is how long the looking took.
+        `cost_s` is how long the sampling took.
         """
         for peak in self._running.values():
             found = held.get(peak.pid)
             if found is not None:
-                peak.see(found.descriptors, found.threads, found.resident_bytes, found.tmp)
+                peak.include(found.descriptors, found.threads, found.resident_bytes, found.tmp)
             if (peak.pid in held and found is None) or now_s > peak.until_s:
                 peak.pid = 0
-        self.at_s = _NEVER
-        looked_at = [peak for peak in self._running.values() if peak.pid > 0]
-        if looked_at:
-            since_s = max(peak.since_s for peak in looked_at)
+        self.sample_at_s = _NEVER
+        sampled = [peak for peak in self._running.values() if peak.pid > 0]
+        if sampled:
+            since_s = max(peak.since_s for peak in sampled)
             pause_s = min(max((now_s - since_s) / _PART, _FIRST_S), _LONGEST_S)
-            self.at_s = now_s + max(pause_s, cost_s * _COST_FACTOR)
+            self.sample_at_s = now_s + max(pause_s, cost_s * _COST_FACTOR)
 
-    def take(self, request_id: str) -> Peak:
+    def take_peak(self, request_id: str) -> Peak:
         """What is known of an invocation that has ended, forgotten here."""
         return self._ended.pop(request_id, None) or Peak()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from os import statvfs_result
 
 _READ_BYTES = 4096
-# Of each bounded, because a look costs by them: what a function starts is a few processes.
+# Bounds of what a sample costs; a function starts a few processes.
 _MOST_PROCESSES = 64
 _MOST_THREADS = 64
 # Rows of /proc/PID/limits.
@@ -82,7 +82,7 @@ def limits(pid: int, proc: str = PROC) -> dict[str, int]:
 
 def _tree(pid: int, proc: str) -> Iterator[int]:
     """`pid` and its descendants; only itself where the kernel tells no children."""
-    # Without the layer this process is a child of the runtime's, but no part of it.
+    # Without the layer the forwarder is a child of the runtime's process: it is left out.
     waiting, seen, own = [pid], 0, posix.getpid()
     while waiting and seen < _MOST_PROCESSES:
         process = waiting.pop()

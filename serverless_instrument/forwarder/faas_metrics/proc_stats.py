@@ -1,6 +1,6 @@
 """Reads what the execution environment and the runtime's process have used so far, from /proc.
 
-At the end of an invocation bytes are read, and no more: `Usage` understands them when a flush asks.
+At the end of an invocation bytes are only read; `Usage` parses them when a flush asks.
 https://man7.org/linux/man-pages/man5/proc.5.html
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import posix
 from time import clock_gettime_ns
 
-from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage as Usage  # noqa: PLC0414 - what `usage` returns is looked for here, too
+from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _NET_DEV_BYTES = 16384
 _PROCESS_BYTES = 1024
 # Children whose CPU time is read one by one.
 _MOST_CHILDREN = 16
-# Instead of a descriptor.
+# In the place of a descriptor: the file cannot be opened, or was not yet.
 _NONE, _UNOPENED = -1, -2
 
 
-class Reader:
+class UsageReader:
     """Reads usage; descriptors of what it reads stay open.
 
     Args:
@@ -47,9 +47,9 @@ class Reader:
         "_pid",
         "_proc",
         "_process",
+        "_reported_cpu_ns",
         "_stat",
         "_tmp",
-        "_told_ns",
     )
 
     def __init__(self, proc: str = PROC, *, enhanced: bool = True) -> None:
@@ -63,29 +63,29 @@ class Reader:
         # Open descriptors that had to be listed to be counted.
         self._listed: int | None = None
         self._ends = False
-        # For one reading; what comes after it may be of a process that died.
-        self._told_ns = 0
+        # Valid for the next reading only: what is read later may be of a process that died.
+        self._reported_cpu_ns = 0
 
-    def begins(self, pid: int, cpu_ns: int = 0) -> None:
-        """What `usage` reads next is of the beginning of an invocation in process `pid`, or 0.
+    def prepare_start(self, pid: int, cpu_ns: int = 0) -> None:
+        """Have `usage` read next at the start of an invocation in process `pid`, or 0.
 
-        `cpu_ns` is the CPU time of the process as it has told it, 0 for not at all.
+        `cpu_ns` is the CPU time of the process as its frame says, 0 where it does not.
         """
-        self.ends(pid, cpu_ns)
+        self.prepare_end(pid, cpu_ns)
         self._ends = False
         if self._process == _NONE:
             return
         children = _pread(self._children_file, _PROCESS_BYTES)
-        # Without the layer this process is a child of the runtime's, but no part of it.
+        # Without the layer the forwarder is a child of the runtime's process: it is left out.
         own = posix.getpid()
         found = [int(child) for child in children.split() if child.isdigit()]
         self._children = tuple([child for child in found if child != own][:_MOST_CHILDREN])
-        if self._enhanced and self._counted() is None:
+        if self._enhanced and self._descriptor_count() is None:
             self._listed = descriptors(pid, self._proc)
 
-    def ends(self, pid: int, cpu_ns: int = 0) -> None:
-        """What `usage` reads next is of an end; children started since the beginning wait."""
-        self._told_ns = cpu_ns
+    def prepare_end(self, pid: int, cpu_ns: int = 0) -> None:
+        """Have `usage` read next at the end of an invocation; its new children are left out."""
+        self._reported_cpu_ns = cpu_ns
         self._listed, self._ends = None, True
         if pid == self._pid:
             return
@@ -109,7 +109,7 @@ class Reader:
         process = _pread(self._process, _PROCESS_BYTES)
         net_dev = _pread(self._net_dev, _NET_DEV_BYTES)
         stat = b""
-        # Should the process not live to the end, the environment has to answer for it.
+        # Should the process die before the end, the environment's figures replace its own.
         if self._enhanced or not self._ends or not process:
             stat = _pread(self._stat, _STAT_BYTES)
         if not stat and not net_dev and not process:
@@ -119,7 +119,7 @@ class Reader:
         if process:
             usage.process_cpu_ns = self._cpu_ns()
         if self._enhanced:
-            usage.descriptors = self._counted() or self._listed
+            usage.descriptors = self._descriptor_count() or self._listed
             try:
                 usage.tmp = posix.fstatvfs(self._tmp)
             except OSError:
@@ -128,8 +128,8 @@ class Reader:
 
     def _cpu_ns(self) -> int | None:
         """CPU time of the process, and of children that ran when the invocation began."""
-        # Its own word is of the very moment; this process may be scheduled long after it.
-        total_ns, self._told_ns = self._told_ns, 0
+        # What it reports is exact; this process may be scheduled long after it.
+        total_ns, self._reported_cpu_ns = self._reported_cpu_ns, 0
         if not total_ns:
             try:
                 total_ns = _clock_ns(self._pid)
@@ -142,9 +142,9 @@ class Reader:
                 continue
         return total_ns
 
-    def _counted(self) -> int | None:
+    def _descriptor_count(self) -> int | None:
         try:
-            # The number since Linux 6.2, 0 before; to list them would keep END waiting.
+            # The number since Linux 6.2, 0 before; listing them takes too long at END.
             return posix.fstat(self._directory).st_size or None
         except OSError:
             return None
@@ -191,4 +191,4 @@ def tmp() -> statvfs_result | None:
         return None
 
 
-usage = Reader().usage
+usage = UsageReader().usage

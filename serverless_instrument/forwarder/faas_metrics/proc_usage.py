@@ -1,6 +1,6 @@
 """What the execution environment and the runtime's process had used at one moment; pure.
 
-Read at the end of an invocation, by `proc_stats`, and understood when a flush asks.
+`proc_stats` reads the text at the end of an invocation; it is parsed when a flush asks.
 https://man7.org/linux/man-pages/man5/proc.5.html
 """
 
@@ -60,7 +60,7 @@ class Usage:
         stat: text of /proc/stat, parsed when a figure of it is first asked for.
         net_dev: text of /proc/net/dev, likewise.
         process: text of the process's /proc/PID/stat, likewise.
-        page_bytes: size of a page, in which the kernel tells the process's memory.
+        page_bytes: size of a page, in which the kernel counts the process's memory.
     """
 
     __slots__ = (
@@ -107,7 +107,7 @@ class Usage:
             self._parse()
 
     def __getattr__(self, name: str) -> object:
-        # Only what has not been set gets here: the first look at what is parsed.
+        # Called only for what is not set yet: the first figure asked for parses the text.
         if name not in _LAZY:
             raise AttributeError(name)
         self._parse()
@@ -115,7 +115,7 @@ class Usage:
 
     def _parse(self) -> None:
         stat, net_dev, process = self._texts
-        # A line that the reading has cut off has other numbers than it says.
+        # The last line may be cut off, and have wrong numbers.
         stat, net_dev = stat[: stat.rfind(b"\n") + 1], net_dev[: net_dev.rfind(b"\n") + 1]
         try:
             self.process = ProcessStat(process, self._page_bytes)

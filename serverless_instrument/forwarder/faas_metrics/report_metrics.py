@@ -1,12 +1,18 @@
-"""What the platform reports of each invocation beyond the conventions' FaaS metrics; pure.
+"""Enhanced metrics from platform events: durations, billing, memory, cost; pure.
 
-Every event may be missing, late or out of order; what it does not say is not made up.
+Every event may be missing, late or out of order; a figure that it lacks is left out.
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
 """
 
 from __future__ import annotations
 
 from serverless_instrument.forwarder.faas_metrics.enhanced_record import remember
+from serverless_instrument.forwarder.faas_metrics.measurement import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    Measurement,
+)
 from serverless_instrument.forwarder.telemetry_api import platform_events
 
 TYPE_CHECKING = False
@@ -18,10 +24,13 @@ if TYPE_CHECKING:
 _BYTES_PER_MB = 1024 * 1024
 _MS_PER_S = 1000
 _OUT_OF_MEMORY = "Runtime.OutOfMemory"
-# Of a Python process that the kernel killed, and of one that the platform knows nothing of.
+# Error types of a process that the kernel may have killed.
 _KILLED = frozenset(("", "Runtime.ExitError"))
 _NOT_KILLED = frozenset(("", "success", "timeout"))
-_SPANS = {"responseLatency": "response_latency", "responseDuration": "response_duration"}
+_SPANS = {
+    "responseLatency": "aws.lambda.response_latency",
+    "responseDuration": "aws.lambda.response_duration",
+}
 
 
 class ReportMetrics:
@@ -35,56 +44,57 @@ class ReportMetrics:
         # request id -> whichever came first: (whether it was runtimeDone, its duration in ms)
         self._durations: dict[str, tuple[bool, float]] = {}
 
-    def connect(self, events: Dispatch) -> None:
-        """Look at the platform's events."""
-        events.on(platform_events.RUNTIME_DONE, self._runtime_done)
-        events.on(platform_events.REPORT, self._report)
-        events.on(platform_events.RESTORE_REPORT, self._restored)
+    def subscribe(self, events: Dispatch) -> None:
+        """Ask for platform events."""
+        events.add_handler(platform_events.RUNTIME_DONE, self._record_runtime_done)
+        events.add_handler(platform_events.REPORT, self._record_report)
+        events.add_handler(platform_events.RESTORE_REPORT, self._record_restore)
 
-    def _runtime_done(self, event: Event) -> None:
+    def _record_runtime_done(self, event: Event) -> None:
         metrics = _metrics(event)
         runtime_ms = _number(metrics, "durationMs")
         if runtime_ms is not None:
-            self._tell(event, "runtime_duration", "s", runtime_ms / _MS_PER_S)
-            self._after_runtime(event, runtime_ms, of_runtime=True)
+            self._record_time(event, "aws.lambda.runtime_duration", runtime_ms)
+            self._record_post_runtime(event, runtime_ms, of_runtime=True)
         produced_bytes = _number(metrics, "producedBytes")
         if produced_bytes is not None:
-            self._tell(event, "produced_bytes", "By", produced_bytes)
-        self._spans(event)
+            self._record_of(event, HISTOGRAM, "aws.lambda.produced_bytes", "By", produced_bytes)
+        self._record_spans(event)
         if platform_events.text_of(event.record, "errorType") == _OUT_OF_MEMORY:
-            self._record.ran_out_of_memory(event.request_id, event.time_unix_ns)
+            self._record.record_out_of_memory(event.request_id, event.time_unix_ns)
 
-    def _spans(self, event: Event) -> None:
+    def _record_spans(self, event: Event) -> None:
         # A report has these where there is no runtimeDone: in Managed Instances.
         spans = event.record.get("spans") if isinstance(event.record, dict) else None
         for span in spans if isinstance(spans, list) else ():
             name = _SPANS.get(platform_events.text_of(span, "name"))
             duration_ms = _number(span, "durationMs")
             if name is not None and duration_ms is not None:
-                self._tell(event, name, "s", duration_ms / _MS_PER_S)
+                self._record_time(event, name, duration_ms)
 
-    def _report(self, event: Event) -> None:
+    def _record_report(self, event: Event) -> None:
         metrics = _metrics(event)
         duration_ms = _number(metrics, "durationMs")
         if duration_ms is not None:
-            self._after_runtime(event, duration_ms, of_runtime=False)
+            self._record_post_runtime(event, duration_ms, of_runtime=False)
         size_mb, used_mb = _number(metrics, "memorySizeMB"), _number(metrics, "maxMemoryUsedMB")
         billed_ms = _number(metrics, "billedDurationMs")
         if billed_ms is not None:
-            self._tell(event, "billed_duration", "s", billed_ms / _MS_PER_S)
+            self._record_time(event, "aws.lambda.billed_duration", billed_ms)
             cost = self._prices.of(billed_ms, size_mb) if size_mb else None
             if cost is not None:
-                request_id, time_unix_ns = event.request_id, event.time_unix_ns
-                self._record.add("estimated_cost", "{USD}", cost, request_id, time_unix_ns)
+                self._record_of(event, COUNTER, "aws.lambda.estimated_cost", "{USD}", cost)
         if size_mb:
-            self._record.set("memory.size", "By", size_mb * _BYTES_PER_MB, event.time_unix_ns)
+            size_bytes = size_mb * _BYTES_PER_MB
+            self._record_of(event, GAUGE, "aws.lambda.memory.size", "By", size_bytes)
             if used_mb is not None:
-                self._tell(event, "memory.utilization", "1", used_mb / size_mb)
-        self._spans(event)
+                name, share = "aws.lambda.memory.utilization", used_mb / size_mb
+                self._record_of(event, HISTOGRAM, name, "1", share)
+        self._record_spans(event)
         if _out_of_memory(event, used_mb, size_mb):
-            self._record.ran_out_of_memory(event.request_id, event.time_unix_ns)
+            self._record.record_out_of_memory(event.request_id, event.time_unix_ns)
 
-    def _after_runtime(self, event: Event, duration_ms: float, *, of_runtime: bool) -> None:
+    def _record_post_runtime(self, event: Event, duration_ms: float, *, of_runtime: bool) -> None:
         """What came after the runtime was done is the difference of two events, in any order."""
         request_id = event.request_id
         if not request_id:
@@ -96,20 +106,24 @@ class ReportMetrics:
         runtime_ms, total_ms = duration_ms, known[1]
         if not of_runtime:
             runtime_ms, total_ms = total_ms, runtime_ms
-        after_s = max(0.0, total_ms - runtime_ms) / _MS_PER_S
-        self._tell(event, "post_runtime_duration", "s", after_s)
+        after_ms = max(0.0, total_ms - runtime_ms)
+        self._record_time(event, "aws.lambda.post_runtime_duration", after_ms)
 
-    def _restored(self, event: Event) -> None:
+    def _record_restore(self, event: Event) -> None:
         duration_ms = _number(_metrics(event), "durationMs")
         if duration_ms is not None:
-            self._tell(event, "restore_duration", "s", duration_ms / _MS_PER_S)
+            self._record_time(event, "aws.lambda.restore_duration", duration_ms)
 
-    def _tell(self, event: Event, name: str, unit: str, value: float) -> None:
-        self._record.measure(name, unit, value, event.request_id, event.time_unix_ns)
+    def _record_time(self, event: Event, name: str, duration_ms: float) -> None:
+        self._record_of(event, HISTOGRAM, name, "s", duration_ms / _MS_PER_S)
+
+    def _record_of(self, event: Event, kind: str, name: str, unit: str, value: float) -> None:
+        time_unix_ns, request_id = event.time_unix_ns, event.request_id
+        self._record.record(Measurement(kind, name, unit, value, time_unix_ns, request_id))
 
 
 def _out_of_memory(event: Event, used_mb: float | None, size_mb: float | None) -> bool:
-    """Whether a report tells of a process that was killed because the memory was full."""
+    """Whether a report is of a process that was killed because the memory was full."""
     error_type = platform_events.text_of(event.record, "errorType")
     if error_type == _OUT_OF_MEMORY:
         return True

@@ -1,6 +1,6 @@
 """What an invocation has used: the difference of two moments, and metrics of it; pure.
 
-CPU time is of the runtime's process and its children where that can be told, else of the whole
+CPU time is of the runtime's process and its children where that is known, else of the whole
 environment; utilisation and network traffic are always the environment's, extensions included.
 """
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.faas_metrics.peak_sampling import Peak
     from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
 
-    # (name below aws.lambda, unit, value)
-    Measurement = tuple[str, str, float]
+    # Name of the metric, unit, value.
+    Figure = tuple[str, str, float]
 
-# A counter that a second look finds lower has started anew; one that leaps is no counter.
+# A counter that has fallen was reset; one that grew by more than this was misread.
 _ABSURD = 1e15
 
 
@@ -92,7 +92,7 @@ def _grown(before: float, after: float) -> float | None:
     return after - before if 0 <= after - before < _ABSURD else None
 
 
-def measurements(before: Usage | None, after: Usage | None, peak: Peak) -> Iterator[Measurement]:
+def measurements(before: Usage | None, after: Usage | None, peak: Peak) -> Iterator[Figure]:
     """What is known of an invocation from both ends and from what was seen between them."""
     for usage in (before, after):
         if usage is not None:
@@ -100,35 +100,35 @@ def measurements(before: Usage | None, after: Usage | None, peak: Peak) -> Itera
             threads, resident_bytes = None, None
             if process is not None:
                 threads, resident_bytes = process.threads, process.resident_bytes
-            peak.see(usage.descriptors, threads, resident_bytes, usage.tmp)
+            peak.include(usage.descriptors, threads, resident_bytes, usage.tmp)
     if before is not None and after is not None:
         yield from _used(Used(before, after), alone=peak.alone)
     for name, unit, value in (
-        ("memory.peak", "By", peak.resident_bytes),
-        ("tmp.used", "By", peak.tmp_used_bytes),
-        ("tmp.free", "By", peak.tmp_free_bytes),
-        ("file_descriptors.used", "{file_descriptor}", peak.descriptors),
-        ("threads.used", "{thread}", peak.threads),
+        ("aws.lambda.memory.peak", "By", peak.resident_bytes),
+        ("aws.lambda.tmp.used", "By", peak.tmp_used_bytes),
+        ("aws.lambda.tmp.free", "By", peak.tmp_free_bytes),
+        ("aws.lambda.file_descriptors.used", "{file_descriptor}", peak.descriptors),
+        ("aws.lambda.threads.used", "{thread}", peak.threads),
     ):
         if value is not None:
             yield name, unit, value
 
 
-def _used(used: Used, *, alone: bool) -> Iterator[Measurement]:
+def _used(used: Used, *, alone: bool) -> Iterator[Figure]:
     found: list[tuple[str, str, float | None]] = [
-        ("cpu.user_time", "s", used.cpu_user_s),
-        ("cpu.system_time", "s", used.cpu_system_s),
-        ("cpu.total_time", "s", used.cpu_s),
+        ("aws.lambda.cpu.user_time", "s", used.cpu_user_s),
+        ("aws.lambda.cpu.system_time", "s", used.cpu_system_s),
+        ("aws.lambda.cpu.total_time", "s", used.cpu_s),
     ]
-    # What several invocations have used together is none's.
+    # What concurrent invocations used together cannot be attributed to one of them.
     if alone:
         found += [
-            ("cpu.utilization", "1", used.utilization),
-            ("cpu.core_utilization.min", "1", min(used.cores, default=None)),
-            ("cpu.core_utilization.max", "1", max(used.cores, default=None)),
-            ("network.received", "By", used.received_bytes),
-            ("network.sent", "By", used.sent_bytes),
-            ("network.total", "By", used.network_bytes),
+            ("aws.lambda.cpu.utilization", "1", used.utilization),
+            ("aws.lambda.cpu.core_utilization.min", "1", min(used.cores, default=None)),
+            ("aws.lambda.cpu.core_utilization.max", "1", max(used.cores, default=None)),
+            ("aws.lambda.network.received", "By", used.received_bytes),
+            ("aws.lambda.network.sent", "By", used.sent_bytes),
+            ("aws.lambda.network.total", "By", used.network_bytes),
         ]
     for name, unit, value in found:
         if value is not None:

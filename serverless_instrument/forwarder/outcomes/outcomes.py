@@ -1,4 +1,4 @@
-"""How inits and invocations ended of which the runtime says nothing any more, as spans."""
+"""Spans and metrics of inits, and of invocations that the runtime does not report the end of."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from time import time_ns
 from serverless_instrument.forwarder.codec import resource, spans
 from serverless_instrument.forwarder.destinations.destination import TRACES
 from serverless_instrument.forwarder.outcomes import init_span
-from serverless_instrument.forwarder.outcomes.init_failures import Invoked, NeverBegan
+from serverless_instrument.forwarder.outcomes.init_failures import (
+    NeverStartedInvocations,
+    PendingInvocation,
+)
 from serverless_instrument.forwarder.outcomes.unfinished_invocations import (
     TIMEOUT,
-    Left,
-    Unfinished,
+    OpenInvocation,
+    UnfinishedInvocations,
 )
 from serverless_instrument.forwarder.telemetry_api import platform_events
 
@@ -20,161 +23,182 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from serverless_instrument.forwarder.codec.span_identity import SpanIdentity
     from serverless_instrument.forwarder.delivery.batch import Batch
     from serverless_instrument.forwarder.extensions_api import NextEvent
-    from serverless_instrument.forwarder.faas_metrics.enhanced_metrics import EnhancedMetrics
-    from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
+    from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
     from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
+    from serverless_instrument.wire_payloads import RequestPayload
 
 _NEVER = float("inf")
 _SAMPLERS_OFF = frozenset(("always_off", "parentbased_always_off"))
 
 
-class Endings:
-    """What is told of runtimes and by the platform, to spans of what never ended.
+class Outcomes:
+    """Concludes from frames and platform events how inits and invocations ended.
 
     Args:
         environ: the function's name and resource, and whether anything is sampled.
         batch: takes spans.
         registered_unix_ns: when this extension had registered.
+        metrics: is told of invocations that end without END, and of INVOKE and SHUTDOWN; None
+            where metrics are not wanted.
+
+    Attributes:
+        shutdown_reason: that of SHUTDOWN, "" before it.
     """
 
-    def __init__(self, environ: Mapping[str, str], batch: Batch, registered_unix_ns: int) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        batch: Batch,
+        registered_unix_ns: int,
+        metrics: FunctionMetrics | None = None,
+    ) -> None:
         self._batch = batch
         self._environ = environ
+        self._metrics = metrics
         self._resource = b""
-        self._unfinished = Unfinished(self._add, self._unfinished_told)
+        self._unfinished = UnfinishedInvocations(self._send_item, self._record_failure)
         self._init = init_span.InitSpan(urandom)
         self._init.registered_unix_ns = registered_unix_ns
-        self._never = NeverBegan(environ.get("AWS_LAMBDA_FUNCTION_NAME", ""), urandom)
-        # Counts invocations; None where metrics are not wanted.
-        self.faas: FaasMetrics | None = None
-        self.enhanced: EnhancedMetrics | None = None
-        # What was not asked to be sampled is not made up here.
+        name = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        self._never_started = NeverStartedInvocations(name, urandom)
         self.shutdown_reason = ""
-        self._settled = False
+        self._finished = False
+        # Where nothing is sampled no span is made here either.
         self._enabled = environ.get("OTEL_TRACES_SAMPLER", "").lower() not in _SAMPLERS_OFF
 
-    def connect(self, events: Dispatch) -> None:
-        """Look at the platform's events."""
+    def subscribe(self, events: Dispatch) -> None:
+        """Ask for platform events."""
         for kind in (platform_events.RUNTIME_DONE, platform_events.REPORT):
-            events.on(kind, self._invocation_event)
-        events.on(platform_events.START, self._platform_started)
+            events.add_handler(kind, self._record_platform_end)
+        events.add_handler(platform_events.START, self._record_platform_start)
         for kind in init_span.KINDS:
-            events.on(kind, self._init_event)
+            events.add_handler(kind, self._record_init_event)
 
-    def platform_tells(self, active: bool) -> None:
-        """Whether platform events come."""
-        self._unfinished.platform_tells = active
+    def set_platform_reports(self, reports: bool) -> None:
+        """Say whether the platform will report how invocations went."""
+        self._unfinished.platform_reports = reports
 
     # From the runtime's frames.
 
-    def greeted(self, resource_: bytes) -> None:
+    def record_hello(self, resource_: bytes) -> None:
         """HELLO came."""
         self._resource = resource_
         self._init.loaded_unix_ns = self._init.loaded_unix_ns or time_ns()
 
-    def started(
-        self, request_id: str, deadline_unix_ms: int, resource_: bytes, scope: bytes, span: bytes
-    ) -> Left:
+    def record_start(
+        self,
+        request: RequestPayload,
+        resource_: bytes,
+        scope: bytes,
+        span: bytes,
+        identity: SpanIdentity,
+    ) -> OpenInvocation:
         """START came, with the unfinished span, b"" for an invocation that is not sampled.
 
-        Returns what is to be told of it if END never comes.
+        Returns what `record_runtime_exit` takes if END never comes.
         """
-        self._unfinished.started(request_id)
-        self._never.started(request_id)
-        self._init.invoked(*spans.identity(span)[:2])
-        self._tell_init()
-        return Left(request_id, deadline_unix_ms, resource_, scope, span)
+        request_id = request.request_id
+        self._unfinished.record_start(request_id)
+        self._never_started.record_start(request_id)
+        self._init.set_parent(identity.trace_id, identity.span_id)
+        self._send_init_spans()
+        deadline_unix_ms = request.deadline_unix_ms
+        return OpenInvocation(
+            request_id, deadline_unix_ms, resource_, scope, span, identity.span_id
+        )
 
-    def ended(self, request_id: str) -> None:
+    def record_end(self, request_id: str) -> None:
         """END came."""
-        self._unfinished.ended(request_id)
+        self._unfinished.record_end(request_id)
 
-    def init_failed(self, error_type: str, event: bytes, time_unix_ns: int) -> None:
-        """INIT_ERROR came."""
-        self._init.error(error_type, event, time_unix_ns)
-        self._never.init_error(error_type, event)
+    def record_init_error(self, error_type: str, event: bytes, time_unix_ns: int) -> None:
+        """INIT_ERROR came, with an encoded ``Event`` of the exception."""
+        self._init.record_init_error(error_type, event, time_unix_ns)
+        self._never_started.record_init_error(error_type, event)
 
-    def left(self, lefts: Iterable[Left], now_unix_ns: int) -> None:
-        """A runtime has gone with these unfinished."""
-        self._unfinished.left(lefts, now_unix_ns)
+    def record_runtime_exit(self, invocations: Iterable[OpenInvocation], now_unix_ns: int) -> None:
+        """A runtime is gone with `invocations` unfinished."""
+        self._unfinished.record_runtime_exit(invocations, now_unix_ns)
 
     # From the platform.
 
-    def invoked(self, event: NextEvent) -> None:
+    def record_invoke(self, event: NextEvent) -> None:
         """INVOKE came."""
-        if self.enhanced is not None:
-            self.enhanced.invoked()
-        self._never.invoked(event.request_id, Invoked(event.arn, event.trace_header, time_ns()))
+        if self._metrics is not None:
+            self._metrics.record_invoke()
+        pending = PendingInvocation(event.arn, event.trace_header, time_ns())
+        self._never_started.record_invoke(event.request_id, pending)
 
-    def _platform_started(self, event: Event) -> None:
+    def _record_platform_start(self, event: Event) -> None:
         tracing = event.record.get("tracing") if isinstance(event.record, dict) else None
         header = platform_events.text_of(tracing, "value")
-        self._never.platform_started(event.request_id, Invoked("", header, event.time_unix_ns))
+        pending = PendingInvocation("", header, event.time_unix_ns)
+        self._never_started.record_platform_start(event.request_id, pending)
 
-    def _invocation_event(self, event: Event) -> None:
-        self._unfinished.platform_says(event)
-        made = self._never.platform_says(event)
-        if made is not None:
-            self._never_began(made)
+    def _record_platform_end(self, event: Event) -> None:
+        self._unfinished.record_platform_end(event)
+        span = self._never_started.record_platform_end(event)
+        if span is not None:
+            self._send_never_started(span)
 
-    def _init_event(self, event: Event) -> None:
-        self._init.platform_says(event)
-        self._tell_init()
+    def _record_init_event(self, event: Event) -> None:
+        self._init.record_platform_event(event)
+        self._send_init_spans()
 
     @property
     def act_at_s(self) -> float:
-        """When to call `release`, in seconds since the epoch."""
-        at_ns = self._unfinished.release_at_ns
+        """When to call `send_due`, in seconds since the epoch."""
+        at_ns = self._unfinished.send_at_unix_ns
         return at_ns / 1_000_000_000 if at_ns else _NEVER
 
-    def release(self) -> None:
-        """Send what the platform has said nothing of for long enough."""
-        self._unfinished.release(time_ns())
+    def send_due(self) -> None:
+        """Send what the platform has not reported on for long enough."""
+        self._unfinished.send_due(time_ns())
 
-    def settle(self) -> None:
-        """After SHUTDOWN, when nothing more is to come: send what is known, once.
+    def finish(self) -> None:
+        """Send everything that is known, once: SHUTDOWN came, and nothing more is to come.
 
-        What has been pending never began, and an init that failed is told.
+        An invocation that is still pending never started; an init that failed has its spans.
         """
-        if self._settled:
+        if self._finished:
             return
-        self._settled = True
-        error_type = TIMEOUT if TIMEOUT in self.shutdown_reason.lower() else ""
-        self._unfinished.release(time_ns(), everything=True, error_type=error_type)
-        for made in self._never.shut_down(self.shutdown_reason, time_ns()):
-            self._never_began(made)
-        self._tell_init(last=True)
-        if self.faas is not None:
-            self.faas.settle(self._encoded_resource())
-        if self.enhanced is not None:
-            self.enhanced.shut_down(self.shutdown_reason, time_ns())
+        self._finished = True
+        self._unfinished.send_all(TIMEOUT if TIMEOUT in self.shutdown_reason.lower() else "")
+        for span in self._never_started.record_shutdown(self.shutdown_reason, time_ns()):
+            self._send_never_started(span)
+        self._send_init_spans(last=True)
+        if self._metrics is not None:
+            resource_ = self._encoded_resource()
+            self._metrics.record_shutdown(resource_, self.shutdown_reason, time_ns())
 
-    def _unfinished_told(self, request_id: str, end_unix_ns: int, error_type: str) -> None:
-        if self.faas is not None:
-            self.faas.ended(request_id, end_unix_ns, error_type)
+    def _record_failure(self, request_id: str, end_unix_ns: int, error_type: str) -> None:
+        if self._metrics is not None:
+            self._metrics.record_unfinished(request_id, end_unix_ns, error_type)
 
-    def _never_began(self, made: spans.Made) -> None:
-        """Its init, which failed, is a part of it."""
-        self._init.invoked(made.trace_id, made.span_id)
-        self._make(made)
-        self._tell_init()
-        if self.faas is not None:
-            request_id = str(made.attributes["faas.invocation_id"])
-            times = made.start_unix_ns, made.end_unix_ns
-            self.faas.never_began(self._encoded_resource(), request_id, made.error_type, *times)
+    def _send_never_started(self, span: spans.Made) -> None:
+        # Init, which failed, is a part of the invocation.
+        self._init.set_parent(span.trace_id, span.span_id)
+        self._send_span(span)
+        self._send_init_spans()
+        if self._metrics is not None:
+            request_id = str(span.attributes["faas.invocation_id"])
+            times = span.start_unix_ns, span.end_unix_ns
+            resource_ = self._encoded_resource()
+            self._metrics.record_never_started(resource_, request_id, span.error_type, *times)
 
-    def _tell_init(self, *, last: bool = False) -> None:
-        for made in self._init.take(last=last):
-            self._make(made)
+    def _send_init_spans(self, *, last: bool = False) -> None:
+        for span in self._init.take_spans(last=last):
+            self._send_span(span)
 
-    def _make(self, made: spans.Made) -> None:
+    def _send_span(self, span: spans.Made) -> None:
         if self._enabled:
-            self._add(self._encoded_resource(), spans.SCOPE, spans.encoded(made))
+            self._send_item(self._encoded_resource(), spans.SCOPE, spans.encoded(span))
 
     def _encoded_resource(self) -> bytes:
         return self._resource or resource.encoded(self._environ)
 
-    def _add(self, resource_: bytes, scope: bytes, item: bytes) -> None:
+    def _send_item(self, resource_: bytes, scope: bytes, item: bytes) -> None:
         self._batch.add_items(TRACES, resource_, scope, item, 1)

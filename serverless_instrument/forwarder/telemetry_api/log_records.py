@@ -1,8 +1,8 @@
 """Lines of the platform to OTLP log records; pure.
 
-https://opentelemetry.io/docs/specs/otel/logs/data-model/. What a line says of itself is read as
-the runtime side reads it: the runtime client's text and JSON formats, and JSON lines of the usual
-logging libraries.
+https://opentelemetry.io/docs/specs/otel/logs/data-model/. Time, level and attributes of
+a line are read as the runtime side reads them: from the runtime client's text and JSON formats, and
+from JSON lines of the usual logging libraries.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_instrument.forwarder.telemetry_api.function_lines import Context
+    from serverless_instrument.forwarder.telemetry_api.line_attribution import Context
 
 UNSPECIFIED, INFO, WARN = 0, 9, 13
-# How the interpreter and the runtime client begin what they say when something has gone wrong.
+# How messages of the interpreter and the runtime client begin, and their severity.
 _OPENINGS = (
     ("Traceback (most recent call last):", 17),
     ("Fatal Python error:", 21),
@@ -47,7 +47,7 @@ class Record:
         """Put every text through `mask`."""
         self.body = masked(self.body, mask)
         for name, value in self.attributes.items():
-            # Not the function's words, and what joins records to invocations.
+            # That is not the function's text, and it joins records to invocations.
             if name != "faas.invocation_id":
                 self.attributes[name] = masked(value, mask)
 

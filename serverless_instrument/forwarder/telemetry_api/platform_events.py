@@ -1,4 +1,4 @@
-"""Telemetry API posts to events, and events to whoever asked for them; pure.
+"""Telemetry API posts to events, and events to their handlers; pure.
 
 Schema: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html. Events may
 come late, twice, out of order, or be of a kind that is not known here.
@@ -23,9 +23,9 @@ REPORT = "platform.report"
 RESTORE_START = "platform.restoreStart"
 RESTORE_REPORT = "platform.restoreReport"
 LOGS_DROPPED = "platform.logsDropped"
-# To whom every event goes.
+# The kind of a handler of every event.
 ANY = ""
-# What there is once at a time of an invocation or of the environment. A post whose answer is lost
+# There is one of each for an invocation or an environment at a time. A post whose answer is lost
 # comes again: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html
 _ONCE = frozenset((INIT_REPORT, START, RUNTIME_DONE, REPORT, RESTORE_REPORT))
 _MOST_REMEMBERED = 512
@@ -83,9 +83,9 @@ def parse(body: bytes) -> tuple[list[Event], int]:
 
 
 class Dispatch:
-    """Hands each event to those who asked for its kind, then to those who asked for `ANY`.
+    """Calls the handlers of an event's kind, then those of `ANY`.
 
-    Of those that there can be only one of, the first is handed on.
+    A repetition of an event that there can be only one of is left out.
     """
 
     __slots__ = ("_handlers", "_seen")
@@ -94,12 +94,12 @@ class Dispatch:
         self._handlers: dict[str, list[Callable[[Event], None]]] = {}
         self._seen: dict[tuple[str, str, int], None] = {}
 
-    def on(self, kind: str, handler: Callable[[Event], None]) -> None:
+    def add_handler(self, kind: str, handler: Callable[[Event], None]) -> None:
         """Call `handler` with every event of `kind`, `ANY` for all."""
         self._handlers.setdefault(kind, []).append(handler)
 
     def publish(self, event: Event) -> None:
-        """Call the handlers of `event`, in the order in which they asked."""
+        """Call the handlers of `event`, in the order in which they were added."""
         if event.kind in _ONCE and self._repeated(event):
             return
         for handler in self._handlers.get(event.kind, ()):
@@ -108,7 +108,7 @@ class Dispatch:
             handler(event)
 
     def _repeated(self, event: Event) -> bool:
-        # The next attempt has the same request id, at another time.
+        # The next attempt of an invocation has the same request id, at another time.
         key = (event.kind, event.request_id, event.time_unix_ns)
         if key in self._seen:
             return True

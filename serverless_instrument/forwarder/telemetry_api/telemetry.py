@@ -1,4 +1,4 @@
-"""What the platform tells and what the runtime announces, brought together; owns the clock.
+"""Lambda's Telemetry API: subscription, listener, events and log lines, put together.
 
 Loaded in two parts: before the first /next only what subscribing needs (`subscribe`), the rest
 while the runtime starts (`load`).
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.extensions_api import Registration
     from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 
-# At SHUTDOWN the platform hands over what it still has, at once; this long without a post is the
-# end of it, and so is the second in any case.
+# At SHUTDOWN the platform posts what it still has, at once: it is done after _QUIET_S without a
+# post, and after _LONGEST_SETTLING_S in any case.
 _QUIET_S = 0.1
 _LONGEST_SETTLING_S = 0.5
-# The platform posts again what was not answered in time, as while we were frozen with it in the
-# socket; every event has its time, so what is the same to the byte is a repetition.
+# The platform repeats a post that was not answered in time, as after a freeze. Every event has its
+# time, so a body with the same bytes is a repetition.
 _POSTS_REMEMBERED = 32
 
 
 class Telemetry:
-    """The subscription, the listener, and everybody who looks at events.
+    """Receives telemetry from the platform; posts become events for `events` and `logs`.
 
     Args:
         environ: see `log_settings`, and the function's resource.
@@ -44,7 +44,8 @@ class Telemetry:
     Attributes:
         dev_mode: see `LogSettings`.
         takes_emf: see there, too.
-        events: for whoever else looks at platform events; there once `load` has been called.
+        events: for handlers of platform events; there once `load` has been called.
+        logs: log lines; likewise.
         active: whether the platform has agreed to send events.
     """
 
@@ -87,59 +88,61 @@ class Telemetry:
         self._subscription = telemetry_subscription.TelemetrySubscription(
             registration, port, self._settings.types
         )
-        self._begin(self._subscription)
+        self._send_subscription(self._subscription)
 
-    def _begin(self, subscription: telemetry_subscription.TelemetrySubscription) -> None:
+    def _send_subscription(
+        self, subscription: telemetry_subscription.TelemetrySubscription
+    ) -> None:
         self._subscription_descriptor = subscription.begin()
         if self._subscription_descriptor >= 0:
             self._poller.register(self._subscription_descriptor, POLLIN)
         else:
-            self._none(subscription.problem)
+            self._give_up_subscription(subscription.problem)
 
-    def load(self) -> None:
-        """Load what frames and events need, and connect it."""
-        from serverless_instrument.forwarder import http1_listener  # noqa: F401 # the first for the listener
+    def load(self, emf: Callable[[str, bytes, int], None] | None = None) -> None:
+        """Load what frames and events need, and put it together; `emf` is that of `LogIntake`."""
+        from serverless_instrument.forwarder import http1_server  # noqa: F401 # the first for the listener
         from serverless_instrument.forwarder.telemetry_api import (
             platform_events,  # the first for the listener
         )
         from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 
         self.events = platform_events.Dispatch()
-        self.logs = LogIntake(self._settings, self._environ, self._batch, self._report)
+        self.logs = LogIntake(self._settings, self._environ, self._batch, self._report, emf)
         if self._subscription is None:
-            self.logs.expect_nothing()
+            self.logs.expect_no_lines()
         for kind, handler in (
-            (platform_events.FUNCTION, self._line),
-            (platform_events.EXTENSION, self._line),
-            (platform_events.INIT_START, self.logs.platform_started),
-            (platform_events.RESTORE_START, self.logs.platform_started),
-            (platform_events.START, self.logs.platform_started),
-            (platform_events.RUNTIME_DONE, self._runtime_done),
-            (platform_events.LOGS_DROPPED, self.logs.dropped),
-            (platform_events.ANY, self.logs.platform_event),
+            (platform_events.FUNCTION, self._add_line),
+            (platform_events.EXTENSION, self._add_line),
+            (platform_events.INIT_START, self.logs.record_platform_start),
+            (platform_events.RESTORE_START, self.logs.record_platform_start),
+            (platform_events.START, self.logs.record_platform_start),
+            (platform_events.RUNTIME_DONE, self._record_runtime_done),
+            (platform_events.LOGS_DROPPED, self.logs.record_dropped_lines),
+            (platform_events.ANY, self.logs.send_platform_event),
         ):
-            self.events.on(kind, handler)
+            self.events.add_handler(kind, handler)
 
-    def _line(self, event: Event) -> None:
-        self.logs.line(event, monotonic())
+    def _add_line(self, event: Event) -> None:
+        self.logs.add_line(event, monotonic())
 
-    def _runtime_done(self, event: Event) -> None:
+    def _record_runtime_done(self, event: Event) -> None:
         self._done.append((event.request_id, event.time_unix_ns))
 
     def receive(self, ready: set[int]) -> list[tuple[str, int]]:
         """Read from descriptors in `ready`; (request id, time_unix_ns) of each runtimeDone."""
         if self._subscription_descriptor in ready and self._subscription is not None:
-            self._answered(self._subscription)
+            self._receive_answer(self._subscription)
         if self._listener is None:
             return []
         for body in self._listener.receive(ready):
             self._last_post_s = monotonic()
-            if not self._repeated(body):
-                self._post(body)
+            if not self._is_repeated(body):
+                self._publish_events(body)
         done, self._done = self._done, []
         return done
 
-    def _repeated(self, body: bytes) -> bool:
+    def _is_repeated(self, body: bytes) -> bool:
         post = (len(body), hash(body))
         repeated = post in self._posts
         self._posts[post] = None
@@ -147,7 +150,7 @@ class Telemetry:
             del self._posts[next(iter(self._posts))]
         return repeated
 
-    def _post(self, body: bytes) -> None:
+    def _publish_events(self, body: bytes) -> None:
         from serverless_instrument.forwarder.telemetry_api.platform_events import parse
 
         try:
@@ -164,7 +167,7 @@ class Telemetry:
                 kind = event.kind[:40]
                 self._report("telemetry events", f"a {kind!r} event cannot be used: {error}")
 
-    def _answered(self, subscription: telemetry_subscription.TelemetrySubscription) -> None:
+    def _receive_answer(self, subscription: telemetry_subscription.TelemetrySubscription) -> None:
         descriptor = self._subscription_descriptor
         self._poller.unregister(descriptor)
         outcome = subscription.receive()
@@ -173,37 +176,37 @@ class Telemetry:
             return
         self._subscription_descriptor = -1
         if outcome == telemetry_subscription.AGAIN:
-            self._begin(subscription)
+            self._send_subscription(subscription)
         elif outcome == telemetry_subscription.ACTIVE:
             self.active = True
         else:
-            self._none(subscription.problem)
+            self._give_up_subscription(subscription.problem)
 
-    def _none(self, problem: str) -> None:
-        """Nothing will be posted."""
+    def _give_up_subscription(self, problem: str) -> None:
+        """Stop listening: the platform will not post anything. `problem` is reported if any."""
         self._subscription = None
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         if hasattr(self, "logs"):
-            self.logs.expect_nothing()
+            self.logs.expect_no_lines()
         if problem:
             self._report("telemetry", problem)
 
     @property
     def act_at_s(self) -> float:
-        """When to call `release` (monotonic)."""
+        """When to call `send_due_lines` (monotonic)."""
         return self.logs.release_at_s
 
-    def release(self) -> None:
+    def send_due_lines(self) -> None:
         """Send on lines that have been held long enough."""
-        self.logs.release(monotonic(), time_ns())
+        self.logs.send_due_lines(monotonic(), time_ns())
 
-    def release_all(self, *, last: bool = False) -> None:
-        """Send on what is held: the runtime has said END, or nothing more comes (`last`)."""
-        self.logs.release_all(time_ns(), last=last)
+    def send_held_lines(self, *, last: bool = False) -> None:
+        """Send on lines that are held: END came, or nothing more comes (`last`)."""
+        self.logs.send_held_lines(time_ns(), last=last)
 
-    def shut_down(self, budget_s: float) -> None:
+    def record_shutdown(self, budget_s: float) -> None:
         """SHUTDOWN came: `unsettled_s` counts from now, to a third of `budget_s` at most."""
         now_s = monotonic()
         self._last_post_s = max(self._last_post_s, now_s)

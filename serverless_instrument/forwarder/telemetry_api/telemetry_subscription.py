@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.forwarder.extensions_api import Registration
 
-# Managed Instances take the newest alone, and older platforms not that one.
+# Managed Instances accept only the newest, which older platforms do not know.
 _SCHEMA_VERSIONS = ("2025-01-29", "2022-12-13")
 _BUFFERING = '{"maxItems":1000,"maxBytes":262144,"timeoutMs":25}'
 
@@ -28,7 +28,7 @@ class TelemetrySubscription:
     """Asks to be sent `types` at `port`.
 
     Attributes:
-        problem: why the platform will send nothing, where that is worth a word.
+        problem: why the platform will send nothing, "" where that need not be reported.
     """
 
     def __init__(self, registration: Registration, port: int, types: tuple[str, ...]) -> None:
@@ -60,7 +60,7 @@ class TelemetrySubscription:
             self._connection = connect(self._registration.api)
             self._connection.sendall(request.encode())
         except ConnectionError:
-            self._end("")  # the environment is being taken down: nobody needs to know
+            self._end("")  # the environment is being shut down: nothing to report
             return -1
         except (OSError, ValueError, OverflowError) as error:
             self._end(f"cannot subscribe to telemetry: {error}")
@@ -83,7 +83,7 @@ class TelemetrySubscription:
         self._end("")
         if status == 200:
             return ACTIVE
-        # The emulator, and SAM with it, has no Telemetry API and says so like this.
+        # The emulator, and SAM with it, answers so because it has no Telemetry API.
         if status == 202:
             return ABSENT
         if status == 400 and self._versions:

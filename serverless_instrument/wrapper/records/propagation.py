@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concept
 
 from __future__ import annotations
 
+from serverless_instrument.resource import percent_decode as percent_decode  # noqa: PLC0414 - headers are decoded by it, too
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +176,6 @@ def format_baggage(entries: Mapping[str, str]) -> str:
 _BAGGAGE_SAFE = frozenset(bytes(range(0x21, 0x7F))) - frozenset(b'",;\\%')
 _BAGGAGE_OCTETS = bytes([*sorted(_BAGGAGE_SAFE), ord("%")]).decode()
 _TOKEN = "".join(character for character in _BAGGAGE_OCTETS if character not in "()/:<=>?@[]{}")
-_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
 def percent_encode(text: str, safe: frozenset[int]) -> str:
@@ -182,21 +183,6 @@ def percent_encode(text: str, safe: frozenset[int]) -> str:
     return "".join(
         [chr(byte) if byte in safe else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")]
     )
-
-
-def percent_decode(text: str) -> str:
-    """`text` with its %XX escapes decoded as UTF-8; a stray percent sign stays as it is."""
-    if "%" not in text:
-        return text
-    first, *rest = text.encode("utf-8", "replace").split(b"%")
-    out = bytearray(first)
-    for part in rest:
-        if len(part) >= 2 and part[0] in _HEX_DIGITS and part[1] in _HEX_DIGITS:
-            out.append(int(part[:2], 16))
-            out += part[2:]
-        else:
-            out += b"%" + part
-    return out.decode("utf-8", "replace")
 
 
 def parse_b3(headers: Mapping[str, str]) -> SpanContext | None:

@@ -33,7 +33,7 @@ class Told(Recorded):
         prices = Prices({}, "x86_64")
         self.metrics = EnhancedMetrics(self, prices, self._sample, self._limits, self._clock)
         self.events = Dispatch()
-        self.metrics.connect(self.events)
+        self.metrics.subscribe(self.events)
 
     def _sample(self, pid: int) -> Sample | None:
         self.looks.append(pid)
@@ -52,18 +52,18 @@ class Told(Recorded):
         self.events.publish(Event(f"platform.{kind}", 9, record))
 
     def run(self, request_id: str = "r1", facts: int = 0, failed_items: int = 0) -> None:
-        self.metrics.began(request_id, 7, 3.0)
-        self.metrics.ended(request_id, facts, failed_items, 5)
+        self.metrics.record_start(request_id, 7, 3.0)
+        self.metrics.record_end(request_id, facts, failed_items, 5)
 
 
 def test_a_look_while_it_runs() -> None:
     told = Told()
-    told.metrics.began("r1", 7, 3.0)
-    told.now_s = told.metrics.peaks.at_s
-    told.metrics.look()
-    told.metrics.ended("r1", 0, 0, 5)
-    assert told.metrics.peaks.at_s == NEVER
-    told.metrics.invocation(None, None, "r1", 1, 5)
+    told.metrics.record_start("r1", 7, 3.0)
+    told.now_s = told.metrics.peaks.sample_at_s
+    told.metrics.take_sample()
+    told.metrics.record_end("r1", 0, 0, 5)
+    assert told.metrics.peaks.sample_at_s == NEVER
+    told.metrics.record_usage(None, None, "r1", 5)
     assert told.histograms == {
         "file_descriptors.used": ("{file_descriptor}", [40], "r1"),
         "threads.used": ("{thread}", [3], "r1"),
@@ -78,8 +78,8 @@ def test_limits_are_read_once_for_a_process() -> None:
     told = Told()
     for number in range(3):
         told.run(f"r{number}")
-    told.metrics.began("other", 8, 3.0)
-    told.metrics.began("unseen", 0, 3.0)
+    told.metrics.record_start("other", 8, 3.0)
+    told.metrics.record_start("unseen", 0, 3.0)
     assert told.limited == [7, 8]
 
 
@@ -90,7 +90,7 @@ def test_the_usage_of_an_invocation_without_a_look() -> None:
     after.cpu_user_s = 0.5
     after.descriptors = 12
     after.tmp = os.statvfs_result((4096, 4096, 100, 40, 40, 0, 0, 0, 0, 255))
-    told.metrics.invocation(before, after, "r1", 1, 5)
+    told.metrics.record_usage(before, after, "r1", 5)
     assert told.histograms["cpu.total_time"] == ("s", [0.5], "r1")
     assert told.histograms["file_descriptors.used"] == ("{file_descriptor}", [12], "r1")
     assert told.gauges["tmp.max"] == ("By", [409600])
@@ -99,9 +99,9 @@ def test_the_usage_of_an_invocation_without_a_look() -> None:
 
 def test_a_runtime_that_dies_is_looked_at_no_longer() -> None:
     told = Told()
-    told.metrics.began("r1", 7, 3.0)
-    told.metrics.left("r1")
-    assert told.metrics.peaks.at_s == NEVER
+    told.metrics.record_start("r1", 7, 3.0)
+    told.metrics.record_runtime_exit("r1")
+    assert told.metrics.peaks.sample_at_s == NEVER
 
 
 def test_memory_errors_and_failed_items() -> None:
@@ -119,7 +119,7 @@ def test_memory_errors_and_failed_items() -> None:
 
 def test_an_init_that_ran_out_of_memory_is_told_with_its_invocation() -> None:
     told = Told()
-    told.metrics.init_failed("MemoryError")
+    told.metrics.record_init_error("MemoryError")
     assert told.counters == {}
     told.say("runtimeDone", requestId="r1", status="error", errorType="MemoryError")
     told.say("report", requestId="r1", status="error", errorType="MemoryError")
@@ -128,27 +128,27 @@ def test_an_init_that_ran_out_of_memory_is_told_with_its_invocation() -> None:
 
 def test_an_init_that_ran_out_of_memory_for_nobody_is_told_at_the_end() -> None:
     told = Told()
-    told.metrics.greeted()
-    told.metrics.init_failed("MemoryError")
-    told.metrics.shut_down("", 5)
+    told.metrics.record_hello()
+    told.metrics.record_init_error("MemoryError")
+    told.metrics.record_shutdown("", 5)
     assert told.counters == {"out_of_memory": ("{invocation}", 1, "", ())}
 
 
 def test_an_end_counts_once_and_only_after_a_start() -> None:
     told = Told()
     told.run("r1", failed_items=2)
-    told.metrics.ended("r1", wire.FACT_OUT_OF_MEMORY, 2, 6)
-    told.metrics.ended("never began", wire.FACT_OUT_OF_MEMORY, 2, 6)
+    told.metrics.record_end("r1", wire.FACT_OUT_OF_MEMORY, 2, 6)
+    told.metrics.record_end("never began", wire.FACT_OUT_OF_MEMORY, 2, 6)
     assert told.counters == {"batch_item_failures": ("{item}", 2, "r1", ())}
 
 
 def test_an_abundance_of_invocations_that_never_end() -> None:
     told = Told()
     for number in range(2000):
-        told.metrics.began(f"r{number}", 7, 3.0)
-    told.metrics.ended("r1999", 0, 1, 6)
+        told.metrics.record_start(f"r{number}", 7, 3.0)
+    told.metrics.record_end("r1999", 0, 1, 6)
     assert told.counters["batch_item_failures"][1] == 1
-    told.metrics.look()
+    told.metrics.take_sample()
     assert told.looks == [7]
 
 
@@ -156,10 +156,10 @@ def test_an_abundance_of_invocations_that_never_end() -> None:
 def test_an_init_that_nobody_used(how: str) -> None:
     told = Told()
     if how == "greeted":
-        told.metrics.greeted()
+        told.metrics.record_hello()
     else:
         told.say("initReport", status="success", metrics={"durationMs": 80})
-    told.metrics.shut_down("SPINDOWN", 5)
+    told.metrics.record_shutdown("SPINDOWN", 5)
     reason = (("aws.lambda.shutdown.reason", "spindown"),)
     assert told.counters == {
         "shutdowns": ("{shutdown}", 1, "", reason),
@@ -171,27 +171,27 @@ def test_an_init_that_nobody_used(how: str) -> None:
     "happens",
     [
         lambda told: told.say("initStart"),
-        lambda told: told.metrics.greeted() or told.run(),
-        lambda told: told.metrics.greeted() or told.metrics.invoked(),
-        lambda told: told.metrics.greeted() or told.say("start", requestId="r1"),
-        lambda told: told.metrics.greeted() or told.say("report", requestId="r1"),
-        lambda told: told.metrics.greeted() or told.metrics.init_failed("ValueError"),
-        lambda told: told.metrics.greeted() or told.say("initReport", status="error"),
+        lambda told: told.metrics.record_hello() or told.run(),
+        lambda told: told.metrics.record_hello() or told.metrics.record_invoke(),
+        lambda told: told.metrics.record_hello() or told.say("start", requestId="r1"),
+        lambda told: told.metrics.record_hello() or told.say("report", requestId="r1"),
+        lambda told: told.metrics.record_hello() or told.metrics.record_init_error("ValueError"),
+        lambda told: told.metrics.record_hello() or told.say("initReport", status="error"),
     ],
     ids=["no init", "START", "INVOKE", "platform.start", "report", "INIT_ERROR", "initReport"],
 )
 def test_an_init_that_was_used_or_failed(happens: object) -> None:
     told = Told()
     happens(told)  # type: ignore[operator] # one of those above
-    told.metrics.shut_down("spindown", 5)
+    told.metrics.record_shutdown("spindown", 5)
     assert "unused_inits" not in told.counters
 
 
 @pytest.mark.parametrize("reason", ["Timeout", "FAILURE", "ReleaseFail"])
 def test_a_shutdown_for_a_failure_wastes_no_init(reason: str) -> None:
     told = Told()
-    told.metrics.greeted()
-    told.metrics.shut_down(reason, 5)
+    told.metrics.record_hello()
+    told.metrics.record_shutdown(reason, 5)
     assert told.counters == {
         "shutdowns": (
             "{shutdown}",
@@ -205,7 +205,7 @@ def test_a_shutdown_for_a_failure_wastes_no_init(reason: str) -> None:
 def test_an_end_without_a_shutdown_is_none() -> None:
     told = Told()
     told.run()
-    told.metrics.shut_down("", 5)
+    told.metrics.record_shutdown("", 5)
     assert told.counters == {}
 
 

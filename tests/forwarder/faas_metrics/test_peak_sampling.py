@@ -35,25 +35,25 @@ def held(
 def looks(peaks: Peaks, until_s: float, cost_s: float = 0.0) -> list[float]:
     """When it is looked, from now on."""
     found = []
-    while peaks.at_s <= until_s:
-        now_s = peaks.at_s
+    while peaks.sample_at_s <= until_s:
+        now_s = peaks.sample_at_s
         found.append(now_s)
-        peaks.saw({pid: held(threads=1) for pid in peaks.pids}, now_s, cost_s)
+        peaks.record_sample({pid: held(threads=1) for pid in peaks.pids}, now_s, cost_s)
     return found
 
 
 def test_nobody_is_woken_while_nothing_runs() -> None:
     peaks = Peaks()
-    assert peaks.at_s == NEVER
-    peaks.began("r1", 7, 100.0, 3.0)
-    assert peaks.at_s == 100.1
-    peaks.ended("r1")
-    assert peaks.at_s == NEVER
+    assert peaks.sample_at_s == NEVER
+    peaks.start_invocation("r1", 7, 100.0, 3.0)
+    assert peaks.sample_at_s == 100.1
+    peaks.end_invocation("r1")
+    assert peaks.sample_at_s == NEVER
 
 
 def test_looks_grow_rare() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 900.0)
+    peaks.start_invocation("r1", 7, 0.0, 900.0)
     times = looks(peaks, 900.0)
     assert len([at_s for at_s in times if at_s <= 1.05]) == 10
     assert len(times) < 930
@@ -62,70 +62,74 @@ def test_looks_grow_rare() -> None:
 
 def test_looking_takes_a_hundredth_of_the_time_at_most() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 900.0)
+    peaks.start_invocation("r1", 7, 0.0, 900.0)
     assert len(looks(peaks, 100.0, cost_s=0.05)) <= 21
 
 
 def test_an_end_that_never_comes() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 3.0)
+    peaks.start_invocation("r1", 7, 0.0, 3.0)
     assert looks(peaks, 1000.0)[-1] < 5.1
-    assert peaks.at_s == NEVER
+    assert peaks.sample_at_s == NEVER
 
 
 def test_the_next_event_is_waited_for() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 3.0)
-    peaks.stop()
-    assert peaks.at_s == NEVER
+    peaks.start_invocation("r1", 7, 0.0, 3.0)
+    peaks.end_all()
+    assert peaks.sample_at_s == NEVER
 
 
 def test_a_process_that_cannot_be_looked_at_is_left_alone() -> None:
     peaks = Peaks()
-    peaks.began("unseen", 0, 0.0, 3.0)
-    assert peaks.at_s == NEVER
-    peaks.began("gone", 7, 0.0, 3.0)
-    peaks.began("there", 8, 0.0, 3.0)
-    peaks.saw({7: None, 8: held(threads=1)}, 0.1, 0.0)
+    peaks.start_invocation("unseen", 0, 0.0, 3.0)
+    assert peaks.sample_at_s == NEVER
+    peaks.start_invocation("gone", 7, 0.0, 3.0)
+    peaks.start_invocation("there", 8, 0.0, 3.0)
+    peaks.record_sample({7: None, 8: held(threads=1)}, 0.1, 0.0)
     assert peaks.pids == {8}
-    peaks.ended("there")
-    peaks.saw({}, 0.2, 0.0)
-    assert peaks.at_s == NEVER
+    peaks.end_invocation("there")
+    peaks.record_sample({}, 0.2, 0.0)
+    assert peaks.sample_at_s == NEVER
 
 
 def test_the_most_of_each_and_the_least_that_was_free() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 3.0)
-    peaks.saw({7: held(5, 2, 100, tmp(10))}, 0.1, 0.0)
-    peaks.saw({7: held(9, 1, None, tmp(200))}, 0.2, 0.0)
-    peaks.saw({7: held(None, None, 90, tmp(20))}, 0.3, 0.0)
-    peaks.ended("r1")
-    peak = peaks.take("r1")
+    peaks.start_invocation("r1", 7, 0.0, 3.0)
+    peaks.record_sample({7: held(5, 2, 100, tmp(10))}, 0.1, 0.0)
+    peaks.record_sample({7: held(9, 1, None, tmp(200))}, 0.2, 0.0)
+    peaks.record_sample({7: held(None, None, 90, tmp(20))}, 0.3, 0.0)
+    peaks.end_invocation("r1")
+    peak = peaks.take_peak("r1")
     assert (peak.descriptors, peak.threads, peak.resident_bytes) == (9, 2, 100)
     assert (peak.tmp_used_bytes, peak.tmp_free_bytes) == (200 * MIB, 312 * MIB)
     assert peak.tmp_bytes == 512 * MIB
-    assert peaks.take("r1").threads is None
+    assert peaks.take_peak("r1").threads is None
 
 
 def test_invocations_at_the_same_time_are_not_alone() -> None:
     peaks = Peaks()
-    peaks.began("first", 7, 0.0, 3.0)
-    peaks.began("second", 8, 1.0, 3.0)
-    peaks.ended("second")
-    peaks.ended("first")
-    peaks.began("third", 7, 2.0, 3.0)
-    peaks.ended("third")
-    assert [peaks.take(name).alone for name in ("first", "second", "third")] == [False, False, True]
+    peaks.start_invocation("first", 7, 0.0, 3.0)
+    peaks.start_invocation("second", 8, 1.0, 3.0)
+    peaks.end_invocation("second")
+    peaks.end_invocation("first")
+    peaks.start_invocation("third", 7, 2.0, 3.0)
+    peaks.end_invocation("third")
+    assert [peaks.take_peak(name).alone for name in ("first", "second", "third")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_an_attempt_that_is_repeated_is_another() -> None:
     peaks = Peaks()
-    peaks.began("r1", 7, 0.0, 3.0)
-    peaks.saw({7: held(threads=50)}, 0.1, 0.0)
-    peaks.ended("r1")
-    peaks.began("r1", 7, 5.0, 3.0)
-    peaks.ended("r1")
-    peak = peaks.take("r1")
+    peaks.start_invocation("r1", 7, 0.0, 3.0)
+    peaks.record_sample({7: held(threads=50)}, 0.1, 0.0)
+    peaks.end_invocation("r1")
+    peaks.start_invocation("r1", 7, 5.0, 3.0)
+    peaks.end_invocation("r1")
+    peak = peaks.take_peak("r1")
     assert (peak.threads, peak.alone) == (None, True)
 
 
@@ -144,17 +148,19 @@ def test_nothing_is_due_unless_something_runs(steps: list[tuple[str, int, float]
     for what, number, seconds in steps:
         name, now_s = f"r{number}", now_s + seconds
         if what == "began":
-            peaks.began(name, number, now_s, seconds)
+            peaks.start_invocation(name, number, now_s, seconds)
             running.add(name)
         elif what == "ended":
-            peaks.ended(name)
+            peaks.end_invocation(name)
             running.discard(name)
         elif what == "look":
-            peaks.saw({pid: held(threads=number) for pid in peaks.pids}, now_s, seconds / 1000)
-            assert peaks.at_s > now_s
+            peaks.record_sample(
+                {pid: held(threads=number) for pid in peaks.pids}, now_s, seconds / 1000
+            )
+            assert peaks.sample_at_s > now_s
         elif what == "take":
-            peaks.take(name)
+            peaks.take_peak(name)
         else:
-            peaks.stop()
+            peaks.end_all()
             running.clear()
-        assert running or peaks.at_s == NEVER
+        assert running or peaks.sample_at_s == NEVER

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument.forwarder.faas_metrics import proc_stats
-from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
+from serverless_instrument.forwarder.faas_metrics.proc_stats import UsageReader
 from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
 from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
 
@@ -72,8 +72,8 @@ def test_what_cannot_be_read_is_not_there() -> None:
 
 
 def test_this_process_and_its_children() -> None:
-    reader = Reader()
-    reader.begins(os.getpid())
+    reader = UsageReader()
+    reader.prepare_start(os.getpid())
     first = reader.usage()
     total = sum(number * number for number in range(300_000))
     second = reader.usage()
@@ -97,12 +97,12 @@ def test_this_process_and_its_children() -> None:
 
 
 def test_a_child_that_runs_is_counted_before_it_is_waited_for() -> None:
-    reader = Reader()
+    reader = UsageReader()
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        reader.begins(os.getpid())
+        reader.prepare_start(os.getpid())
         before, own_s = reader.usage(), time.process_time()
-        reader.ends(os.getpid())
+        reader.prepare_end(os.getpid())
         give_up_at_s = time.monotonic() + 60
         while True:
             after = reader.usage()
@@ -133,8 +133,8 @@ def test_descriptors_are_those_of_the_process() -> None:
 
 def test_a_process_that_is_gone_leaves_the_environment() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    reader = Reader()
-    reader.begins(child.pid)
+    reader = UsageReader()
+    reader.prepare_start(child.pid)
     before = reader.usage()
     child.communicate(b"\n")
     after = reader.usage()
@@ -146,14 +146,14 @@ def test_a_process_that_is_gone_leaves_the_environment() -> None:
 
 
 def test_descriptors_stay_few_whoever_is_looked_at() -> None:
-    reader = Reader()
+    reader = UsageReader()
     before = proc_stats.descriptors(os.getpid())
     children = [
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(3)
     ]
     for _ in range(2):
         for child in children:
-            reader.begins(child.pid)
+            reader.prepare_start(child.pid)
             assert reader.usage() is not None
     for child in children:
         child.communicate(b"\n")
@@ -164,10 +164,10 @@ def test_descriptors_stay_few_whoever_is_looked_at() -> None:
 
 
 def test_where_no_more_is_wanted_no_more_is_read_at_the_end() -> None:
-    reader = Reader(enhanced=False)
-    reader.begins(os.getpid())
+    reader = UsageReader(enhanced=False)
+    reader.prepare_start(os.getpid())
     before = reader.usage()
-    reader.ends(os.getpid())
+    reader.prepare_end(os.getpid())
     after = reader.usage()
     assert before is not None
     assert after is not None
@@ -176,7 +176,7 @@ def test_where_no_more_is_wanted_no_more_is_read_at_the_end() -> None:
     assert after.has_network
     assert Used(before, after).cpu_s is not None
     gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    reader.begins(gone.pid)
+    reader.prepare_start(gone.pid)
     before = reader.usage()
     gone.communicate(b"\n")
     after = reader.usage()
@@ -190,10 +190,10 @@ def test_a_kernel_that_does_not_count_descriptors_lists_them_at_the_start(tmp_pa
     root = tree(tmp_path, {f"{pid}/stat": PROCESS, "stat": STAT})
     # A directory of the kernel's whose size is 0, as that of descriptors was.
     (tmp_path / str(pid) / "fd").symlink_to("/proc/self/task")
-    reader = Reader(root)
-    reader.begins(pid)
+    reader = UsageReader(root)
+    reader.prepare_start(pid)
     first = reader.usage()
-    reader.ends(pid)
+    reader.prepare_end(pid)
     last = reader.usage()
     assert first is not None
     assert last is not None
@@ -201,10 +201,10 @@ def test_a_kernel_that_does_not_count_descriptors_lists_them_at_the_start(tmp_pa
 
 
 def test_the_process_knows_better_what_it_had_used() -> None:
-    reader = Reader()
-    reader.begins(os.getpid(), 123)
+    reader = UsageReader()
+    reader.prepare_start(os.getpid(), 123)
     told, read = reader.usage(), reader.usage()
-    reader.ends(os.getpid(), 456)
+    reader.prepare_end(os.getpid(), 456)
     last = reader.usage()
     assert told is not None
     assert read is not None
@@ -215,8 +215,8 @@ def test_the_process_knows_better_what_it_had_used() -> None:
 
 
 def test_reading_is_cheap() -> None:
-    reader = Reader()
-    reader.begins(os.getpid())
+    reader = UsageReader()
+    reader.prepare_start(os.getpid())
     reader.usage()
     costs_ns = []
     for _ in range(20):
@@ -242,23 +242,23 @@ def tree(root: Path, files: dict[str, bytes | None]) -> str:
 
 def test_without_proc_nothing_is_known(tmp_path: Path) -> None:
     for proc in (str(tmp_path / "none"), str(tmp_path), "/dev/null"):
-        reader = Reader(proc)
-        reader.begins(os.getpid())
+        reader = UsageReader(proc)
+        reader.prepare_start(os.getpid())
         assert reader.usage() is None
 
 
 def test_what_is_there_is_used_and_the_rest_is_unknown(tmp_path: Path) -> None:
     pid = os.getpid()
-    only_process = Reader(tree(tmp_path / "a", {"stat": None, f"{pid}/stat": PROCESS}))
-    only_process.begins(pid)
+    only_process = UsageReader(tree(tmp_path / "a", {"stat": None, f"{pid}/stat": PROCESS}))
+    only_process.prepare_start(pid)
     usage = only_process.usage()
     assert usage is not None
     assert (usage.has_cpu, usage.has_network, usage.descriptors) == (False, False, None)
     assert (usage.cores, usage.cpu_s, usage.network_bytes) == (0, 0.0, 0)
     assert usage.process is not None
     assert usage.process_cpu_ns is not None
-    only_stat = Reader(tree(tmp_path / "b", {"stat": STAT, "net": b"", f"{pid}/stat": b"?"}))
-    only_stat.begins(pid)
+    only_stat = UsageReader(tree(tmp_path / "b", {"stat": STAT, "net": b"", f"{pid}/stat": b"?"}))
+    only_stat.prepare_start(pid)
     usage = only_stat.usage()
     assert usage is not None
     assert (usage.has_cpu, usage.has_network, usage.process) == (True, False, None)
@@ -269,7 +269,7 @@ def test_a_reader_is_no_child_that_counts() -> None:
     program = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
         "from serverless_instrument.forwarder.faas_metrics import proc_sampler, proc_stats\n"
-        "reader = proc_stats.Reader(); reader.begins(os.getppid())\n"
+        "reader = proc_stats.UsageReader(); reader.prepare_start(os.getppid())\n"
         "before = reader.usage(); began = time.process_time()\n"
         "while time.process_time() - began < 0.3: pass\n"
         "after = reader.usage()\n"

@@ -39,7 +39,7 @@ class Told(Recorded):
     def __init__(self) -> None:
         super().__init__()
         self.events = Dispatch()
-        ReportMetrics(EnhancedRecord(self), Prices({}, "x86_64")).connect(self.events)
+        ReportMetrics(EnhancedRecord(self), Prices({}, "x86_64")).subscribe(self.events)
         self.now_ns = 9
 
     def say(self, kind: str, record: dict[str, object]) -> None:

@@ -47,7 +47,8 @@ def both() -> tuple[Usage, Usage]:
 def named(before: Usage | None, after: Usage | None, peak: Peak | None = None) -> dict[str, float]:
     found = list(measurements(before, after, peak or Peak()))
     assert len({name for name, _, _ in found}) == len(found)
-    return {name: value for name, _, value in found}
+    assert all(name.startswith("aws.lambda.") for name, _, _ in found)
+    return {name.removeprefix("aws.lambda."): value for name, _, value in found}
 
 
 def test_an_invocation() -> None:
@@ -73,7 +74,7 @@ def test_peaks_are_those_of_all_that_was_seen() -> None:
     before.descriptors, after.descriptors = 9, 4
     before.tmp = os.statvfs_result((MIB, MIB, 512, 500, 490, 0, 0, 0, 0, 255))
     peak = Peak()
-    peak.see(7, 30, 50, os.statvfs_result((MIB, MIB, 512, 100, 90, 0, 0, 0, 0, 255)))
+    peak.include(7, 30, 50, os.statvfs_result((MIB, MIB, 512, 100, 90, 0, 0, 0, 0, 255)))
     found = named(before, after, peak)
     assert found["file_descriptors.used"] == 9
     assert found["threads.used"] == 30

@@ -12,11 +12,11 @@ from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
-from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.intake import Session
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import EMF, LogSettings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
-from tests.forwarder import encoded, measured
+from tests.forwarder import encoded, intakes, measured
 from tests.forwarder.inputs.test_emf import NOW_MS, NOW_NS, line
 
 if TYPE_CHECKING:
@@ -36,22 +36,20 @@ class Forwarding:
         self.said: list[str] = []
         report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
         self.settings = LogSettings(environ, has_destination=logs, takes_metrics=True)
-        self._logs = LogIntake(self.settings, {}, self.batch, report)
-        if self.settings.emf:
-            self._logs.emf = EmfMetrics(self.batch, self.counts, report).add_line
-        self._intake, self._session = Intake(self.batch), Session()
-        self._intake.logs = self._logs
+        emf = EmfMetrics(self.batch, self.counts, report).add_line if self.settings.emf else None
+        self._logs = LogIntake(self.settings, {}, self.batch, report, emf)
+        self._intake, self._session = intakes.intake(self.batch, self._logs), Session()
         self.feed(encoded.hello())
 
     def feed(self, *frames: bytes) -> None:
-        assert self._intake.feed(self._session, b"".join(frames))[1] == ""
+        assert self._intake.read_frames(self._session, b"".join(frames))[1] == ""
 
     def line(self, record: str | dict[str, object], kind: str = "function") -> None:
-        self._logs.line(Event(kind, NOW_NS, record), 0.0)
+        self._logs.add_line(Event(kind, NOW_NS, record), 0.0)
 
     def take(self) -> tuple[list[measured.Series], int]:
         """(data points, number of log records) of everything, held lines too."""
-        self._logs.release_all(NOW_NS, last=True)
+        self._logs.send_held_lines(NOW_NS, last=True)
         bodies: dict[str, list[bytes]] = {"metrics": [], "logs": []}
         for export in self.batch.take_exports():
             bodies[export.signal].append(export.body)
@@ -222,6 +220,6 @@ def test_namespaces_are_bounded() -> None:
 
 
 def test_a_short_frame_ends_the_connection() -> None:
-    intake, session = Intake(Batch()), Session()
-    defect = intake.feed(session, encoded.hello() + wire.frame(wire.EMF, b"1234567"))[1]
+    intake, session = intakes.intake(Batch()), Session()
+    defect = intake.read_frames(session, encoded.hello() + wire.frame(wire.EMF, b"1234567"))[1]
     assert defect == "EMF is too short"

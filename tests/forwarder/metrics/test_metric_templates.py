@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.forwarder.codec import protobuf
 from serverless_instrument.forwarder.metrics.metric_aggregation import (
     CARDINALITY_LIMIT,
@@ -60,7 +60,7 @@ class Function:
         ((_, payload),) = (
             wire.FrameReader().feed(data) if data else [(0, wire.pack_batch(b"", b"", 0))]
         )
-        scope, items, _ = wire.unpack_batch(payload)
+        scope, items, _ = wire_payloads.unpack_batch(payload)
         return scope, items
 
 

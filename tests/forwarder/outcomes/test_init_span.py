@@ -43,10 +43,10 @@ def shown(made: list[Made]) -> list[tuple[str, int, int, bytes, str]]:
 def test_a_cold_start_in_the_trace_of_its_first_invocation() -> None:
     made = init()
     for each in (START, DONE, REPORT):
-        made.platform_says(each)
-        assert made.take() == []
-    made.invoked(TRACE, ROOT)
-    spans = made.take()
+        made.record_platform_event(each)
+        assert made.take_spans() == []
+    made.set_parent(TRACE, ROOT)
+    spans = made.take_spans()
     whole = spans[0]
     assert shown(spans) == [
         ("init", 10, 55, ROOT, ""),
@@ -60,19 +60,19 @@ def test_a_cold_start_in_the_trace_of_its_first_invocation() -> None:
         "faas.coldstart": True,
         "aws.lambda.initialization_type": "on-demand",
     }
-    made.invoked(b"u" * 16, b"o" * 8)
-    assert made.take() == []
-    assert made.take(last=True) == []
+    made.set_parent(b"u" * 16, b"o" * 8)
+    assert made.take_spans() == []
+    assert made.take_spans(last=True) == []
 
 
 def test_events_that_come_after_the_first_invocation_began() -> None:
     made = init()
-    made.invoked(TRACE, ROOT)
-    assert made.take() == []
-    made.platform_says(START)
-    assert made.take() == []
-    made.platform_says(DONE)
-    assert next(one.name for one in made.take()) == "init"
+    made.set_parent(TRACE, ROOT)
+    assert made.take_spans() == []
+    made.record_platform_event(START)
+    assert made.take_spans() == []
+    made.record_platform_event(DONE)
+    assert next(one.name for one in made.take_spans()) == "init"
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_events_that_come_after_the_first_invocation_began() -> None:
 def test_an_init_ahead_of_its_invocations_has_a_trace_of_its_own(kind: str) -> None:
     made = init()
     for each in (event("initStart", 10, initializationType=kind), DONE, REPORT):
-        made.platform_says(each)
-    made.invoked(TRACE, ROOT)
-    whole = made.take()[0]
+        made.record_platform_event(each)
+    made.set_parent(TRACE, ROOT)
+    whole = made.take_spans()[0]
     assert whole.trace_id != TRACE
     assert whole.parent_id == b""
 
@@ -101,21 +101,21 @@ def test_an_init_ahead_of_its_invocations_has_a_trace_of_its_own(kind: str) -> N
 )
 def test_an_init_that_failed_is_told_at_the_end(record: dict[str, object], expected: str) -> None:
     made = init()
-    made.platform_says(START)
-    made.platform_says(event("initRuntimeDone", 50, **record))
-    assert made.take() == []
-    spans = made.take(last=True)
+    made.record_platform_event(START)
+    made.record_platform_event(event("initRuntimeDone", 50, **record))
+    assert made.take_spans() == []
+    spans = made.take_spans(last=True)
     assert [one.error_type for one in spans] == [expected, "", "", expected]
-    assert made.take(last=True) == []
+    assert made.take_spans(last=True) == []
 
 
 def test_a_module_that_is_imported_at_once_has_its_part_all_the_same() -> None:
     made = init()
-    made.platform_says(START)
+    made.record_platform_event(START)
     # HELLO was read at 30; the platform cuts its times to milliseconds.
-    made.platform_says(event("initRuntimeDone", 29, status="success"))
-    made.invoked(TRACE, ROOT)
-    assert [(name, start, end) for name, start, end, _, _ in shown(made.take())][2:] == [
+    made.record_platform_event(event("initRuntimeDone", 29, status="success"))
+    made.set_parent(TRACE, ROOT)
+    assert [(name, start, end) for name, start, end, _, _ in shown(made.take_spans())][2:] == [
         ("init runtime", 20, 29),
         ("init function", 29, 29),
     ]
@@ -123,8 +123,8 @@ def test_a_module_that_is_imported_at_once_has_its_part_all_the_same() -> None:
 
 def test_an_exception_of_the_handlers_module_is_on_the_span() -> None:
     made = init()
-    made.error("app.OwnError", b"event", 45)
-    whole, *_, function = made.take(last=True)
+    made.record_init_error("app.OwnError", b"event", 45)
+    whole, *_, function = made.take_spans(last=True)
     assert (whole.name, whole.start_unix_ns, whole.end_unix_ns) == ("init", 30, 45)
     assert (whole.error_type, whole.events) == ("app.OwnError", (b"event",))
     assert function.error_type == "app.OwnError"
@@ -133,20 +133,20 @@ def test_an_exception_of_the_handlers_module_is_on_the_span() -> None:
 def test_a_restore_is_another_phase() -> None:
     made = init()
     for each in (event("initStart", 10, initializationType="snap-start"), DONE, REPORT):
-        made.platform_says(each)
-    made.platform_says(event("restoreStart", 1000))
-    made.platform_says(event("restoreRuntimeDone", 1030, status="success"))
-    made.platform_says(event("restoreReport", 1040, status="success"))
-    made.invoked(TRACE, ROOT)
-    assert shown(made.take()) == [("restore", 1000, 1040, ROOT, "")]
+        made.record_platform_event(each)
+    made.record_platform_event(event("restoreStart", 1000))
+    made.record_platform_event(event("restoreRuntimeDone", 1030, status="success"))
+    made.record_platform_event(event("restoreReport", 1040, status="success"))
+    made.set_parent(TRACE, ROOT)
+    assert shown(made.take_spans()) == [("restore", 1000, 1040, ROOT, "")]
 
 
 def test_an_environment_without_events_or_invocations_tells_nothing() -> None:
     made = init(loaded=0)
-    made.invoked(TRACE, ROOT)
-    assert made.take(last=True) == []
+    made.set_parent(TRACE, ROOT)
+    assert made.take_spans(last=True) == []
     made = init()
     for each in (START, DONE, REPORT):
-        made.platform_says(each)
-    made.invoked(b"", b"")
-    assert made.take(last=True) == []
+        made.record_platform_event(each)
+    made.set_parent(b"", b"")
+    assert made.take_spans(last=True) == []

@@ -9,12 +9,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
-from serverless_instrument.forwarder.intake import Intake, Session
+from serverless_instrument.forwarder.intake import Session
 from serverless_instrument.forwarder.telemetry_api import platform_events
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
-from tests.forwarder import encoded
+from tests.forwarder import encoded, intakes
 
 if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -31,18 +31,17 @@ class Logs:
         settings = LogSettings(environ, has_destination=True)
         assert settings.warnings == []
         self.logs = LogIntake(settings, NAME, self.batch, self.said.__setitem__)
-        self._intake, self._session = Intake(self.batch), Session()
-        self._intake.logs = self.logs
+        self._intake, self._session = intakes.intake(self.batch, self.logs), Session()
 
     def feed(self, *frames: bytes) -> None:
-        assert self._intake.feed(self._session, b"".join(frames))[1] == ""
+        assert self._intake.read_frames(self._session, b"".join(frames))[1] == ""
 
     def line(self, record: str | dict[str, object], kind: str = "function") -> None:
-        self.logs.line(Event(kind, 7, record), 0.0)
+        self.logs.add_line(Event(kind, 7, record), 0.0)
 
     def found(self) -> list[tuple[str, str, LogRecord]]:
         """(service, scope, record) of everything, held lines too."""
-        self.logs.release_all(8, last=True)
+        self.logs.send_held_lines(8, last=True)
         return [
             (group.resource.attributes[0].value.string_value, scope.scope.name, record)
             for export in self.batch.take_exports()
@@ -64,7 +63,7 @@ def lines(request_id: str, *texts: str) -> bytes:
 def test_a_line_from_elsewhere_stands_under_the_invocations_span() -> None:
     logs = Logs()
     logs.feed(encoded.hello(), encoded.start("a"), lines("a", "captured"))
-    logs.logs.platform_started(Event(platform_events.START, 0, {"requestId": "a"}))
+    logs.logs.record_platform_start(Event(platform_events.START, 0, {"requestId": "a"}))
     logs.line("captured\n")
     logs.line("from C\n")
     ((service, scope, record),) = logs.found()
@@ -89,7 +88,7 @@ def test_a_start_without_a_readable_span(span: bytes) -> None:
     logs = Logs()
     request = wire.pack_request("a", 5, 0, wire.pack_batch(b"", span, 1))
     logs.feed(encoded.hello(), wire.frame(wire.START, request))
-    logs.logs.platform_started(Event(platform_events.START, 0, {"requestId": "a"}))
+    logs.logs.record_platform_start(Event(platform_events.START, 0, {"requestId": "a"}))
     logs.line("x")
     ((_, _, record),) = logs.found()
     assert (record.trace_id, record.attributes[0].value.string_value) == (b"", "a")
@@ -98,7 +97,7 @@ def test_a_start_without_a_readable_span(span: bytes) -> None:
 def test_a_line_that_is_due_leaves_alone() -> None:
     logs = Logs()
     logs.line("x")
-    logs.logs.release(logs.logs.release_at_s, 8)
+    logs.logs.send_due_lines(logs.logs.release_at_s, 8)
     assert logs.batch
     assert logs.logs.release_at_s == float("inf")
 
@@ -128,8 +127,8 @@ def test_switched_off_nothing_leaves() -> None:
     )
     logs.feed(encoded.hello(), encoded.start("a"))
     logs.line("x")
-    logs.logs.platform_event(Event(platform_events.START, 0, {"requestId": "a"}))
-    logs.logs.dropped(Event(platform_events.LOGS_DROPPED, 0, {"droppedRecords": 1}))
+    logs.logs.send_platform_event(Event(platform_events.START, 0, {"requestId": "a"}))
+    logs.logs.record_dropped_lines(Event(platform_events.LOGS_DROPPED, 0, {"droppedRecords": 1}))
     assert logs.found() == []
 
 
@@ -145,7 +144,7 @@ def test_lines_that_the_platform_lost_are_counted_and_said() -> None:
     logs = Logs()
     record: dict[str, object] = {"droppedRecords": 3, "droppedBytes": 99, "reason": "too\nmany"}
     for _ in range(2):
-        logs.logs.dropped(Event(platform_events.LOGS_DROPPED, 7, record))
+        logs.logs.record_dropped_lines(Event(platform_events.LOGS_DROPPED, 7, record))
     assert logs.batch.dropped_lines == 6
     said = "the platform dropped 3 log records: too many"
     assert logs.said == {"platform.logsDropped": said}
@@ -161,7 +160,7 @@ def test_a_line_that_cannot_be_sent_costs_no_other() -> None:
 
 def test_where_nothing_is_posted_nothing_is_remembered() -> None:
     logs = Logs()
-    logs.logs.expect_nothing()
+    logs.logs.expect_no_lines()
     logs.feed(encoded.hello(), lines("a", "captured"))
     logs.line("captured")
     assert logs.bodies() == ["captured"]
@@ -189,7 +188,7 @@ def test_platform_events_are_records_where_they_are_asked_for() -> None:
     logs = Logs(SERVERLESS_INSTRUMENT_PLATFORM_LOGS="true")
     logs.feed(encoded.hello(), encoded.start("a"))
     for event in EVENTS:
-        logs.logs.platform_event(event)
+        logs.logs.send_platform_event(event)
     found = logs.found()
     assert [record.body.string_value for _, _, record in found] == [
         "INIT_START Runtime Version: python:3.13\tRuntime Version ARN: unknown",
@@ -203,7 +202,7 @@ def test_platform_events_are_records_where_they_are_asked_for() -> None:
     assert [record.trace_id for _, _, record in found] == [b"", *[encoded.TRACE_ID] * 3]
     silent = Logs()
     for event in EVENTS:
-        silent.logs.platform_event(event)
+        silent.logs.send_platform_event(event)
     assert silent.found() == []
 
 

@@ -11,7 +11,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from serverless_instrument.forwarder.telemetry_api import log_records
-from serverless_instrument.forwarder.telemetry_api.function_lines import Context
+from serverless_instrument.forwarder.telemetry_api.line_attribution import Context
 from serverless_instrument.forwarder.telemetry_api.log_records import Record
 from tests.wrapper.decoded import attributes, value
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from serverless_instrument.forwarder.codec import resource
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 
 
@@ -40,25 +38,3 @@ def test_a_switch_that_is_neither_is_named_and_off() -> None:
 def test_managed_instances_run_invocations_side_by_side() -> None:
     environ = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
     assert LogSettings(environ, has_destination=True).concurrent
-
-
-def attributes(**environ: str) -> dict[str, object]:
-    found = Resource.FromString(resource.encoded(environ)).attributes
-    return {a.key: a.value.string_value or a.value.int_value for a in found}
-
-
-def test_the_functions_resource() -> None:
-    assert attributes() == {
-        "service.name": "unknown_service:python",
-        "cloud.provider": "aws",
-        "cloud.platform": "aws_lambda",
-    }
-    found = attributes(
-        AWS_LAMBDA_FUNCTION_NAME="shop",
-        AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128",
-        AWS_REGION="eu-central-1",
-        OTEL_RESOURCE_ATTRIBUTES="team=a%20b,broken, =x,service.name=from-attributes",
-    )
-    assert found["service.name"] == "from-attributes"
-    assert (found["team"], found["faas.max_memory"]) == ("a b", 128 * 1024 * 1024)
-    assert attributes(OTEL_SERVICE_NAME="named")["service.name"] == "named"

@@ -108,9 +108,9 @@ def test_what_a_record_says() -> None:
 
 def test_events_go_to_those_who_asked_and_then_to_those_who_want_all() -> None:
     dispatch, heard = Dispatch(), list[str]()
-    dispatch.on(ANY, lambda e: heard.append(f"any {e.kind}"))
-    dispatch.on(START, lambda e: heard.append(f"one {e.request_id}"))
-    dispatch.on(START, lambda e: heard.append(f"two {e.request_id}"))
+    dispatch.add_handler(ANY, lambda e: heard.append(f"any {e.kind}"))
+    dispatch.add_handler(START, lambda e: heard.append(f"one {e.request_id}"))
+    dispatch.add_handler(START, lambda e: heard.append(f"two {e.request_id}"))
     dispatch.publish(Event(START, 0, {"requestId": "a"}))
     dispatch.publish(Event("platform.new", 0, {}))
     assert heard == ["one a", "two a", f"any {START}", "any platform.new"]
@@ -118,7 +118,7 @@ def test_events_go_to_those_who_asked_and_then_to_those_who_want_all() -> None:
 
 def test_what_there_is_once_is_handed_on_once() -> None:
     dispatch, heard = Dispatch(), list[str]()
-    dispatch.on(ANY, lambda e: heard.append(f"{e.kind} {e.request_id} {e.time_unix_ns}"))
+    dispatch.add_handler(ANY, lambda e: heard.append(f"{e.kind} {e.request_id} {e.time_unix_ns}"))
     for kind in ("platform.report", "platform.initReport", "platform.extension", "function"):
         for time_ns in (5, 5, 6):
             dispatch.publish(Event(kind, time_ns, {"requestId": "a"}))
@@ -141,7 +141,7 @@ def test_what_there_is_once_is_handed_on_once() -> None:
 
 def test_of_those_events_only_the_latest_are_remembered() -> None:
     dispatch, heard = Dispatch(), list[int]()
-    dispatch.on("platform.report", lambda e: heard.append(e.time_unix_ns))
+    dispatch.add_handler("platform.report", lambda e: heard.append(e.time_unix_ns))
     for time_ns in [*range(1, 1001), 1000, 1]:
         dispatch.publish(Event("platform.report", time_ns, {"requestId": "a"}))
     assert heard == [*range(1, 1001), 1]

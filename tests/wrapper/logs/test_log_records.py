@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.logs import log_frames, log_records
 from serverless_instrument.wrapper.records import encoder, records
 from tests.wrapper import decoded
@@ -124,7 +124,7 @@ def test_frames_keep_the_order(scoped: list[tuple[bytes, bytes]]) -> None:
     found = []
     for kind, payload in decoded.frames(log_frames.frames(scoped, "", [])):
         assert kind == wire.LOGS
-        scope, items, count = wire.unpack_batch(payload)
+        scope, items, count = wire_payloads.unpack_batch(payload)
         found.append((scope, items, count))
     assert b"".join([items for _, items, _ in found]) == b"".join(
         [encoder.item(message) for _, message in scoped]

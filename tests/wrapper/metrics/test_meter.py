@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.histogram_bounds import DEFAULT
 from serverless_instrument.wrapper.metrics.meter import Provider
 from serverless_instrument.wrapper.metrics.metric_reader import temporality
@@ -63,7 +63,7 @@ def read(data: bytes) -> list[Metric]:
     found: list[Metric] = []
     for kind, payload in decoded.frames(data):
         assert kind == wire.METRICS
-        scope, items, count = wire.unpack_batch(payload)
+        scope, items, count = wire_payloads.unpack_batch(payload)
         told = ScopeMetrics.FromString(scope + items).metrics
         assert len(told) == count
         found.extend(told)
@@ -278,7 +278,10 @@ def test_a_hostile_value_is_counted_and_the_others_are_sent() -> None:
     mine["counter"].add(Hostile())
     mine["counter"].add(2)
     dropped, metrics = decoded.frames(ours.provider.take(1))
-    assert (dropped[0], wire.unpack_dropped(dropped[1])) == (wire.DROPPED, (1, wire.METRICS))
+    assert (dropped[0], wire_payloads.unpack_dropped(dropped[1])) == (
+        wire.DROPPED,
+        (1, wire.METRICS),
+    )
     (metric,) = read(wire.frame(*metrics))
     assert [point.as_int for point in metric.sum.data_points] == [2]
 
@@ -461,7 +464,7 @@ def test_a_point_that_no_frame_holds_is_counted() -> None:
     mine = instruments(ours.provider)
     mine["counter"].add(1, {"key": "x" * wire.MAX_PAYLOAD_BYTES})
     ((kind, payload),) = decoded.frames(ours.provider.take(1))
-    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
+    assert (kind, wire_payloads.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
 
 
 def test_a_callback_that_asks_for_a_flush_does_not_wait_for_itself() -> None:

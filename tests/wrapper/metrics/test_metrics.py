@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ScopeMetrics
 from opentelemetry.sdk.metrics import MeterProvider
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.metrics.measurements import Measurements
 from serverless_instrument.wrapper.metrics.metric_reader import make
 from tests.wrapper.program import run
@@ -128,7 +128,7 @@ def test_a_loop_without_an_end_is_bounded() -> None:
         measurements.record("a", 1, "", None, "counter")
     assert measurements.dropped == 5
     (kind, payload), (metrics, _) = wire.FrameReader().feed(measurements.take(1))
-    assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (5, wire.METRICS))
+    assert (kind, wire_payloads.unpack_dropped(payload)) == (wire.DROPPED, (5, wire.METRICS))
     assert metrics == wire.METRICS
     assert measurements.take(2) == b""
 
@@ -234,7 +234,7 @@ def values(data: bytes) -> list[int]:
     """Of the first point of each metric."""
     found: list[int] = []
     for _, payload in wire.FrameReader().feed(data):
-        _, items, _ = wire.unpack_batch(payload)
+        _, items, _ = wire_payloads.unpack_batch(payload)
         found.extend(m.sum.data_points[0].as_int for m in ScopeMetrics.FromString(items).metrics)
     return found
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from serverless_instrument import wire
+from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.events import registry
 from tests.wrapper import decoded, invocations
 from tests.wrapper.triggers import events
@@ -63,7 +63,7 @@ def shown_consumer(span: Span) -> dict[str, object]:
 
 def ended(invocation: Invocation) -> list[Span]:
     data = invocation.succeed({"statusCode": 200}, invocations.END_UNIX_NS)
-    batch = wire.unpack_request(invocations.only_frame(data, wire.END))[3]
+    batch = wire_payloads.RequestPayload(invocations.only_frame(data, wire.END)).batch
     return list(decoded.scope_spans(batch).spans)
 
 

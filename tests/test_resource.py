@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from serverless_instrument import __version__
-from serverless_instrument.wrapper import resource
+from serverless_instrument import __version__, resource
+from serverless_instrument.forwarder.codec import resource as forwarder_resource
+from serverless_instrument.wrapper.records import encoder
 
 LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "shop",
@@ -87,3 +89,19 @@ def test_a_member_that_is_no_pair_is_named_and_costs_no_other() -> None:
         'OTEL_RESOURCE_ATTRIBUTES: "nonsense" is not key=value; it is left out',
         'OTEL_RESOURCE_ATTRIBUTES: "=2" is not key=value; it is left out',
     ]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        LAMBDA,
+        LAMBDA | {"OTEL_RESOURCE_ATTRIBUTES": "team=a%2Cb%C3%A9,empty=,nonsense,faas.version=7"},
+        LAMBDA | {"OTEL_SERVICE_NAME": "mine", "OTEL_RESOURCE_ATTRIBUTES": "service.name=theirs"},
+    ],
+)
+def test_both_processes_send_the_same_resource(environ: dict[str, str]) -> None:
+    of_runtime = Resource.FromString(encoder.resource(resource.attributes(environ, [])))
+    of_forwarder = Resource.FromString(forwarder_resource.encoded(environ))
+    assert of_forwarder == of_runtime
+    assert len(of_runtime.attributes) >= 6

@@ -1,4 +1,4 @@
-"""Resource attributes of a Lambda function; pure.
+"""Resource attributes of a Lambda function, the same in both processes; pure.
 
 https://opentelemetry.io/docs/specs/semconv/resource/faas/,
 https://opentelemetry.io/docs/specs/semconv/resource/cloud-provider/aws/logs/ and
@@ -8,18 +8,19 @@ https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-infor
 from __future__ import annotations
 
 from serverless_instrument.wire import __version__
-from serverless_instrument.wrapper.records.propagation import percent_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
 def attributes(environ: Mapping[str, str], warnings: list[str]) -> dict[str, object]:
     """Detected attributes under ``OTEL_RESOURCE_ATTRIBUTES`` under ``OTEL_SERVICE_NAME``.
 
     A member of ``OTEL_RESOURCE_ATTRIBUTES`` that is not ``key=value`` is left out and named in
-    `warnings`; the others are kept.
+    `warnings`; the others are kept. A value is a str, an int or a list of str.
     """
     get = environ.get
     name = get("AWS_LAMBDA_FUNCTION_NAME")
@@ -60,3 +61,21 @@ def _from_environment(text: str, warnings: list[str]) -> dict[str, object]:
                 f'OTEL_RESOURCE_ATTRIBUTES: "{member.strip()}" is not key=value; it is left out'
             )
     return values
+
+
+def percent_decode(text: str) -> str:
+    """`text` with its %XX escapes decoded as UTF-8; a stray percent sign stays as it is.
+
+    ``OTEL_RESOURCE_ATTRIBUTES`` is encoded like W3C Baggage. `urllib.parse` would cost 10 ms.
+    """
+    if "%" not in text:
+        return text
+    first, *rest = text.encode("utf-8", "replace").split(b"%")
+    out = bytearray(first)
+    for part in rest:
+        if len(part) >= 2 and part[0] in _HEX_DIGITS and part[1] in _HEX_DIGITS:
+            out.append(int(part[:2], 16))
+            out += part[2:]
+        else:
+            out += b"%" + part
+    return out.decode("utf-8", "replace")

@@ -12,12 +12,21 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.faas_metrics import proc_stats
-from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
-from serverless_instrument.forwarder.intake import Intake, Session
-from serverless_instrument.forwarder.outcomes.outcomes import Endings
+from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
+from serverless_instrument.forwarder.faas_metrics.invocation_metrics import InvocationMetrics
+from serverless_instrument.forwarder.faas_metrics.measurement import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    Measurement,
+)
+from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
+from serverless_instrument.forwarder.faas_metrics.recorder import MetricRecorder
+from serverless_instrument.forwarder.intake import Session
+from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
 from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
 from serverless_instrument.histogram_bounds import BYTES, SECONDS
-from tests.forwarder import encoded
+from tests.forwarder import encoded, intakes
 
 NOW_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -31,8 +40,8 @@ class Environment:
     def __init__(self) -> None:
         self.looks = 0
 
-    def usage(self) -> proc_stats.Usage:
-        usage = proc_stats.Usage()
+    def usage(self) -> Usage:
+        usage = Usage()
         self.looks += 1
         usage.cpu_user_s, usage.sent_bytes = self.looks / 4, self.looks * 3000
         return usage
@@ -43,20 +52,28 @@ class Invocations:
 
     def __init__(self) -> None:
         self.batch = Batch()
-        self.intake = Intake(self.batch)
-        self.faas = FaasMetrics(self.batch, Environment().usage)
+        self.recorder = MetricRecorder(self.batch.metrics)
+        # (CPU time in seconds, request id, end in Unix nanoseconds) of each invocation's usage.
+        self.usage: list[tuple[float, str, int]] = []
+        invocations = InvocationMetrics(self.recorder, Environment().usage, self)
+        metrics = FunctionMetrics(invocations, proc_stats.UsageReader(enhanced=False))
         self.events = Dispatch()
-        self.endings = Endings({}, self.batch, NOW_NS)
-        self.endings.faas = self.faas
-        self.endings.connect(self.events)
-        self.faas.connect(self.events)
-        self.intake.faas, self.intake.endings = self.faas, self.endings
+        self.outcomes = Outcomes({}, self.batch, NOW_NS, metrics)
+        self.outcomes.subscribe(self.events)
+        metrics.subscribe(self.events)
+        self.intake = intakes.intake(self.batch, outcomes=self.outcomes, metrics=metrics)
         self.session = Session()
         hello = wire.pack_hello(1, b"", encoded.resource())
         self.feed(wire.HELLO, hello)
 
+    def record_usage(
+        self, before: Usage | None, after: Usage | None, request_id: str, end_unix_ns: int
+    ) -> None:
+        if before is not None and after is not None:
+            self.usage.append((after.cpu_s - before.cpu_s, request_id, end_unix_ns))
+
     def feed(self, kind: int, payload: bytes) -> None:
-        _, defect = self.intake.feed(self.session, wire.frame(kind, payload))
+        _, defect = self.intake.read_frames(self.session, wire.frame(kind, payload))
         assert not defect
 
     def start(self, request_id: str, facts: int = HTTP, deadline_ms: int = 0) -> None:
@@ -88,7 +105,7 @@ def test_a_cold_start_a_success_an_error_and_a_timeout() -> None:
     told.start("2")
     told.end("2", 300, HTTP | wire.FACT_FAILED)
     told.start("3", deadline_ms=NOW_NS // MS + 3000)
-    told.intake.closed(told.session, NOW_NS + 3000 * MS)
+    told.intake.close_session(told.session, NOW_NS + 3000 * MS)
     told.platform("initReport", metrics={"durationMs": 80})
     told.platform("report", requestId="1", status="success", metrics={"maxMemoryUsedMB": 64})
     metrics = told.metrics()
@@ -168,17 +185,17 @@ def test_the_report_of_an_init_waits_for_the_invocation_that_it_was_for() -> Non
 def test_the_report_of_an_init_without_an_invocation_leaves_at_the_end() -> None:
     told = Invocations()
     told.platform("initReport", metrics={"durationMs": 80})
-    told.endings.settle()
-    told.endings.settle()
+    told.outcomes.finish()
+    told.outcomes.finish()
     (point,) = told.metrics()["faas.init_duration"].histogram.data_points
     assert (point.sum, len(point.attributes)) == (0.08, 0)
 
 
 def test_the_platform_says_how_a_runtime_went_before_it_is_counted() -> None:
     told = Invocations()
-    told.endings.platform_tells(active=True)
+    told.outcomes.set_platform_reports(True)
     told.start("1")
-    told.intake.closed(told.session, NOW_NS + 100 * MS)
+    told.intake.close_session(told.session, NOW_NS + 100 * MS)
     assert told.metrics() == {}
     told.platform("runtimeDone", requestId="1", status="timeout")
     told.platform("report", requestId="1", status="timeout", metrics={"maxMemoryUsedMB": 64})
@@ -246,32 +263,29 @@ def test_usage_of_this_machine_grows() -> None:
     assert after.network_bytes >= before.network_bytes
 
 
+class Recording(Invocations):
+    """Invocations of whose usage more metrics are recorded."""
+
+    def record_usage(
+        self, before: Usage | None, after: Usage | None, request_id: str, end_unix_ns: int
+    ) -> None:
+        super().record_usage(before, after, request_id, end_unix_ns)
+        of_invocation = (end_unix_ns, request_id)
+        for measurement in (
+            Measurement(COUNTER, "more.count", "{one}", 2, *of_invocation, (("a", "b"),)),
+            Measurement(HISTOGRAM, "more.time", "s", 0.5, *of_invocation),
+            Measurement(GAUGE, "more.level", "By", 7, end_unix_ns),
+        ):
+            self.recorder.record(measurement)
+
+
 def test_what_is_recorded_of_usage_belongs_to_the_flush_that_asks() -> None:
-    told = Invocations()
-    seen: list[tuple[object, ...]] = []
-
-    class Enhanced:
-        def invocation(
-            self,
-            before: proc_stats.Usage | None,
-            after: proc_stats.Usage | None,
-            request_id: str,
-            start_unix_ns: int,
-            end_unix_ns: int,
-        ) -> None:
-            assert before is not None
-            assert after is not None
-            seen.append((after.cpu_s - before.cpu_s, request_id, end_unix_ns - start_unix_ns))
-            told.faas.add("more.count", "{one}", 2, request_id, end_unix_ns, (("a", "b"),))
-            told.faas.measure("more.time", "s", 0.5, request_id, end_unix_ns)
-            told.faas.set("more.level", "By", 7, end_unix_ns)
-
-    told.faas.enhanced = Enhanced()
+    told = Recording()
     told.start("1")
     told.end("1", 30)
-    assert seen == []
+    assert told.usage == []
     metrics = told.metrics()
-    assert seen == [(0.25, "1", 30 * MS)]
+    assert told.usage == [(0.25, "1", NOW_NS + 30 * MS)]
     (point,) = metrics["more.count"].sum.data_points
     assert [pair.key for pair in point.attributes] == ["a", "faas.trigger"]
     assert point.as_int == 2
@@ -307,10 +321,10 @@ def test_what_is_told_without_a_flush_is_bounded() -> None:
     for number in range(5000):
         told.start(str(number))
         told.end(str(number), 1)
-    assert len(told.faas._told) < 200
+    assert told.recorder.deferred_count < 200
     for number in range(5000):
         told.platform("report", requestId=str(number), metrics={"maxMemoryUsedMB": 64})
-    assert len(told.faas._told) <= 2048
+    assert told.recorder.deferred_count <= 2048
     metrics = told.metrics()
     assert told_of(metrics["faas.invocations"]) == [("http", 5000)]
     assert metrics["faas.mem_usage"].histogram.data_points[-1].count > 0
