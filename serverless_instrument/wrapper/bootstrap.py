@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.payload import Capture
     from serverless_instrument.wrapper.logs.logs import Logs
     from serverless_instrument.wrapper.metrics.measurements import Measurements
-    from serverless_instrument.wrapper.payload import Capture
     from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.records.records import Span
 
@@ -155,8 +155,9 @@ class Instrumentation:
 
     def __init__(self) -> None:
         from serverless_instrument import wire
-        from serverless_instrument.wrapper import invocation, resource
+        from serverless_instrument.wrapper import resource
         from serverless_instrument.wrapper.channel import Channel
+        from serverless_instrument.wrapper.invocation.invocation import Invocation
         from serverless_instrument.wrapper.on_import import OnImport
         from serverless_instrument.wrapper.records import encoder
         from serverless_instrument.wrapper.settings import Settings
@@ -168,7 +169,7 @@ class Instrumentation:
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)
         self._resource_bytes = encoder.resource(attributes)
-        self._invocation_type = invocation.Invocation
+        self._invocation_type = Invocation
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._failed = False
         self._socket_path = wire.socket_path(os.environ)
@@ -212,7 +213,7 @@ class Instrumentation:
         settings = self.settings
         if settings.captured_payloads == "off":
             return None
-        from serverless_instrument.wrapper.payload import Capture, Rules
+        from serverless_instrument.wrapper.invocation.payload import Capture, Rules
 
         rules = Rules(
             settings.payload_bytes or 0, settings.payload_depth or 0, settings.payload_keys
@@ -226,7 +227,7 @@ class Instrumentation:
         if not self._extractor_loaded:
             # Not before: it may be in the module whose handler is being decorated.
             self._extractor_loaded = True
-            from serverless_instrument.wrapper import context_extractor
+            from serverless_instrument.wrapper.invocation import context_extractor
 
             self._extractor = context_extractor.load(self.settings.context_extractor, warn)
         return self._extractor(event, context) if self._extractor else None
@@ -368,7 +369,7 @@ class Instrumentation:
     def init_failed(self, error: BaseException) -> None:
         """Send INIT_ERROR: the handler's module could not be loaded."""
         try:
-            from serverless_instrument.wrapper.invocation import init_error_frame
+            from serverless_instrument.wrapper.invocation.invocation import init_error_frame
             from serverless_instrument.wrapper.records.errors import stacktrace
 
             trace = stacktrace(error, _below_own_frames(error))
@@ -418,7 +419,7 @@ class Instrumentation:
 
     def send_span(self, span: Span) -> None:
         """Send a finished span of ours."""
-        from serverless_instrument.wrapper.invocation import span_frame
+        from serverless_instrument.wrapper.invocation.invocation import span_frame
 
         self._channel.send(span_frame(span, self.settings.limits))
 

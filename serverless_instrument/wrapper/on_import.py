@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.logs.logs import Logs
     from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
     from serverless_instrument.wrapper.otel.sdk import Bridge

@@ -18,7 +18,7 @@ from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations import settings
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.wrapper import resource
-from serverless_instrument.wrapper.invocation import SCOPE
+from serverless_instrument.wrapper.invocation.invocation import SCOPE
 from serverless_instrument.wrapper.records import encoder, records
 
 SPANS = 5_000

@@ -31,7 +31,7 @@ def python(tmp_path: Path) -> Path:
         (directory / name).write_text(source)
     package = directory / "serverless_instrument"
     (package / "wrapper").mkdir(parents=True)
-    for name in ("__init__.py", "wrapper/__init__.py", "wrapper/payload.py"):
+    for name in ("__init__.py", "wrapper/__init__.py", "wrapper/channel.py"):
         shutil.copy(ROOT / "serverless_instrument" / name, package / name)
     bytecode.compile_tree(directory, {interpreters.running(): sys.executable})
     return directory
@@ -66,7 +66,7 @@ def test_a_module_comes_from_the_bundle_whatever_happened_to_its_source(python: 
     spoil_sources(python)
     program = (
         "import opentelemetry.deep, wrapt.inner\n"
-        "from serverless_instrument.wrapper import payload\n"
+        "from serverless_instrument.wrapper import channel\n"
         "from opentelemetry import plain\n"
         "answer = [plain.value, wrapt.inner.value]"
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.records import records
     from serverless_instrument.wrapper.settings import Settings
 
@@ -314,7 +314,7 @@ class Logs:
     def _scope(self, name: str) -> bytes:
         scope = self._scopes.get(name)
         if scope is None:
-            from serverless_instrument.wrapper.invocation import SCOPE
+            from serverless_instrument.wrapper.invocation.invocation import SCOPE
 
             scope = encoder.scope(name) if name else SCOPE
             if len(self._scopes) < _KEPT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wire import field
-from serverless_instrument.wrapper.invocation import SCOPE
+from serverless_instrument.wrapper.invocation.invocation import SCOPE
 from serverless_instrument.wrapper.metrics.metric_encoder import (
     GAUGE,
     HISTOGRAM,

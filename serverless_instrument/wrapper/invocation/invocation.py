@@ -276,7 +276,7 @@ class Invocation:
         everything = failed_messages == ALL_MESSAGES
         self._failed_items = self._batch_items if everything else failed_messages
         if self._consumer is not None:
-            from serverless_instrument.wrapper import consumer_span
+            from serverless_instrument.wrapper.invocation import consumer_span
 
             consumer_span.mark_failed(self._consumer, failed_messages)
 
@@ -443,7 +443,7 @@ def _consumer(
     random_bytes: Callable[[int], bytes],
     extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None,
 ) -> records.Span:
-    from serverless_instrument.wrapper import consumer_span
+    from serverless_instrument.wrapper.invocation import consumer_span
 
     def find(carrier: Mapping[str, str]) -> SpanContext | None:
         found = extract(carrier, settings.propagators, None, ignore_xray_decision=False)

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.payload import OMITTED, REDACTED, Capture, Rules, text_of
+from serverless_instrument.wrapper.invocation.payload import (
+    OMITTED,
+    REDACTED,
+    Capture,
+    Rules,
+    text_of,
+)
 from tests.wrapper.triggers import events
 
 SECRET = "hunter2"

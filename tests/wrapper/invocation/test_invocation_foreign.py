@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper.invocation import Invocation, bounded
+from serverless_instrument.wrapper.invocation.invocation import Invocation, bounded
 from serverless_instrument.wrapper.records import encoder, records
 from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import Settings
