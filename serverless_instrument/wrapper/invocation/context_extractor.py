@@ -1,8 +1,8 @@
-"""A function of the user's that finds the trace context of an event.
+"""The user's own function that finds the trace context of an event.
 
-``SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR=module:function``; it is called with the event and the
-context and returns headers (a mapping with ``traceparent`` and the like), an OpenTelemetry
-``Context`` or ``SpanContext``, or None where it finds nothing.
+``SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR=module:function`` names it. It is called with the event
+and the context, and returns headers (a mapping with ``traceparent`` and the like), an OpenTelemetry
+``Context`` or ``SpanContext``, or None.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SETTING = "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR"
 def load(
     specification: str, warn: Callable[[str], None]
 ) -> Callable[[object, object], Mapping[str, str] | SpanContext | None] | None:
-    """The extractor that `specification` names; None, with one warning, where there is none."""
+    """The extractor that `specification` names; None, with one warning, if it cannot be used."""
     name, _, attribute = specification.replace("/", ".").partition(":")
     try:
         found = getattr(import_module(name), attribute)
@@ -37,7 +37,7 @@ def load(
 
 
 class _Extractor:
-    """Calls the user's function; its first exception is said, and none gets out."""
+    """Calls the user's function; warns of its first exception, and raises none."""
 
     def __init__(self, function: Callable[..., Any], warn: Callable[[str], None]) -> None:
         self._function = function
@@ -46,7 +46,7 @@ class _Extractor:
 
     def __call__(self, event: object, context: object) -> Mapping[str, str] | SpanContext | None:
         try:
-            return _understood(self._function(event, context))
+            return _headers_or_context(self._function(event, context))
         except Exception as error:
             if not self._failed:
                 self._failed = True
@@ -54,7 +54,7 @@ class _Extractor:
             return None
 
 
-def _understood(result: Any) -> Mapping[str, str] | SpanContext | None:
+def _headers_or_context(result: Any) -> Mapping[str, str] | SpanContext | None:
     if result is None:
         return None
     if hasattr(result, "trace_id") and hasattr(result, "span_id"):

@@ -7,38 +7,44 @@ https://opentelemetry.io/docs/specs/semconv/general/recording-errors/.
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.invocation import lambda_context
+from serverless_instrument.wrapper.invocation.frames import (
+    SHORTENED_CHARACTERS,
+    encode_bounded,
+    end_batch,
+    exception_log_frame,
+    open_span_batch,
+)
+from serverless_instrument.wrapper.invocation.parent import find_parent, is_sampled
 from serverless_instrument.wrapper.records import encoder, records
-from serverless_instrument.wrapper.records.propagation import SpanContext, extract
-from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Protocol
 
-    from serverless_instrument.wrapper.events.base import Consumer, Facts, Trigger
+    from serverless_instrument.wrapper.events.base import Facts, Trigger
+    from serverless_instrument.wrapper.invocation.parent import ExtractForeign
+    from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.records.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
 
     class Live(Protocol):
-        """The span as OpenTelemetry code in the function sees it."""
+        """The invocation's span as OpenTelemetry code in the function sees it."""
 
         def close(self, record: records.Span) -> records.Span:
-            """End it; the record to send, with what the user has put on the span."""
+            """End the span; the record to send, with what the user has set on the span."""
             ...
 
         def seen(self, record: records.Span) -> records.Span:
-            """The record of the span as it is now."""
+            """The record of the span as it is now, which has not ended."""
             ...
 
         def routed(self, name: str, attributes: Mapping[str, str]) -> None:
-            """Take another name, unless the user has given one, and `attributes`."""
+            """Set `name`, unless the user has given the span another, and `attributes`."""
             ...
 
-
-SCOPE = encoder.scope("serverless_instrument", __version__)
 
 CREATED, RUNNING, ENDED = "created", "running", "ended"
 _NEXT = {
@@ -46,15 +52,9 @@ _NEXT = {
     (RUNNING, "succeed"): ENDED,
     (RUNNING, "fail"): ENDED,
 }
-MESSAGE_LIMIT_BYTES = wire.MAX_PAYLOAD_BYTES // 2
-# A span over a frame's size keeps this much of each value rather than being lost. Its name and its
-# status are no attributes, to which limits apply, and are never longer.
-_SHORTENED_CHARACTERS = 4096
-# What a handler declared ``async`` or with ``yield`` returns; told by name, never run or closed.
+# Types of what a handler declared ``async`` or with ``yield`` returns. They are compared by name,
+# and the object is neither run nor closed.
 _UNMARSHALLABLE = frozenset(("async_generator", "coroutine", "generator"))
-_DEADLINE_MAX_MS = (1 << 63) - 1
-# What a frame holds besides its spans: scope, request id, lengths.
-_FRAME_ROOM_BYTES = 8192
 
 
 class Invocation:
@@ -64,21 +64,21 @@ class Invocation:
         event: the decoded event; never changed.
         context: the runtime's context object, or anything at all.
         settings: the runtime side's settings.
-        environ: read for the X-Ray header and the function's name only.
+        environ: the environment; only the X-Ray header and the function's name are read.
         now_unix_ns: the start time.
         random_bytes: source of ids, like `os.urandom`.
         coldstart: whether this is the environment's first invocation.
         extract_foreign: finds the parent where a propagator is not one of ours.
-        extracted: the parent, or headers with it, that the user's own extractor has found; it
-            counts before what the event says.
+        extracted: the parent, or headers with it, that the user's own extractor has found, which
+            takes precedence over the event's.
 
-    `cpu_ns` is for who calls it to set, before START and END: the process's CPU time so far.
+    The caller sets `cpu_ns` before START and END: the process's CPU time so far.
     """
 
     __slots__ = (
         "_batch_items",
-        "_consumer",
-        "_facts",
+        "_consumer_span",
+        "_fact_bits",
         "_failed_items",
         "_framework_route",
         "_name",
@@ -105,53 +105,32 @@ class Invocation:
         random_bytes: Callable[[int], bytes],
         *,
         coldstart: bool,
-        extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None = None,
+        extract_foreign: ExtractForeign | None = None,
         extracted: Mapping[str, str] | SpanContext | None = None,
     ) -> None:
         self.state, self._settings = CREATED, settings
         self.live: Live | None = None
-        self._trigger, facts = _facts(event, settings.known_methods)
-        carrier = _callers(context) or facts.carrier
-        self.carrier = carrier
-        self.request_id = _text_of(context, "aws_request_id")
-        self.deadline_unix_ms = _deadline(context, now_unix_ns)
-        parent = extract(
-            carrier,
-            settings.propagators,
-            environ.get("_X_AMZN_TRACE_ID"),
-            ignore_xray_decision=settings.ignore_xray_decision,
-        )
-        if settings.needs_sdk and extract_foreign is not None:
-            foreign = extract_foreign(carrier)
-            # Of a span that we find, too, our reading stands, with X-Ray's decision as set.
-            if foreign is not None and (parent is None or foreign.span_id != parent.span_id):
-                parent = foreign
-        if extracted is not None:
-            parent = _found_by_user(extracted, settings) or parent
-        # The parent's own, for the sampler of the SDK.
+        self._trigger, facts = _read_event(event, settings.known_methods)
+        # The client context is set by the caller itself, so that it counts before the event.
+        self.carrier = lambda_context.client_carrier(context) or facts.carrier
+        self.request_id = lambda_context.text_of(context, "aws_request_id")
+        self.deadline_unix_ms = lambda_context.deadline_unix_ms(context, now_unix_ns)
+        xray_header = environ.get("_X_AMZN_TRACE_ID")
+        parent = find_parent(self.carrier, settings, xray_header, extract_foreign, extracted)
+        # Without our changes, for the sampler of the SDK.
         self.parent_flags = parent.flags if parent else 0
         trace_id = parent.trace_id if parent else random_bytes(16)
-        self.sampled = settings.traces_exported and _sampled(settings, trace_id, parent)
-        self._facts = wire.FACT_COLDSTART if coldstart else 0
+        self.sampled = settings.traces_exported and is_sampled(settings, trace_id, parent)
+        self._fact_bits = wire.FACT_COLDSTART if coldstart else 0
         if facts.trigger in wire.TRIGGERS:
-            self._facts |= wire.TRIGGERS.index(facts.trigger)
-        # How many a batch has, and how many of them the response gives back.
+            self._fact_bits |= wire.TRIGGERS.index(facts.trigger)
+        # Numbers of a batch's items: of those that the response reports as failed, and of all.
         self._failed_items = self.cpu_ns = 0
         self._batch_items = facts.consumer.message_count if facts.consumer is not None else 0
-        attributes: Attributes = {
-            "faas.trigger": facts.trigger,
-            "faas.coldstart": coldstart,
-        }
-        if self.request_id:
-            attributes["faas.invocation_id"] = self.request_id
-        attributes.update(_arn_attributes(context))
-        attributes.update(facts.attributes)
-        if settings.request_headers is not None and facts.trigger == "http":
-            attributes.update(_request_headers(event, facts.carrier, settings))
+        attributes = self._start_attributes(event, context, facts, coldstart=coldstart)
+        name = facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation"
         self.span = records.Span(
-            (facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation")[
-                :_SHORTENED_CHARACTERS
-            ],
+            name[:SHORTENED_CHARACTERS],
             records.KIND_SERVER,
             trace_id,
             random_bytes(8),
@@ -164,17 +143,33 @@ class Invocation:
             | records.FLAG_HAS_IS_REMOTE
             | (records.FLAG_IS_REMOTE if parent else 0),
         )
-        # Beside the invocation's span and not around the handler: what the handler's own spans are
-        # children of is the invocation, with OpenTelemetry or without, whatever the source.
-        self._consumer: records.Span | None = None
+        # A child of the invocation's span and never the current one: the parent of the handler's
+        # spans is the invocation's span, with OpenTelemetry and without, whatever the source.
+        self._consumer_span: records.Span | None = None
         if facts.consumer is not None and (self.sampled or settings.needs_sdk):
-            foreign_extract = extract_foreign if settings.needs_sdk else None
-            self._consumer = _consumer(
-                facts.consumer, self.span, settings, random_bytes, foreign_extract
-            )
+            from serverless_instrument.wrapper.invocation.consumer_span import start_consumer_span
 
-        # To tell a name of the user's from ours.
+            self._consumer_span = start_consumer_span(
+                facts.consumer, self.span, settings, random_bytes, extract_foreign
+            )
+        # The name that we gave last, to tell it from one that the user gives.
         self._name, self._framework_route = self.span.name, ""
+
+    def _start_attributes(
+        self, event: object, context: object, facts: Facts, *, coldstart: bool
+    ) -> Attributes:
+        settings = self._settings
+        attributes: Attributes = {"faas.trigger": facts.trigger, "faas.coldstart": coldstart}
+        if self.request_id:
+            attributes["faas.invocation_id"] = self.request_id
+        attributes.update(lambda_context.arn_attributes(context))
+        attributes.update(facts.attributes)
+        if settings.request_headers is not None and facts.trigger == "http":
+            from serverless_instrument.wrapper.events import captured_headers
+
+            captured, sanitized = settings.request_headers, settings.sanitized_headers
+            attributes.update(captured_headers.request(event, facts.carrier, captured, sanitized))
+        return attributes
 
     def _advance(self, event: str) -> None:
         state = _NEXT.get((self.state, event))
@@ -184,20 +179,28 @@ class Invocation:
         self.state = state
 
     def start(self) -> bytes:
-        """The START frame: the span as it will stand if the invocation never ends."""
+        """The START frame: the span, failed and without an end, in case END is never sent."""
         self._advance("start")
         span = self.span
-        span.status_code = records.STATUS_ERROR
-        batch = self._batch(wrap=False)
-        span.status_code = records.STATUS_UNSET
+        batch = wire.pack_batch(encoder.SCOPE, b"", 0)
+        if self.sampled:
+            span.status_code = records.STATUS_ERROR
+            message = encode_bounded(span, self._settings.limits)
+            batch = wire.pack_batch(encoder.SCOPE, message, 1)
+            span.status_code = records.STATUS_UNSET
         return self._frame(wire.START, span.start_unix_ns, batch)
 
-    def unfinished(
+    def open_frames(
         self, stack: str, children: Iterable[tuple[bytes, records.Span]], now_unix_ns: int
     ) -> bytes:
-        """OPEN frames of the span and of `children`, (scope, span), that run near the deadline.
+        """OPEN frames of the span and its `children` that are open near the deadline.
 
-        `stack` is where the handler is. Called in another thread than the handler's.
+        Called in another thread than the handler's.
+
+        Args:
+            stack: the stack of the handler's thread.
+            children: (encoded scope, span) of each.
+            now_unix_ns: the time.
         """
         if not self.sampled:
             return b""
@@ -208,33 +211,19 @@ class Invocation:
             "exception.stacktrace": stack,
         }
         events = [*span.events, records.Event("exception", now_unix_ns, details)]
-        frames = [self._open_frame(SCOPE, span, events)]
+        frames = [self._open_frame(encoder.SCOPE, span, events)]
         for scope, child in children:
             frames.append(self._open_frame(scope, child, child.events))
         return b"".join(frames)
 
     def _open_frame(self, scope: bytes, span: records.Span, events: list[records.Event]) -> bytes:
-        # A copy: the handler may go on with the span itself.
-        seen = records.Span(
-            span.name,
-            span.kind,
-            span.trace_id,
-            span.span_id,
-            span.start_unix_ns,
-            dict(span.attributes),
-            span.parent_span_id,
-            span.trace_state,
-            span.flags,
-        )
-        seen.events, seen.links = list(events), list(span.links)
-        seen.status_code, seen.status_message = records.STATUS_ERROR, span.status_message
-        batch = wire.pack_batch(scope, bounded(seen, self._settings.limits), 1)
+        batch = open_span_batch(scope, span, events, self._settings.limits)
         return self._frame(wire.OPEN, span.start_unix_ns, batch)
 
-    def found_route(self, route: str) -> None:
-        """A web framework in the function has found the request's route.
+    def set_route(self, route: str) -> None:
+        """Set the request's `route`, which a web framework in the function has found.
 
-        It counts where the gateway knows none, or one that stands for all paths.
+        The gateway's route is kept unless it has none, or only a greedy one (``/{proxy+}``).
         """
         attributes, name = self.span.attributes, self.span.name
         known = attributes.get("http.route", "")
@@ -242,7 +231,7 @@ class Invocation:
         if not method or (known and "+}" not in str(known) and known != self._framework_route):
             return
         self._framework_route = route
-        named = f"{'HTTP' if method == '_OTHER' else method} {route}"[:_SHORTENED_CHARACTERS]
+        named = f"{'HTTP' if method == '_OTHER' else method} {route}"[:SHORTENED_CHARACTERS]
         if name == self._name:
             self._name = self.span.name = named
         attributes["http.route"] = route
@@ -254,31 +243,32 @@ class Invocation:
         self._advance("succeed")
         kind = type(response).__name__
         if kind in _UNMARSHALLABLE:
-            # The words of the runtime client, which fails the invocation after this.
+            # The runtime client fails the invocation after this, with this message.
             message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
             self._error("Runtime.MarshalError", message)
             return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
-        except Exception:  # a response may be any object, with any behaviour
+        except Exception:  # a response may be any object, whose methods may raise
             return self._end(now_unix_ns)
         self.span.attributes.update(outcome.attributes)
         self._capture_response_headers(response)
         if outcome.error_type:
             self._error(outcome.error_type, outcome.message)
         if outcome.failed_messages:
-            self._give_back(outcome.failed_messages)
+            self._set_failed_items(outcome.failed_messages)
         return self._end(now_unix_ns)
 
-    def _give_back(self, failed_messages: int) -> None:
+    def _set_failed_items(self, failed_messages: int) -> None:
+        """Set the number of a batch's items that the response reports as failed."""
         from serverless_instrument.wrapper.events.base import ALL_MESSAGES
 
-        everything = failed_messages == ALL_MESSAGES
-        self._failed_items = self._batch_items if everything else failed_messages
-        if self._consumer is not None:
-            from serverless_instrument.wrapper.invocation import consumer_span
+        all_failed = failed_messages == ALL_MESSAGES
+        self._failed_items = self._batch_items if all_failed else failed_messages
+        if self._consumer_span is not None:
+            from serverless_instrument.wrapper.invocation.consumer_span import mark_failed
 
-            consumer_span.mark_failed(self._consumer, failed_messages)
+            mark_failed(self._consumer_span, failed_messages)
 
     def _capture_response_headers(self, response: object) -> None:
         settings, attributes = self._settings, self.span.attributes
@@ -293,89 +283,60 @@ class Invocation:
             return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
-        """The END frame, after the exception's LOGS frame where asked for, of a raising handler."""
+        """The END frame of a handler that raised `error`; the exception's LOGS frame before it.
+
+        The settings decide whether the exception is an event of the span, a log record, or both.
+        """
         from serverless_instrument.wrapper.records import errors
 
         self._advance("fail")
         details = errors.details(error, stacktrace)
         self._error(errors.qualified_name(type(error)), errors.message(error))
         if isinstance(error, MemoryError):
-            self._facts |= wire.FACT_OUT_OF_MEMORY
+            self._fact_bits |= wire.FACT_OUT_OF_MEMORY
         span, settings = self.span, self._settings
         if settings.exception_as_event:
             span.events.append(records.Event("exception", now_unix_ns, details))
-        frames = b""
+        log = b""
         if settings.exception_as_log:
-            frames = self._exception_log(details, now_unix_ns)
-        return frames + self._end(now_unix_ns)
+            log = exception_log_frame(span, self.request_id, details, now_unix_ns, settings.limits)
+        return log + self._end(now_unix_ns)
 
     def abandon(self) -> None:
-        """Nothing will be sent: see that the span is the current one no longer; never raises."""
+        """Give up: nothing will be sent. The span stops being the current one; never raises."""
         live, self.live = self.live, None
         try:
             if live is not None:
                 live.close(self.span)
-        except Exception:  # telemetry has failed already, the function must not
+        except Exception:  # a failure of ours has led here, and this may fail as well
             return
 
     def _error(self, error_type: str, message: str) -> None:
         if self._settings.mask is not None:
-            message = self._settings.mask(message)  # before it is cut: half a secret has no pattern
-        if self.span.status_code != records.STATUS_OK:  # which is final, by the specification
+            message = self._settings.mask(
+                message
+            )  # before it is cut: no pattern finds half a secret
+        # By the specification, a status OK that the user has set is final.
+        if self.span.status_code != records.STATUS_OK:
             self.span.status_code = records.STATUS_ERROR
-            self.span.status_message = message[:_SHORTENED_CHARACTERS]
+            self.span.status_message = message[:SHORTENED_CHARACTERS]
         self.span.attributes["error.type"] = error_type
-        consumer = self._consumer
+        consumer = self._consumer_span
         if consumer is not None:
             consumer.status_code = records.STATUS_ERROR
-            consumer.status_message = message[:_SHORTENED_CHARACTERS]
+            consumer.status_message = message[:SHORTENED_CHARACTERS]
             consumer.attributes["error.type"] = error_type
-        self._facts |= wire.FACT_FAILED
-
-    def _exception_log(self, details: Mapping[str, object], now_unix_ns: int) -> bytes:
-        span = self.span
-        record = records.LogRecord(
-            now_unix_ns,
-            records.SEVERITY_ERROR,
-            "ERROR",
-            None,
-            {**details, "faas.invocation_id": self.request_id},
-            span.trace_id,
-            span.span_id,
-            span.flags & 0xFF,
-            "faas.invocation.exception",
-        )
-        message = encoder.log_record(record, self._settings.limits)
-        if len(message) > MESSAGE_LIMIT_BYTES:
-            limits = self._settings.limits.shortened(_SHORTENED_CHARACTERS)
-            message = encoder.log_record(record, limits)
-        return wire.frame(wire.LOGS, wire.pack_batch(SCOPE, encoder.item(message), 1))
+        self._fact_bits |= wire.FACT_FAILED
 
     def _end(self, now_unix_ns: int) -> bytes:
-        # A wall clock may step back while the environment is frozen.
+        # The wall clock may step back while the environment is frozen.
         self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
         if self.live is not None:
             self.span = self.live.close(self.span)
-        return self._frame(wire.END, self.span.end_unix_ns, self._batch(wrap=True))
-
-    def _batch(self, *, wrap: bool) -> bytes:
-        if not self.sampled:
-            return wire.pack_batch(SCOPE, b"", 0)
-        limits = self._settings.limits
-        message = bounded(self.span, limits)
-        if not wrap:
-            return wire.pack_batch(SCOPE, message, 1)
-        consumer = self._consumer
-        if consumer is None:
-            return wire.pack_batch(SCOPE, encoder.item(message), 1)
-        consumer.end_unix_ns = self.span.end_unix_ns
-        second = bounded(consumer, limits)
-        if len(message) + len(second) > wire.MAX_PAYLOAD_BYTES - _FRAME_ROOM_BYTES:
-            # Only a link limit in the thousands gets here; a frame that is too large loses both.
-            consumer.dropped_links += len(consumer.links)
-            consumer.links.clear()
-            second = bounded(consumer, limits)
-        return wire.pack_batch(SCOPE, encoder.item(message) + encoder.item(second), 2)
+        batch = wire.pack_batch(encoder.SCOPE, b"", 0)
+        if self.sampled:
+            batch = end_batch(self.span, self._consumer_span, self._settings.limits)
+        return self._frame(wire.END, self.span.end_unix_ns, batch)
 
     def _frame(self, kind: int, time_unix_ns: int, batch: bytes) -> bytes:
         payload = wire.pack_request(
@@ -383,145 +344,18 @@ class Invocation:
             time_unix_ns,
             self.deadline_unix_ms,
             batch,
-            self._facts,
+            self._fact_bits,
             self._failed_items,
             self.cpu_ns,
         )
         return wire.frame(kind, payload)
 
 
-def bounded(span: records.Span, limits: encoder.Limits) -> bytes:
-    """The encoded span, with its values cut where it would not fit a frame."""
-    message = encoder.span(span, limits)
-    if len(message) > MESSAGE_LIMIT_BYTES:
-        message = encoder.span(span, limits.shortened(_SHORTENED_CHARACTERS))
-    return message
-
-
-def init_error_frame(
-    error: BaseException, stacktrace: str, now_unix_ns: int, limits: encoder.Limits
-) -> bytes:
-    """INIT_ERROR of the exception that ended init, with its ``exception`` event."""
-    from serverless_instrument.wrapper.records import errors
-
-    details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
-    event = encoder.event(records.Event("exception", now_unix_ns, details), limits)
-    # The runtime client's own errors have their name, as the platform shows it, beside their class.
-    told = getattr(error, "exception_type", None)
-    kind = told if type(told) is str and told else errors.qualified_name(type(error))
-    payload = wire.pack_request(kind, now_unix_ns, 0, wire.pack_batch(SCOPE, event, 1))
-    return wire.frame(wire.INIT_ERROR, payload)
-
-
-def span_frame(span: records.Span, limits: encoder.Limits, scope: bytes = SCOPE) -> bytes:
-    """The SPANS frame of one finished span."""
-    return wire.batch_frame(wire.SPANS, scope, encoder.item(bounded(span, limits)), 1)
-
-
-def _facts(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:
+def _read_event(event: object, known_methods: frozenset[str]) -> tuple[Trigger, Facts]:
+    """The event's trigger, and what it tells of the event."""
     try:
         trigger = registry.select(event)
         return trigger, trigger.facts(event, known_methods)  # type: ignore[arg-type] # inferred
-    except Exception:  # whatever shape defeats a trigger must still give a span
+    except Exception:  # an event of a shape that no trigger expects must have a span, too
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)
-
-
-def _found_by_user(
-    extracted: Mapping[str, str] | SpanContext, settings: Settings
-) -> SpanContext | None:
-    if isinstance(extracted, SpanContext):
-        return extracted
-    decision = settings.ignore_xray_decision
-    return extract(extracted, settings.propagators, None, ignore_xray_decision=decision)
-
-
-def _consumer(
-    consumer: Consumer,
-    root: records.Span,
-    settings: Settings,
-    random_bytes: Callable[[int], bytes],
-    extract_foreign: Callable[[Mapping[str, str]], SpanContext | None] | None,
-) -> records.Span:
-    from serverless_instrument.wrapper.invocation import consumer_span
-
-    def find(carrier: Mapping[str, str]) -> SpanContext | None:
-        found = extract(carrier, settings.propagators, None, ignore_xray_decision=False)
-        if found is None and extract_foreign is not None:
-            return extract_foreign(carrier)
-        return found
-
-    # "none" leaves no propagator at all; SQS's own header is read whatever others are named.
-    own_headers = bool(settings.propagators)
-    return consumer_span.started(
-        consumer, root, random_bytes(8), find, settings.limits.link_count, own_headers=own_headers
-    )
-
-
-def _callers(context: object) -> dict[str, str]:
-    """What a caller of ``Invoke`` has put into its client context: nearer than the event's."""
-    try:
-        if getattr(context, "client_context", None) is None:
-            return {}
-        from serverless_instrument.wrapper.events import client_context
-
-        return client_context.carrier(context)
-    except Exception:  # a context of the user's own making may do anything
-        return {}
-
-
-def _request_headers(
-    event: object, carrier: Mapping[str, str], settings: Settings
-) -> dict[str, list[str]]:
-    from serverless_instrument.wrapper.events import captured_headers
-
-    if settings.request_headers is None:
-        return {}
-    return captured_headers.request(
-        event, carrier, settings.request_headers, settings.sanitized_headers
-    )
-
-
-def _sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) -> bool:
-    # A sampler that only a package knows is asked once the SDK is loaded.
-    if settings.sampler == DEFAULT_SAMPLER or settings.sampler not in STANDARD_SAMPLERS:
-        return parent is None or parent.sampled
-    from serverless_instrument.wrapper.records import sampling
-
-    return sampling.sampled(settings.sampler, settings.sampler_ratio, trace_id, parent)
-
-
-def _text_of(context: object, name: str) -> str:
-    try:
-        value = getattr(context, name, "")
-        return str.__str__(value) if isinstance(value, str) else ""
-    except Exception:  # a context of the user's own making may do anything
-        return ""
-
-
-def _deadline(context: object, now_unix_ns: int) -> int:
-    """The deadline in milliseconds since the epoch, 0 where the context does not tell."""
-    try:
-        remaining_ms = context.get_remaining_time_in_millis()  # type: ignore[attr-defined] # guarded
-        return min(max(0, now_unix_ns // 1_000_000 + int(remaining_ms)), _DEADLINE_MAX_MS)
-    except Exception:  # as above
-        return 0
-
-
-def _arn_attributes(context: object) -> Attributes:
-    """Attributes of the invoked ARN; its alias is replaced by the version that ran.
-
-    https://opentelemetry.io/docs/specs/semconv/resource/cloud/ (cloud.resource_id)
-    """
-    arn = _text_of(context, "invoked_function_arn")
-    if not arn:
-        return {}
-    attributes: Attributes = {"aws.lambda.invoked_arn": arn}
-    parts = arn.split(":")
-    if len(parts) >= 7 and parts[0] == "arn":
-        attributes["cloud.account.id"] = parts[4]
-        version = _text_of(context, "function_version")
-        if len(parts) > 7 and version:
-            parts[7] = version
-        attributes["cloud.resource_id"] = ":".join(parts)
-    return attributes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_instrument import wire
 from serverless_instrument.wire import __version__
-from serverless_instrument.wrapper.invocation.invocation import MESSAGE_LIMIT_BYTES, span_frame
+from serverless_instrument.wrapper.invocation.frames import MESSAGE_LIMIT_BYTES, span_frame
 from serverless_instrument.wrapper.records import encoder, propagation, records
 
 if TYPE_CHECKING:
