@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.function_metrics import FunctionMetrics
+    from serverless_instrument.wrapper.invocation.context_extractor import ContextExtractor
     from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.invocation.payload import Capture
     from serverless_instrument.wrapper.logs.logs import Logs
-    from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.records.records import Span
 
 # Values of AWS_LAMBDA_INITIALIZATION_TYPE with which the environment is initialized before its
@@ -129,7 +129,7 @@ class Instrumentation:
         self._running: Invocation | None = None
         self._metrics: FunctionMetrics | None = None
         self._capture = self._payload_capture()
-        self._extractor_loaded = False
+        self._extract = self._context_extractor()
         self._on_import = OnImport(
             self.settings,
             attributes,
@@ -156,6 +156,13 @@ class Instrumentation:
         from serverless_instrument.wrapper.invocation.payload import capture_of
 
         return capture_of(self.settings)
+
+    def _context_extractor(self) -> ContextExtractor | None:
+        if not self.settings.context_extractor:
+            return None
+        from serverless_instrument.wrapper.invocation.context_extractor import ContextExtractor
+
+        return ContextExtractor(self.settings.context_extractor, warn)
 
     def _watch_logs(self) -> Logs:
         from serverless_instrument.wrapper.logs.logs import Logs
@@ -211,7 +218,7 @@ class Instrumentation:
                 os.urandom,
                 coldstart=coldstart,
                 extract_foreign=self._on_import.extract_remote_parent,
-                extracted=self._extracted_by_user(event, context),
+                extracted=self._extract(event, context) if self._extract is not None else None,
             )
             if self._capture is not None:
                 self._capture.add_request(invocation.span.attributes, event)
@@ -231,20 +238,6 @@ class Instrumentation:
                 invocation.abandon()
             return None
         return invocation
-
-    def _extracted_by_user(
-        self, event: object, context: object
-    ) -> Mapping[str, str] | SpanContext | None:
-        """What the user's own context extractor finds; None without one."""
-        if not self.settings.context_extractor:
-            return None
-        if not self._extractor_loaded:
-            # Not at start: it may be in the module whose handler is being decorated.
-            self._extractor_loaded = True
-            from serverless_instrument.wrapper.invocation import context_extractor
-
-            self._extractor = context_extractor.load(self.settings.context_extractor, warn)
-        return self._extractor(event, context) if self._extractor else None
 
     def _note_cpu_time(self, invocation: Invocation) -> None:
         if self.settings.metrics_exported:

@@ -20,31 +20,29 @@ if TYPE_CHECKING:
 _SETTING = "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR"
 
 
-def load(
-    specification: str, warn: Callable[[str], None]
-) -> Callable[[object, object], Mapping[str, str] | SpanContext | None] | None:
-    """The extractor that `specification` names; None, with one warning, if it cannot be used."""
-    name, _, attribute = specification.replace("/", ".").partition(":")
-    try:
-        found = getattr(import_module(name), attribute)
-        if not callable(found):
-            raise TypeError("it is not callable")
-    except Exception as error:  # a module of the user's
-        text = f"{type(error).__name__}: {error}"
-        warn(f'{_SETTING}="{specification}" cannot be used ({text}); write "module:function"')
-        return None
-    return _Extractor(found, warn)
+class ContextExtractor:
+    """Calls the user's function; warns of its first failure, and raises none.
 
+    Args:
+        specification: ``module:function``.
+        warn: writes one line to the function's log.
+    """
 
-class _Extractor:
-    """Calls the user's function; warns of its first exception, and raises none."""
-
-    def __init__(self, function: Callable[..., Any], warn: Callable[[str], None]) -> None:
-        self._function = function
+    def __init__(self, specification: str, warn: Callable[[str], None]) -> None:
+        self._specification = specification
         self._warn = warn
+        self._imported = False
+        self._function: Callable[[Any, Any], Any] | None = None
         self._failed = False
 
     def __call__(self, event: object, context: object) -> Mapping[str, str] | SpanContext | None:
+        """What the function finds; None where it finds nothing, fails or cannot be imported."""
+        if not self._imported:
+            # Not before: it may be in the module whose handler is being decorated.
+            self._imported = True
+            self._function = self._import_function()
+        if self._function is None:
+            return None
         try:
             return _headers_or_context(self._function(event, context))
         except Exception as error:
@@ -52,6 +50,23 @@ class _Extractor:
                 self._failed = True
                 self._warn(f"{_SETTING} fails: {type(error).__name__}: {error}")
             return None
+
+    def _import_function(self) -> Callable[[Any, Any], Any] | None:
+        """The function; None, with one warning, where it cannot be used."""
+        specification = self._specification
+        name, _, attribute = specification.replace("/", ".").partition(":")
+        try:
+            found = getattr(import_module(name), attribute)
+            if not callable(found):
+                raise TypeError("it is not callable")
+        except Exception as error:  # of the user's module
+            text = f"{type(error).__name__}: {error}"
+            self._warn(
+                f'{_SETTING}="{specification}" cannot be used ({text}); write "module:function"'
+            )
+            return None
+        function: Callable[[Any, Any], Any] = found
+        return function
 
 
 def _headers_or_context(result: Any) -> Mapping[str, str] | SpanContext | None:

@@ -16,7 +16,12 @@ from serverless_instrument.wrapper.invocation.frames import (
     exception_log_frame,
     open_span_batch,
 )
-from serverless_instrument.wrapper.invocation.parent import find_parent, is_sampled
+from serverless_instrument.wrapper.invocation.span_start import (
+    find_parent,
+    is_sampled,
+    start_attributes,
+    start_span,
+)
 from serverless_instrument.wrapper.records import encoder, records
 
 TYPE_CHECKING = False
@@ -25,9 +30,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from serverless_instrument.wrapper.events.base import Facts, Trigger
-    from serverless_instrument.wrapper.invocation.parent import ExtractForeign
+    from serverless_instrument.wrapper.invocation.span_start import ExtractForeign
     from serverless_instrument.wrapper.records.propagation import SpanContext
-    from serverless_instrument.wrapper.records.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
 
     class Live(Protocol):
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 
 CREATED, RUNNING, ENDED = "created", "running", "ended"
+# (state, event) to the next state; any other pair is an error of the caller's.
 _NEXT = {
     (CREATED, "start"): RUNNING,
     (RUNNING, "succeed"): ENDED,
@@ -127,21 +132,18 @@ class Invocation:
         # Numbers of a batch's items: of those that the response reports as failed, and of all.
         self._failed_items = self.cpu_ns = 0
         self._batch_items = facts.consumer.message_count if facts.consumer is not None else 0
-        attributes = self._start_attributes(event, context, facts, coldstart=coldstart)
+        attributes = start_attributes(
+            event, context, facts, settings, self.request_id, coldstart=coldstart
+        )
         name = facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation"
-        self.span = records.Span(
+        self.span = start_span(
             name[:SHORTENED_CHARACTERS],
-            records.KIND_SERVER,
             trace_id,
             random_bytes(8),
             now_unix_ns,
             attributes,
-            parent.span_id if parent else b"",
-            parent.trace_state if parent else "",
-            (parent.flags & ~1 if parent else records.FLAG_RANDOM)
-            | self.sampled
-            | records.FLAG_HAS_IS_REMOTE
-            | (records.FLAG_IS_REMOTE if parent else 0),
+            parent,
+            sampled=self.sampled,
         )
         # A child of the invocation's span and never the current one: the parent of the handler's
         # spans is the invocation's span, with OpenTelemetry and without, whatever the source.
@@ -154,22 +156,6 @@ class Invocation:
             )
         # The name that we gave last, to tell it from one that the user gives.
         self._name, self._framework_route = self.span.name, ""
-
-    def _start_attributes(
-        self, event: object, context: object, facts: Facts, *, coldstart: bool
-    ) -> Attributes:
-        settings = self._settings
-        attributes: Attributes = {"faas.trigger": facts.trigger, "faas.coldstart": coldstart}
-        if self.request_id:
-            attributes["faas.invocation_id"] = self.request_id
-        attributes.update(lambda_context.arn_attributes(context))
-        attributes.update(facts.attributes)
-        if settings.request_headers is not None and facts.trigger == "http":
-            from serverless_instrument.wrapper.events import captured_headers
-
-            captured, sanitized = settings.request_headers, settings.sanitized_headers
-            attributes.update(captured_headers.request(event, facts.carrier, captured, sanitized))
-        return attributes
 
     def _advance(self, event: str) -> None:
         state = _NEXT.get((self.state, event))
@@ -245,7 +231,7 @@ class Invocation:
         if kind in _UNMARSHALLABLE:
             # The runtime client fails the invocation after this, with this message.
             message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
-            self._error("Runtime.MarshalError", message)
+            self._set_error("Runtime.MarshalError", message)
             return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
@@ -254,7 +240,7 @@ class Invocation:
         self.span.attributes.update(outcome.attributes)
         self._capture_response_headers(response)
         if outcome.error_type:
-            self._error(outcome.error_type, outcome.message)
+            self._set_error(outcome.error_type, outcome.message)
         if outcome.failed_messages:
             self._set_failed_items(outcome.failed_messages)
         return self._end(now_unix_ns)
@@ -291,7 +277,7 @@ class Invocation:
 
         self._advance("fail")
         details = errors.details(error, stacktrace)
-        self._error(errors.qualified_name(type(error)), errors.message(error))
+        self._set_error(errors.qualified_name(type(error)), errors.message(error))
         if isinstance(error, MemoryError):
             self._fact_bits |= wire.FACT_OUT_OF_MEMORY
         span, settings = self.span, self._settings
@@ -311,11 +297,11 @@ class Invocation:
         except Exception:  # a failure of ours has led here, and this may fail as well
             return
 
-    def _error(self, error_type: str, message: str) -> None:
+    def _set_error(self, error_type: str, message: str) -> None:
+        """Set error type and message on the invocation's and the CONSUMER span."""
         if self._settings.mask is not None:
-            message = self._settings.mask(
-                message
-            )  # before it is cut: no pattern finds half a secret
+            # Before the message is cut: no pattern finds half a secret.
+            message = self._settings.mask(message)
         # By the specification, a status OK that the user has set is final.
         if self.span.status_code != records.STATUS_OK:
             self.span.status_code = records.STATUS_ERROR
@@ -329,6 +315,7 @@ class Invocation:
         self._fact_bits |= wire.FACT_FAILED
 
     def _end(self, now_unix_ns: int) -> bytes:
+        """End the span; the END frame."""
         # The wall clock may step back while the environment is frozen.
         self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
         if self.live is not None:

@@ -1,7 +1,9 @@
-"""The remote parent of an invocation's span, and whether the span is sampled; pure."""
+"""An invocation's span as it starts: remote parent, sampling, attributes; pure."""
 
 from __future__ import annotations
 
+from serverless_instrument.wrapper.invocation.lambda_context import arn_attributes
+from serverless_instrument.wrapper.records import records
 from serverless_instrument.wrapper.records.propagation import SpanContext, extract
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 
@@ -9,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from serverless_instrument.wrapper.events.base import Facts
+    from serverless_instrument.wrapper.records.records import Attributes
     from serverless_instrument.wrapper.settings import Settings
 
     ExtractForeign = Callable[[Mapping[str, str]], SpanContext | None]
@@ -63,3 +67,53 @@ def is_sampled(settings: Settings, trace_id: bytes, parent: SpanContext | None) 
     from serverless_instrument.wrapper.records import sampling
 
     return sampling.sampled(settings.sampler, settings.sampler_ratio, trace_id, parent)
+
+
+def start_attributes(
+    event: object,
+    context: object,
+    facts: Facts,
+    settings: Settings,
+    request_id: str,
+    *,
+    coldstart: bool,
+) -> Attributes:
+    """The attributes of the span at its start; `facts` are what the trigger tells of `event`."""
+    attributes: Attributes = {"faas.trigger": facts.trigger, "faas.coldstart": coldstart}
+    if request_id:
+        attributes["faas.invocation_id"] = request_id
+    attributes.update(arn_attributes(context))
+    attributes.update(facts.attributes)
+    if settings.request_headers is not None and facts.trigger == "http":
+        from serverless_instrument.wrapper.events import captured_headers
+
+        captured, sanitized = settings.request_headers, settings.sanitized_headers
+        attributes.update(captured_headers.request(event, facts.carrier, captured, sanitized))
+    return attributes
+
+
+def start_span(
+    name: str,
+    trace_id: bytes,
+    span_id: bytes,
+    start_unix_ns: int,
+    attributes: Attributes,
+    parent: SpanContext | None,
+    *,
+    sampled: bool,
+) -> records.Span:
+    """The invocation's span, a child of `parent` if there is one."""
+    return records.Span(
+        name,
+        records.KIND_SERVER,
+        trace_id,
+        span_id,
+        start_unix_ns,
+        attributes,
+        parent.span_id if parent else b"",
+        parent.trace_state if parent else "",
+        (parent.flags & ~1 if parent else records.FLAG_RANDOM)
+        | sampled
+        | records.FLAG_HAS_IS_REMOTE
+        | (records.FLAG_IS_REMOTE if parent else 0),
+    )
