@@ -18,7 +18,7 @@ from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations import settings
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.wrapper import resource
-from serverless_instrument.wrapper.records import encoder, records, span_encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
 from serverless_instrument.wrapper.records.encoder import SCOPE
 
 SPANS = 5_000
@@ -54,7 +54,7 @@ def _spans() -> list[bytes]:
             os.urandom(8),
         )
         span.end_unix_ns = span.start_unix_ns + 1_000_000
-        messages.append(span_encoder.span(span, limits))
+        messages.append(record_encoder.span(span, limits))
     return messages
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from serverless_instrument.wrapper.events.base import Consumer
-    from serverless_instrument.wrapper.invocation.span_start import ExtractForeign
+    from serverless_instrument.wrapper.invocation.invocation_start import ExtractForeign
     from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.settings import Settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.records import encoder, records, span_encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ _FRAME_ROOM_BYTES = 8192
 
 def encode_bounded(span: records.Span, limits: records.Limits) -> bytes:
     """The encoded span, its values shortened if it is larger than `MESSAGE_LIMIT_BYTES`."""
-    message = span_encoder.span(span, limits)
+    message = record_encoder.span(span, limits)
     if len(message) > MESSAGE_LIMIT_BYTES:
-        message = span_encoder.span(span, limits.shortened(SHORTENED_CHARACTERS))
+        message = record_encoder.span(span, limits.shortened(SHORTENED_CHARACTERS))
     return message
 
 
@@ -78,7 +78,7 @@ def exception_log_frame(
     limits: records.Limits,
 ) -> bytes:
     """The LOGS frame of an exception's event record; `details` are `errors.details`."""
-    from serverless_instrument.wrapper.records import log_encoder
+    from serverless_instrument.wrapper.records import record_encoder
 
     record = records.LogRecord(
         now_unix_ns,
@@ -91,9 +91,9 @@ def exception_log_frame(
         span.flags & 0xFF,
         "faas.invocation.exception",
     )
-    message = log_encoder.log_record(record, limits)
+    message = record_encoder.log_record(record, limits)
     if len(message) > MESSAGE_LIMIT_BYTES:
-        message = log_encoder.log_record(record, limits.shortened(SHORTENED_CHARACTERS))
+        message = record_encoder.log_record(record, limits.shortened(SHORTENED_CHARACTERS))
     return wire.frame(wire.LOGS, wire.pack_batch(encoder.SCOPE, encoder.item(message), 1))
 
 
@@ -104,7 +104,7 @@ def init_error_frame(
     from serverless_instrument.wrapper.records import errors
 
     details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
-    event = span_encoder.event(records.Event("exception", now_unix_ns, details), limits)
+    event = record_encoder.event(records.Event("exception", now_unix_ns, details), limits)
     # The runtime client's own errors name, in this attribute, the type that the platform reports.
     platform_type = getattr(error, "exception_type", None)
     error_type = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.events import registry
-from serverless_instrument.wrapper.invocation import lambda_context
 from serverless_instrument.wrapper.invocation.frames import (
     SHORTENED_CHARACTERS,
     encode_bounded,
@@ -16,11 +15,14 @@ from serverless_instrument.wrapper.invocation.frames import (
     exception_log_frame,
     open_span_batch,
 )
-from serverless_instrument.wrapper.invocation.span_start import (
+from serverless_instrument.wrapper.invocation.invocation_start import (
+    client_carrier,
+    deadline_unix_ms,
     find_parent,
     is_sampled,
     start_attributes,
     start_span,
+    text_of,
 )
 from serverless_instrument.wrapper.records import encoder, records
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from serverless_instrument.wrapper.events.base import Facts, Trigger
-    from serverless_instrument.wrapper.invocation.span_start import ExtractForeign
+    from serverless_instrument.wrapper.invocation.invocation_start import ExtractForeign
     from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.settings import Settings
 
@@ -117,9 +119,9 @@ class Invocation:
         self.live: Live | None = None
         self._trigger, facts = _read_event(event, settings.known_methods)
         # The client context is set by the caller itself, so that it counts before the event.
-        self.carrier = lambda_context.client_carrier(context) or facts.carrier
-        self.request_id = lambda_context.text_of(context, "aws_request_id")
-        self.deadline_unix_ms = lambda_context.deadline_unix_ms(context, now_unix_ns)
+        self.carrier = client_carrier(context) or facts.carrier
+        self.request_id = text_of(context, "aws_request_id")
+        self.deadline_unix_ms = deadline_unix_ms(context, now_unix_ns)
         xray_header = environ.get("_X_AMZN_TRACE_ID")
         parent = find_parent(self.carrier, settings, xray_header, extract_foreign, extracted)
         # Without our changes, for the sampler of the SDK.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.records import encoder, log_encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder
 from serverless_instrument.wrapper.records.records import SEVERITY_INFO, LogRecord
 
 TYPE_CHECKING = False
@@ -41,20 +41,20 @@ def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[byt
 
     `encoded` is of further attributes, as `encoder.log_attributes` makes it.
     """
-    message = log_encoder.log_record(record, limits, encoded)
+    message = record_encoder.log_record(record, limits, encoded)
     if len(message) <= _RECORD_BYTES:
         return [message]
     limits = limits.shortened(_SHORTENED_CHARACTERS)
     body = record.body
     if type(body) is not str:
-        message = log_encoder.log_record(record, limits, encoded)
+        message = record_encoder.log_record(record, limits, encoded)
         if len(message) <= _RECORD_BYTES:
             return [message]
         record.body = body = str(body)
     messages = []
     for start in range(0, len(body), _PART_CHARACTERS):
         record.body = body[start : start + _PART_CHARACTERS]
-        messages.append(log_encoder.log_record(record, limits, encoded))
+        messages.append(record_encoder.log_record(record, limits, encoded))
     return messages
 
 

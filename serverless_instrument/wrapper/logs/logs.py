@@ -14,7 +14,7 @@ from time import time_ns
 from serverless_instrument.wire import EMF_MARK, emf_frame
 from serverless_instrument.wrapper.logs import log_frames, log_hook
 from serverless_instrument.wrapper.logs.output_tee import LineBuffer, OutputTee
-from serverless_instrument.wrapper.records import encoder, log_encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder
 from serverless_instrument.wrapper.records.current_span import current_span
 
 TYPE_CHECKING = False
@@ -285,7 +285,7 @@ class Logs:
                 values = dict(zip(names, place, strict=True))
             if request_id:
                 values["faas.invocation_id"] = request_id
-            kept = values, log_encoder.log_attributes(values, self._limits)
+            kept = values, record_encoder.log_attributes(values, self._limits)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[request_id, place] = kept
