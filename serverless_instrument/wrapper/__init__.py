@@ -1,10 +1,10 @@
-"""The part that runs inside the Lambda runtime process; and how the layer's modules are found.
+"""The runtime side, inside the Lambda runtime process; and the finder of the layer's modules.
 
-A module takes the import system 0.3 M instructions before its first line is executed: directories
-are searched, a file is looked at, opened and read, and a start takes a hundred of them. The layer
-has the bytecode of a package in one file (written by ``layer_build/bundles.py``) and this finder
-for it, which gives exactly what the path would: where a package of the function's comes first, or
-something else has put itself in between, the path is asked.
+Importing a module takes 0.3 M instructions before its first line runs, because directories are
+searched and a file is stat'ed, opened and read; a start imports a hundred. The layer therefore has
+the bytecode of each package in one file, a bundle (written by ``layer_build/bundles.py``). The
+finder here finds exactly what the path would: where the function has a package of that name earlier
+on the path, or another finder or path entry interferes, it asks the path.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType, ModuleType
 
-    # Where the code is in the file, its size in bytes, and is it a package's?
+    # Offset of the code in the file, its size in bytes, whether it is a package's.
     Place = tuple[int, int, bool]
 
 _HEAD_BYTES = 8
-# A bundle that cannot be read, or is no longer what it was: then the path has it all as source.
+# Raised where a bundle cannot be read or is damaged; the source on the path is used then.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError)
 
 
@@ -34,7 +34,7 @@ class Bundles:
 
     Args:
         root: the layer's directory on sys.path.
-        directory: of the bundles of this Python, which ends in a slash.
+        directory: of the bundles of this Python version, with a slash at its end.
         packages: the top-level packages that have a bundle there.
     """
 
@@ -50,7 +50,7 @@ class Bundles:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The import system's question; None for what is not in a bundle."""
+        """The spec of module `name`; None if it is not in a bundle. The import system calls it."""
         if path is None:
             return None
         package = name.partition(".")[0]
@@ -81,7 +81,7 @@ class Bundles:
 
 
 class _Loader(SourceFileLoader):
-    """Its code is in the bundle; all else, the source a traceback shows, is in its file."""
+    """Loads a module's code from the bundle, and the source for tracebacks from its file."""
 
     def __init__(self, name: str, file: str, bundle: str, place: Place) -> None:
         super().__init__(name, file)
@@ -89,7 +89,7 @@ class _Loader(SourceFileLoader):
         self._place = place
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """The module's code, or what its source compiles to."""
+        """The module's code from the bundle; compiled from its source if the bundle is damaged."""
         offset, size_bytes, _ = self._place
         try:
             code: CodeType = loads(_read(self._bundle, offset, size_bytes))
@@ -99,7 +99,7 @@ class _Loader(SourceFileLoader):
 
 
 def _index(bundle: str) -> dict[str, Place]:
-    """What is in a bundle; nothing where it is damaged or of another Python."""
+    """Module names to places in a bundle; {} if it is damaged or of another Python version."""
     try:
         head = _read(bundle, 0, _HEAD_BYTES)
         if head[:4] == MAGIC_NUMBER:
@@ -112,7 +112,8 @@ def _index(bundle: str) -> dict[str, Place]:
 
 
 def _read(path: str, offset: int, size_bytes: int) -> bytes:
-    # Opened anew: a descriptor that is kept is the function's to close, and another file's then.
+    # Opened for each read: the function may close a descriptor that is kept, whose number may then
+    # be another file's.
     descriptor = open_file(path, O_RDONLY | O_CLOEXEC)
     try:
         return pread(descriptor, size_bytes, offset)
@@ -126,7 +127,7 @@ def _install() -> None:
     try:
         packages = listdir(directory)
     except OSError:
-        return  # not in the layer, or of a Python that it has no bytecode for
+        return  # not in the layer, or the layer has no bytecode for this Python version
     sys.meta_path.insert(0, Bundles(package.rpartition("/")[0], directory, packages))
 
 

@@ -102,12 +102,12 @@ class OnImport:
         """Have `logs` receive records of ``logging`` and OpenTelemetry's Logs API."""
         self._hooks.watch("logging", logs.watch_logging)
 
-        def otel_imported(module: ModuleType) -> None:
+        def watch_otel_logs(module: ModuleType) -> None:
             from serverless_instrument.wrapper.logs.otel_logs import set_up
 
             set_up(module, logs.send_record)
 
-        self._hooks.watch("opentelemetry._logs", otel_imported)
+        self._hooks.watch("opentelemetry._logs", watch_otel_logs)
 
     def _import_sdk(self) -> None:
         try:
@@ -133,6 +133,8 @@ class OnImport:
                 self._warn(f"{module_name} is not instrumented: {reason}")
 
     def _instrument(self, name: str, class_name: str) -> Callable[[ModuleType], None]:
+        """A hook that runs an instrumentation of a row of `hooks.table.INSTRUMENTATIONS`."""
+
         def hook(module: ModuleType) -> None:
             from serverless_instrument.wrapper.hooks.run import run
 
@@ -142,6 +144,8 @@ class OnImport:
         return hook
 
     def _learn_routes(self, name: str) -> Callable[[ModuleType], None]:
+        """A hook that runs function `name` of `hooks.routes`, which follows a web framework."""
+
         def set_route(route: str) -> None:
             invocation = self._running()
             if invocation is not None:
@@ -241,9 +245,7 @@ class OnImport:
             from serverless_instrument.wrapper.otel.propagators import extract
 
             return extract(headers)
-        except (
-            Exception
-        ):  # of a package's propagator; or OpenTelemetry failed to import, with a line
+        except Exception:  # of a package's propagator, or of the import, which has warned
             return None
 
 
