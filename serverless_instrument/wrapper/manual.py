@@ -103,18 +103,18 @@ class SpanScope:
         if iscoroutinefunction(function):
 
             @wraps(function)
-            async def awaited_in_span(*arguments: Any, **options: Any) -> Any:
+            async def waiting(*arguments: Any, **options: Any) -> Any:
                 with SpanScope(name, attributes):
                     return await function(*arguments, **options)
 
-            return awaited_in_span
+            return waiting
 
         @wraps(function)
-        def called_in_span(*arguments: Any, **options: Any) -> Any:
+        def calling(*arguments: Any, **options: Any) -> Any:
             with SpanScope(name, attributes):
                 return function(*arguments, **options)
 
-        return called_in_span
+        return calling
 
 
 class _RecordScope:
