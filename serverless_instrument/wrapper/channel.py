@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _PENDING_LIMIT_BYTES = 8 * 1024 * 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
-# Limit of the queue before a forwarder is connected, which may still start; memory beyond it would
-# be the function's.
+# Limit of the queue without a forwarder, which may still start; a larger queue would only take the
+# function's memory.
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
 _WRITABLE_TIMEOUT_MS = 1000
