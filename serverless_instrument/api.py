@@ -102,7 +102,7 @@ def current_span() -> Span:
     if trace is not None and hasattr(trace, "get_current_span"):
         span: Span = trace.get_current_span()
         return span
-    return manual.current()
+    return manual.innermost_record_span()
 
 
 def set_attribute(key: str, value: object) -> None:

@@ -32,7 +32,7 @@ def python(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
     (package / "wrapper").mkdir(parents=True)
-    for name in ("__init__.py", "bundles.py", "wrapper/__init__.py", "wrapper/payload.py"):
+    for name in ("__init__.py", "bundles.py", "wrapper/__init__.py", "wrapper/channel.py"):
         shutil.copy(ROOT / "serverless_instrument" / name, package / name)
     bytecode.compile_tree(directory, {interpreters.running(): sys.executable})
     return directory
@@ -69,7 +69,7 @@ def test_a_module_comes_from_the_bundle_whatever_happened_to_its_source(python: 
     spoil_sources(python)
     program = (
         "import opentelemetry.deep, wrapt.inner\n"
-        "from serverless_instrument.wrapper import payload\n"
+        "from serverless_instrument.wrapper import channel\n"
         "from opentelemetry import plain\n"
         "answer = [plain.value, wrapt.inner.value]"
     )

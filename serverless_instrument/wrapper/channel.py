@@ -1,8 +1,8 @@
-"""Unix-socket client of the forwarder: never blocks, never raises, counts what it drops.
+"""Client of the forwarder's Unix socket: never blocks, never raises, counts dropped frames.
 
-A frame is in the kernel's buffer when `send` returns, so that nothing ended is lost with the
-process. Only when the forwarder reads more slowly than the function writes do frames wait here, up
-to a bound, for a thread that lives while there is something to wait for.
+When `send` returns, its frames are in the kernel's buffer, so that the end of the process loses no
+finished span. Frames are queued only while the forwarder reads more slowly than the function
+writes. The queue is bounded, and a thread that exists only while frames are queued writes them.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 
 _PENDING_LIMIT_BYTES = 8 * 1024 * 1024
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
-# Without a forwarder a little is kept for one that is late; more would only grow the function.
+# Limit of the queue without a forwarder, which may still start; a larger queue would only take the
+# function's memory.
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
 _WRITABLE_TIMEOUT_MS = 1000
-# A thread that ended with the lock, as daemons do when the interpreter ends, never gives it back.
+# A daemon thread that the interpreter ends while it holds the lock never releases it.
 _LOCK_TIMEOUT_S = 0.05
 
 
 class Channel:
-    """One connection to the forwarder, made when first needed and again when it breaks.
+    """One connection to the forwarder, opened when first needed and reopened when it breaks.
 
     Args:
         path: the forwarder's socket.
-        hello: makes the frame that opens a connection; called anew for each, as the process id
-            changes over a fork.
+        hello: makes the HELLO frame, the first of a connection; called for each connection, because
+            a fork changes the process id.
         clock: monotonic seconds.
-        pending_limit_bytes: how much may wait for a slow forwarder before the oldest is dropped.
+        pending_limit_bytes: limit of the queue; above it the oldest frames are dropped.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Channel:
         clock: Callable[[], float] = monotonic,
         pending_limit_bytes: int = _PENDING_LIMIT_BYTES,
     ) -> None:
-        self._path = path
+        self.path = path
         self._hello = hello
         self._clock = clock
         self._pending_limit_bytes = pending_limit_bytes
@@ -53,37 +54,40 @@ class Channel:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Start afresh in a forked child: the connection and what waits for it are the parent's."""
+        """Forget the connection and the queue in a forked child: both are the parent's."""
         if self._socket is not None:
             self._socket.close()  # the child's descriptor; the parent's stays open
         self._socket = None
         self.dropped_frames = 0
-        self._told_frames = 0
+        self._reported_dropped_frames = 0
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._current = b""
         self._offset = 0
-        self._lock = _thread.RLock()  # for its owner: nothing is written from within a write
+        self._lock = _thread.RLock()  # for its owner, which _acquire_lock looks at
         self._draining = False
         self._connect_at = 0.0
 
     def send(self, data: bytes) -> None:
-        """Hand over one or more whole frames."""
-        if self._sent_at_once(data):
+        """Send `data`, one or more whole frames, or queue it."""
+        if self._send_directly(data):
             return
-        # Between reading and writing the sum stands no call, where CPython might run another thread
-        # or a signal handler; so everywhere below.
+        # The size is taken first: CPython may switch to another thread or a signal handler at a
+        # call, so none stands between reading and writing the sum; likewise everywhere below.
         size = len(data)
         self._queue.append(data)
         self._queued_bytes += size
-        self._pump()
+        self._write_queued()
         limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
         while self._queued_bytes > limit and self._drop_oldest():
             pass
 
-    def _sent_at_once(self, data: bytes) -> bool:
-        """Whether nothing stood before `data`, so that it is written, or `_current` and next."""
-        if self._socket is None or self._queue or not self._acquire():
+    def _send_directly(self, data: bytes) -> bool:
+        """Try to write `data` directly; False if anything is queued or the lock is taken.
+
+        What the socket does not accept of it stays in `_current` and is written next.
+        """
+        if self._socket is None or self._queue or not self._acquire_lock():
             return False
         try:
             if self._current:
@@ -93,32 +97,36 @@ class Channel:
         finally:
             self._lock.release()
         if self._queue or self._current:
-            self._pump()
+            self._write_queued()
         return True
 
     @property
     def connection(self) -> _socket.socket | None:
-        """What the forwarder may answer on, if there is one."""
+        """The open connection, on which the forwarder may send frames; None without one."""
         return self._socket
 
     def connect(self) -> bool:
-        """Connect and say HELLO now, so that the forwarder knows of this runtime; whether it is."""
-        if self._acquire():
+        """Connect and send HELLO now; whether there is a connection.
+
+        A connection tells the forwarder that the runtime is instrumented.
+        """
+        if self._acquire_lock():
             try:
-                self._connected()
+                self._open_connection()
             finally:
                 self._lock.release()
         return self._socket is not None
 
-    def adopt(self, connection: _socket.socket, path: str) -> None:
-        """Use a connection that is made already, and `path` from now on for any other."""
-        self._path = path
+    def adopt_connection(self, connection: _socket.socket, path: str) -> None:
+        """Use the open `connection`, and `path` for every later one."""
+        self.path = path
         connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         connection.setblocking(False)
         connection.send(self._hello(), _socket.MSG_NOSIGNAL)
         self._socket = connection
 
     def _drop_oldest(self) -> bool:
+        """Drop the first of the queue; False where another thread has emptied it."""
         try:
             data = self._queue.popleft()
         except IndexError:
@@ -128,32 +136,37 @@ class Channel:
         self.dropped_frames += 1
         return True
 
-    def _pump(self) -> None:
-        """Write what is queued, unless an interrupted frame of this thread is at it.
+    def _write_queued(self) -> None:
+        """Write what is queued, unless the lock is taken.
 
-        Whoever holds the lock looks at the queue again after releasing it.
+        Each holder of the lock looks at the queue again after releasing it, so that a frame queued
+        meanwhile is written.
         """
-        while (self._queue or self._current) and self._acquire():
+        while (self._queue or self._current) and self._acquire_lock():
             try:
-                going_on = self._write()
+                may_go_on = self._write()
             finally:
                 self._lock.release()
-            if not going_on:
+            if not may_go_on:
                 return
 
-    def _acquire(self) -> bool:
-        """Take the lock; another thread that has it is waited for, as it never blocks itself.
+    def _acquire_lock(self) -> bool:
+        """Take the lock; False if this thread holds it already, or after a timeout.
 
-        Not waiting would leave END to a thread that may not run again: the runtime client may hold
-        the interpreter until the next invocation, or the process end. But a signal handler whose
-        own thread has the lock would write into the middle of that thread's frame.
+        Another thread that holds it is waited for, as it never blocks while it does. Otherwise END
+        might be left to a thread that does not run again: the runtime client may keep the
+        interpreter until the next invocation, or the process may end. This thread holds it where a
+        signal handler has interrupted a write, in the middle of whose frame nothing may be written.
         """
-        lock: Any = self._lock  # typeshed leaves out what threading.Condition uses, too
+        lock: Any = self._lock  # typeshed lacks _is_owned, which threading.Condition uses, too
         return not lock._is_owned() and bool(lock.acquire(True, _LOCK_TIMEOUT_S))
 
     def _write(self) -> bool:
-        """Write until the queue is empty or the connection broken (True), or nothing can be."""
-        connection = self._connected()
+        """Write until the queue is empty or the connection breaks (True); the caller has the lock.
+
+        False if there is no connection, or the socket accepts no more for now.
+        """
+        connection = self._open_connection()
         if connection is None:
             return False
         try:
@@ -170,19 +183,20 @@ class Channel:
         except OSError:
             self._disconnect()
             return True
-        except BaseException:  # of a signal handler: how much the socket took is not known
+        except BaseException:  # of a signal handler: how much the socket accepted is not known
             self._disconnect()
             raise
 
     def _next_frame(self) -> bool:
-        if not self._queue:  # nearly always, and cheaper than an exception
+        """Move the first of the queue, or a DROPPED frame before it, to `_current`."""
+        if not self._queue:  # the usual case, and cheaper than an exception
             return False
-        if self.dropped_frames != self._told_frames:
+        if self.dropped_frames != self._reported_dropped_frames:
             from serverless_instrument import wire
 
             dropped_frames = self.dropped_frames  # another thread may drop more meanwhile
-            self._current = wire.dropped_frame(dropped_frames - self._told_frames)
-            self._told_frames = dropped_frames
+            self._current = wire.dropped_frame(dropped_frames - self._reported_dropped_frames)
+            self._reported_dropped_frames = dropped_frames
             return True
         try:
             self._current = self._queue.popleft()
@@ -192,7 +206,8 @@ class Channel:
         self._queued_bytes -= size
         return True
 
-    def _connected(self) -> _socket.socket | None:
+    def _open_connection(self) -> _socket.socket | None:
+        """The connection, opened if need be, once a second at most; None where that fails."""
         if self._socket is not None:
             return self._socket
         now = self._clock()
@@ -203,14 +218,14 @@ class Channel:
         try:
             connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
             connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-            # A full backlog must not block: AF_UNIX connect waits for room on a blocking socket.
+            # On a blocking socket, connect would wait while the listener's backlog is full.
             connection.setblocking(False)
-            connection.connect(self._path)
+            connection.connect(self.path)
             hello = self._hello()
             if connection.send(hello, _socket.MSG_NOSIGNAL) != len(hello):
                 connection.close()
                 return None
-        except Exception:  # OSError as a rule; a path or a resource of any kind must not raise here
+        except Exception:  # OSError as a rule; neither may a bad path or resource raise
             if connection is not None:
                 connection.close()
             return None
@@ -218,11 +233,11 @@ class Channel:
         return connection
 
     def _disconnect(self) -> None:
-        """Close; a frame cut off in the middle is sent again, whole, on the next connection."""
+        """Close the connection; the next one sends a partly written frame again from its start."""
         connection, self._socket = self._socket, None
         if connection is not None:
             try:
-                # Wakes the thread that waits on it, which would keep it open.
+                # Wakes the thread that polls it, which would keep it open.
                 connection.shutdown(_socket.SHUT_RDWR)
             except OSError:  # the peer has gone already
                 pass
@@ -230,19 +245,21 @@ class Channel:
         self._offset = 0
 
     def _start_draining(self) -> None:
+        """Start the thread that writes when the socket accepts more, unless it is running."""
         if self._draining:
             return
         self._draining = True
         try:
             _thread.start_new_thread(self._drain, ())
-        except RuntimeError:  # no more threads to be had: the next send tries again
+        except RuntimeError:  # no more threads can be started: the next send tries again
             self._draining = False
 
     def _drain(self) -> None:
-        """Wait, in a thread of its own, for the socket to take more; end when nothing waits.
+        """Write, in a thread of its own, whenever the socket accepts more, until all is written.
 
-        `_draining` changes under the lock only, so that no frame is left to a thread that has seen
-        its last. This thread may wait for the lock: signal handlers run in the main one.
+        `_draining` is cleared under the lock only, so that no frame is left to a thread that is
+        about to end. This thread may wait for the lock without a timeout: signal handlers run in
+        the main thread.
         """
         from select import POLLOUT, poll
 
@@ -254,6 +271,6 @@ class Channel:
                 poller.register(descriptor, POLLOUT)
                 poller.poll(_WRITABLE_TIMEOUT_MS)
             with self._lock:
-                going_on = self._write()
-                self._draining = not going_on and self._socket is not None
-        self._pump()  # what came while this thread held the lock
+                may_go_on = self._write()
+                self._draining = not may_go_on and self._socket is not None
+        self._write_queued()  # what was queued while this thread held the lock

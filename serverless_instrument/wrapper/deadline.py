@@ -1,8 +1,9 @@
-"""What is open when an invocation's time is nearly up, for the case that it never ends.
+"""A thread that has the open spans sent shortly before an invocation's deadline.
 
-The forwarder knows the deadline and writes one DEADLINE frame shortly before it; a thread that
-waits for it ships the open spans and the stack of the handler's thread. No timer, no signal of the
-function's is used, and nothing at all happens in an invocation that ends in time.
+The forwarder knows the deadline and writes one DEADLINE frame shortly before it. The thread waits
+for that frame and then has the open spans and the stack of the handler's thread sent, in case the
+invocation times out. It uses no timer and no signal, which the function may need, and does nothing
+in an invocation that ends in time.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ _READ_BYTES = 4096
 
 
 class DeadlineWatch:
-    """Waits, in a daemon thread for each connection, for the forwarder's word.
+    """Waits for DEADLINE frames, in a daemon thread for each connection.
 
     Args:
-        tell: sends what is open; called in that thread.
+        send_open_spans: called in that thread for each DEADLINE.
     """
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
+    def __init__(self, send_open_spans: Callable[[], None]) -> None:
+        self._send_open_spans = send_open_spans
         self._watched: socket | None = None
 
     def watch(self, connection: socket | None) -> None:
-        """See that `connection` is waited on; cheap where it is already."""
+        """Start a thread for `connection` unless it has one."""
         if connection is None or connection is self._watched:
             return
         self._watched = connection
@@ -40,7 +41,7 @@ class DeadlineWatch:
 
         try:
             start_new_thread(self._wait, (connection,))
-        except RuntimeError:  # no more threads to be had
+        except RuntimeError:  # no more threads can be started
             return
 
     def _wait(self, connection: socket) -> None:
@@ -60,15 +61,17 @@ class DeadlineWatch:
                     return
                 for kind, _ in reader.feed(data):
                     if kind == wire.DEADLINE:
-                        self._tell()
-        except Exception:  # closed, or not one of ours: the connection's owner sees to that
+                        self._send_open_spans()
+        except Exception:  # closed, or the frames are malformed: the channel reopens it
             return
 
 
 def stack_of(thread_id: int, boundary: str) -> str:
-    """The stack of a thread as Python prints it, outermost call first, "" where there is none.
+    """The stack of a thread as Python prints it, outermost call first; "" without such a thread.
 
-    It begins below the innermost frame of the file `boundary`, which is ours.
+    Args:
+        thread_id: as `threading.get_ident` returns it.
+        boundary: a file of ours; the stack begins below its innermost frame.
     """
     from traceback import extract_stack, format_list
 

@@ -1,9 +1,10 @@
-"""Without the layer: a forwarder of the function's own, as an internal extension.
+"""The forwarder as an internal extension, where the function has no layer.
 
-The runtime process registers an extension with the INVOKE event, which Lambda allows while it
-initializes, starts the forwarder as a process beside it and hands it the identifier and one end of
-a socket pair. The forwarder takes part in the lifecycle as the layer's does: it asks for its next
-event after the end-of-invocation flush, and nothing is frozen before. There is no SHUTDOWN for it
+While Lambda initializes the function, the runtime process may register an internal extension. It
+registers one with the INVOKE event, starts the forwarder as a separate process and passes it the
+extension's identifier and one end of a socket pair. The forwarder then asks for its next event
+after the end-of-invocation flush, as the layer's does, and Lambda freezes nothing before that.
+An internal extension gets no SHUTDOWN event
 (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html).
 """
 
@@ -15,7 +16,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from serverless_instrument.wrapper.channel import Channel
 
 _NAME = "serverless-instrument-internal"
 _TIMEOUT_S = 5.0
@@ -23,20 +26,28 @@ _MANAGED_INSTANCES = "lambda-managed-instances"
 
 
 class UnavailableError(Exception):
-    """There is no forwarder and none can be started; the text says why."""
+    """No forwarder could be started; the message gives the reason."""
+
+
+def start_for(channel: Channel, environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    """Start a forwarder and have `channel` use it; one call of `warn` where that fails."""
+    # The path has this process's id: a forwarder of an earlier runtime may still be running.
+    path = f"{channel.path}.{os.getpid()}"
+    try:
+        channel.adopt_connection(start(environ, path), path)
+    except UnavailableError as error:
+        warn(f"no forwarder, telemetry is discarded: {error}")
 
 
 def start(environ: Mapping[str, str], path: str) -> _socket.socket:
-    """Start a forwarder, which listens on `path`; our end of the connection to it.
-
-    The path is this process's own: a forwarder of an earlier runtime may not have ended yet.
+    """Start a forwarder that listens on `path`; our end of the connection to it.
 
     Raises:
         UnavailableError: Lambda refused the extension, or no process could be started.
     """
     identifier = ""
     if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != _MANAGED_INSTANCES:
-        # Managed Instances allow internal extensions no events; nothing is frozen there either.
+        # Managed Instances give internal extensions no events, and freeze nothing.
         identifier = _register(environ["AWS_LAMBDA_RUNTIME_API"])
     ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
@@ -51,6 +62,7 @@ def start(environ: Mapping[str, str], path: str) -> _socket.socket:
 
 
 def _register(api: str) -> str:
+    """Register with the Extensions API at `api`, ``host:port``; the extension's identifier."""
     body = '{"events":["INVOKE"]}'
     request = (
         "POST /2020-01-01/extension/register HTTP/1.1\r\n"
@@ -83,9 +95,9 @@ def _register(api: str) -> str:
 
 
 def _spawn(environ: Mapping[str, str], path: str, identifier: str, descriptor: int) -> None:
-    """Start the forwarder as nobody's child: a function that waits for its own finds none of ours.
+    """Start the forwarder through a shell that exits at once, so that init becomes its parent.
 
-    The shell ends at once, and the forwarder goes on under init.
+    A function that waits for its child processes must not find one of ours.
     """
     directory = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     main = os.path.join(directory, "forwarder", "__main__.py")

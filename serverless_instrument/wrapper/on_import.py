@@ -1,4 +1,4 @@
-"""What the function's imports set going: OpenTelemetry, and instrumentations of libraries."""
+"""What the function's imports start: OpenTelemetry, and the instrumentations of libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.logs.logs import Logs
     from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
     from serverless_instrument.wrapper.otel.sdk import Bridge
@@ -25,21 +25,24 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
 _PROPAGATORS = "OTEL_PROPAGATORS"
-# Of `deprecation.py`, besides the API's own module.
+# Modules besides opentelemetry.trace that `import_hooks/deprecation.py` is for.
 _OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
 class OnImport:
-    """Nothing of OpenTelemetry is imported here before the function, or a library of its, asks.
+    """Sets up OpenTelemetry and the instrumentations when the function imports their modules.
+
+    It imports nothing of OpenTelemetry before the function or one of its libraries does.
 
     Args:
         settings: the runtime side's.
         resource: attributes of the function's resource.
-        send: takes whole frames.
-        adopt: takes an encoded resource that is the function's from now on.
-        running: the invocation that is running now, if any.
-        warn: says one line.
+        send: sends whole frames.
+        adopt: called with an encoded resource, which replaces the function's from then on.
+        collect: called with the collector of the function's metrics, once there is one.
+        running: returns the invocation that is running now, if any.
+        warn: writes one line to the function's log.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class OnImport:
         resource: Mapping[str, object],
         send: Callable[[bytes], None],
         adopt: Callable[[bytes], None],
+        collect: Callable[[MetricsBridge], None],
         running: Callable[[], Invocation | None],
         warn: Callable[[str], None],
     ) -> None:
@@ -55,26 +59,25 @@ class OnImport:
         self._resource = resource
         self._send = send
         self._adopt = adopt
+        self._collect = collect
         self._running = running
         self._warn = warn
         self._bridge: Bridge | None = None
-        # Collects the metrics of the function, where it has imported their API.
-        self.metrics: MetricsBridge | None = None
         self._late: LateContext | None = None
         self._usable = True
-        self._said: set[str] = set()
-        self._hooks = PostImportHooks(self._failed)
+        self._warned_of: set[str] = set()
+        self._hooks = PostImportHooks(self._warn_of_failed_hook)
 
     def install(self) -> None:
-        """Watch for the imports; import the SDK now if a setting needs it."""
+        """Watch the imports; import the SDK now if a setting needs it."""
         self._hooks.watch("opentelemetry.trace", self._api_imported, _lean_typing)
         for module_name in _OTHER_USERS_OF_TYPING:
-            self._hooks.watch(module_name, _nothing, _lean_typing)
+            self._hooks.watch(module_name, _do_nothing, _lean_typing)
         self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
         if self._settings.metrics_exported:
             self._hooks.watch("opentelemetry.metrics", self._metrics_imported)
-        # What the SDK of every signal imports first.
-        self._hooks.watch("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
+        # The SDK of every signal imports this module first.
+        self._hooks.watch("opentelemetry.sdk.resources", _do_nothing, _refuse_mixture)
         self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
         self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if os.environ.get(_PROPAGATORS):
@@ -96,26 +99,26 @@ class OnImport:
             self._import_sdk()
 
     def watch_logs(self, logs: Logs) -> None:
-        """Have `logs` see what ``logging`` and OpenTelemetry's Logs API get, once imported."""
+        """Have `logs` receive records of ``logging`` and OpenTelemetry's Logs API."""
         self._hooks.watch("logging", logs.watch_logging)
 
-        def otel_imported(module: ModuleType) -> None:
+        def watch_otel_logs(module: ModuleType) -> None:
             from serverless_instrument.wrapper.logs.otel_logs import set_up
 
             set_up(module, logs.send_record)
 
-        self._hooks.watch("opentelemetry._logs", otel_imported)
+        self._hooks.watch("opentelemetry._logs", watch_otel_logs)
 
     def _import_sdk(self) -> None:
         try:
             import opentelemetry.sdk.trace  # noqa: F401 - for the hook on it
-        except Exception as error:  # the function's own packages, in whatever state
+        except Exception as error:  # the function's own packages may be broken in any way
             self._warn(
                 "OTEL_TRACES_SAMPLER or OTEL_PROPAGATORS names what needs opentelemetry-sdk, which "
                 f"cannot be imported ({type(error).__name__}: {error}); the defaults decide"
             )
 
-    def _failed(self, module_name: str, error: Exception) -> None:
+    def _warn_of_failed_hook(self, module_name: str, error: Exception) -> None:
         text = " ".join(str(error).split())
         if type(error).__name__ == "UnusableError":
             self._usable = False
@@ -124,30 +127,34 @@ class OnImport:
             from serverless_instrument.wrapper.import_hooks.package_conflicts import remedy
 
             reason = f"{type(error).__name__}: {text}{remedy(error)}"
-            # What defeats one instrumentation often defeats the next: once is enough.
-            if reason not in self._said:
-                self._said.add(reason)
+            # Several instrumentations often fail for the same reason.
+            if reason not in self._warned_of:
+                self._warned_of.add(reason)
                 self._warn(f"{module_name} is not instrumented: {reason}")
 
     def _instrument(self, name: str, class_name: str) -> Callable[[ModuleType], None]:
+        """A hook that runs an instrumentation of a row of `hooks.table.INSTRUMENTATIONS`."""
+
         def hook(module: ModuleType) -> None:
             from serverless_instrument.wrapper.hooks.run import run
 
             if self._usable:
-                run(name, class_name, module, lambda: self._usable, self._failed)
+                run(name, class_name, module, lambda: self._usable, self._warn_of_failed_hook)
 
         return hook
 
     def _learn_routes(self, name: str) -> Callable[[ModuleType], None]:
-        def found(route: str) -> None:
+        """A hook that runs function `name` of `hooks.routes`, which follows a web framework."""
+
+        def set_route(route: str) -> None:
             invocation = self._running()
             if invocation is not None:
-                invocation.found_route(route)
+                invocation.set_route(route)
 
         def hook(module: ModuleType) -> None:
             from serverless_instrument.wrapper.hooks import routes
 
-            getattr(routes, name)(module, found)
+            getattr(routes, name)(module, set_route)
 
         return hook
 
@@ -167,12 +174,12 @@ class OnImport:
         invocation = self._running()
         if invocation is not None:
             bridge.begin(invocation, self._baggage(invocation), self._late)
-        if "serverless_instrument.wrapper.manual" in sys.modules:
-            from serverless_instrument.wrapper.manual import otel_imported
+        if "serverless_instrument.wrapper.record_span" in sys.modules:
+            from serverless_instrument.wrapper.record_span import attach_to_otel
 
-            otel_imported(self._settings.limits)
+            attach_to_otel(self._settings.limits)
 
-    def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - as every hook
+    def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - the signature of a hook
         if self._bridge is not None:
             self._bridge.sdk_imported()
 
@@ -181,7 +188,7 @@ class OnImport:
 
         bridge = MetricsBridge(self._resource, self._send, self._warn)
         bridge.api_imported(module)
-        self.metrics = bridge
+        self._collect(bridge)
 
     def _lambda_extension_imported(self, module: ModuleType) -> None:
         from serverless_instrument.wrapper.hooks.botocore import keep_payload
@@ -194,7 +201,10 @@ class OnImport:
         keep_entries(module)
 
     def _without_propagators(self) -> Callable[[], None]:
-        """Import the API's module without the setting: it fails where a package is missing."""
+        """Hide the setting while the API's module is imported, which fails if a package is missing.
+
+        The function returned puts it back.
+        """
         value = os.environ.pop(_PROPAGATORS, None)
 
         def restore() -> None:
@@ -212,8 +222,8 @@ class OnImport:
         """(scope, record) of the function's spans that have not ended."""
         return self._bridge.open_spans() if self._bridge is not None else []
 
-    def begin(self, invocation: Invocation) -> None:
-        """Make the invocation's span the current one, for OpenTelemetry code if there is any."""
+    def begin_invocation(self, invocation: Invocation) -> None:
+        """Make the invocation's span OpenTelemetry's current one, now or at its import."""
         if self._bridge is not None:
             self._bridge.begin(invocation, self._baggage(invocation))
             return
@@ -229,17 +239,17 @@ class OnImport:
 
         return parse_baggage(header)
 
-    def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
-        """The remote parent that a propagator which is not ours finds."""
+    def extract_remote_parent(self, headers: Mapping[str, str]) -> SpanContext | None:
+        """The remote parent that OpenTelemetry's global propagator finds in `headers`."""
         try:
             from serverless_instrument.wrapper.otel.propagators import extract
 
             return extract(headers)
-        except Exception:  # a package's propagator, or no OpenTelemetry at all: said at its import
+        except Exception:  # of a package's propagator, or of the import, which has warned
             return None
 
 
-def _nothing(module: ModuleType) -> None:  # noqa: ARG001 - as every hook
+def _do_nothing(module: ModuleType) -> None:  # noqa: ARG001 - the signature of a hook
     return
 
 

@@ -6,7 +6,7 @@ A value that cannot be used becomes one warning, which names it and the remedy, 
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.records.encoder import Limits
+from serverless_instrument.wrapper.records.records import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

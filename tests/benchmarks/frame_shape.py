@@ -17,8 +17,8 @@ from serverless_instrument import resource, wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.destinations import destination
 from serverless_instrument.forwarder.intake import Session
-from serverless_instrument.wrapper.invocation import SCOPE
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
+from serverless_instrument.wrapper.records.encoder import SCOPE
 from tests.forwarder import intakes
 
 SPANS = 5_000
@@ -33,7 +33,7 @@ ENVIRON = {
 
 
 def _spans() -> list[bytes]:
-    limits = encoder.Limits()
+    limits = records.Limits()
     trace_id = os.urandom(16)
     messages = []
     for number in range(SPANS):
@@ -54,7 +54,7 @@ def _spans() -> list[bytes]:
             os.urandom(8),
         )
         span.end_unix_ns = span.start_unix_ns + 1_000_000
-        messages.append(encoder.span(span, limits))
+        messages.append(record_encoder.span(span, limits))
     return messages
 
 

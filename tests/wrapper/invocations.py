@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from awslambdaric.lambda_context import LambdaContext
 
 from serverless_instrument import wire, wire_payloads
-from serverless_instrument.wrapper.invocation import Invocation
+from serverless_instrument.wrapper.invocation.invocation import Invocation
 from serverless_instrument.wrapper.settings import Settings
 from tests.wrapper import decoded
 

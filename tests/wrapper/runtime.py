@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import awslambdaric.bootstrap as client
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
-from serverless_instrument.wrapper import bootstrap
+from serverless_instrument.wrapper import bootstrap, instrumentation
 from serverless_instrument.wrapper.on_import import OnImport
 from tests.wrapper.invocations import ARN, REQUEST_ID
 
@@ -55,19 +55,19 @@ class Function:
         # This process's streams and loggers are the tests'; a process of its own has tests of logs.
         monkeypatch.setenv("SERVERLESS_INSTRUMENT_LOGS", "off")
         monkeypatch.delitem(vars(bootstrap), "handler", raising=False)
-        self._made: list[bootstrap.Instrumentation] = []
+        self._made: list[instrumentation.Instrumentation] = []
         original = bootstrap.instrument
 
-        def instrument(handler: Handler, instrumentation: bootstrap.Instrumentation) -> Handler:
-            self._made.append(instrumentation)
-            return original(handler, instrumentation)
+        def instrument(handler: Handler, made: instrumentation.Instrumentation) -> Handler:
+            self._made.append(made)
+            return original(handler, made)
 
         monkeypatch.setattr(bootstrap, "instrument", instrument)
 
     def close(self) -> None:
         """Close the connections that loading has made."""
-        for instrumentation in self._made:
-            instrumentation._channel._disconnect()
+        for made in self._made:
+            made._channel._disconnect()
 
     def write(self, code: str, module: str = "function") -> None:
         path = self._directory / f"{module}.py"
@@ -102,7 +102,7 @@ class Function:
         self._monkeypatch.delitem(sys.modules, module, raising=False)
         vars(bootstrap).pop("handler", None)
         # As in a new process: the instrumentation of an earlier one speaks to another socket.
-        bootstrap._shared.clear()
+        instrumentation._shared.clear()
         # And one without OpenTelemetry, which other tests have loaded into this one.
         self._monkeypatch.setattr(OnImport, "install", lambda _: None)
         self._monkeypatch.setenv("_HANDLER", OURS if instrumented else name)

@@ -10,6 +10,7 @@ import pytest
 
 from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper import bootstrap
+from serverless_instrument.wrapper.instrumentation import Instrumentation
 from tests.wrapper import decoded
 from tests.wrapper.invocations import REQUEST_ID, end_span, start_span
 from tests.wrapper.runtime import OURS, Function, invoke
@@ -118,7 +119,7 @@ def test_without_the_runtime_client_the_handler_is_imported(
     monkeypatch.setenv("SERVERLESS_INSTRUMENT_HANDLER", "package/module.handler")
     assert bootstrap.handler("event", None) == "event"
     with pytest.raises(ZeroDivisionError):  # nothing to take our frame out of
-        bootstrap.instrument(divmod, bootstrap.Instrumentation())(1, 0)
+        bootstrap.instrument(divmod, Instrumentation(bootstrap.__file__))(1, 0)
 
 
 def test_the_module_has_no_other_attributes() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper import bootstrap
+from serverless_instrument.wrapper import instrumentation
 from serverless_instrument.wrapper.channel import Channel
 from tests.wrapper.runtime import Function, invoke
 from tests.wrapper.triggers import events
@@ -86,7 +86,7 @@ def test_a_fault_at_the_end_alone(
 
 def test_a_warning_that_cannot_be_written_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    bootstrap.warn("nobody hears this")
+    instrumentation.warn("nobody hears this")
 
 
 def test_no_forwarder_at_all(function: Function) -> None:

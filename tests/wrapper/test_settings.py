@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.records.encoder import Limits
+from serverless_instrument.wrapper.records.records import Limits
 from serverless_instrument.wrapper.settings import Settings
 
 

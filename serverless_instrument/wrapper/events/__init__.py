@@ -1,1 +1,1 @@
-"""What event sources have in common: registry, carriers of trace context, HTTP and batch events."""
+"""What several triggers use: registry, trace context in events, HTTP requests, batches."""

@@ -1,4 +1,4 @@
-"""What a trigger tells of an event and of the response to it."""
+"""The types that a trigger returns: facts of an event, and the outcome of a response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     Json = dict[str, Any]
-    # A message's id, its X-Ray header, and its other headers (lower-case names); "" is none.
+    # A message's id and its X-Ray header, "" where it has none, and its other headers (lower-case).
     Message = tuple[str, str, Mapping[str, str]]
 
     class Trigger(Protocol):
@@ -19,20 +19,24 @@ if TYPE_CHECKING:
             ...
 
         def facts(self, event: Json, known_methods: frozenset[str]) -> Facts:
-            """What the event says of itself; `infer(event)` was true."""
+            """The span's name and attributes from `event`, for which `infer` is true."""
             ...
 
         def outcome(self, response: object) -> Outcome:
-            """What the handler's return value says of the invocation."""
+            """Status, error and failed messages from the handler's return value."""
             ...
 
 
 class Facts:
-    """An event as the invocation span shows it.
+    """What the invocation's span shows of an event.
 
-    `name` None means the function's name; `trigger` is a ``faas.trigger`` value; `carrier` holds
-    the headers that may carry trace context, lower-case. A batch of messages has a `consumer`
-    instead: its contexts become links, because a span has one parent and a batch may have many.
+    Args:
+        name: of the span; None for the function's name.
+        trigger: a ``faas.trigger`` value.
+        attributes: of the span.
+        carrier: headers that may have trace context, with lower-case names.
+        consumer: of a batch of messages, whose trace contexts become links, because a batch may
+            have many and a span has one parent.
     """
 
     __slots__ = ("attributes", "carrier", "consumer", "name", "trigger")
@@ -54,7 +58,7 @@ class Facts:
 
 
 class Consumer:
-    """The processing of a batch, as the CONSUMER span inside the invocation's shows it.
+    """What the CONSUMER span, a child of the invocation's, shows of a batch.
 
     `messages` is read once, and only if the span is sampled.
     """
@@ -74,14 +78,19 @@ class Consumer:
         self.messages = messages
 
 
-# Of `Outcome.failed_messages`: Lambda takes the response for a failure of every message.
+# Value of `Outcome.failed_messages` where Lambda treats every message as failed.
 ALL_MESSAGES = -1
 
 
 class Outcome:
-    """A response as the invocation span shows it; `error_type` "" means no error.
+    """What the invocation's span shows of a response.
 
-    `failed_messages` is how many of a batch it gives back, or `ALL_MESSAGES`.
+    Args:
+        attributes: added to the span's.
+        error_type: value of ``error.type``; "" for a success.
+        message: of the error.
+        failed_messages: how many messages of a batch the response reports as failed, or
+            `ALL_MESSAGES`.
     """
 
     __slots__ = ("attributes", "error_type", "failed_messages", "message")
@@ -101,7 +110,7 @@ class Outcome:
 
 
 def dictionary(value: object) -> Json:
-    """`value` if it is a JSON object, else an empty one: no event is trusted to have a shape."""
+    """`value` if it is a JSON object, else an empty one: an event may have any shape."""
     return value if isinstance(value, dict) else {}
 
 

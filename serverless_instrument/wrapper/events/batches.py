@@ -1,4 +1,4 @@
-"""What sources of batches share: their records, the CONSUMER span, partial failures.
+"""Batches of messages: their records, the CONSUMER span, partial failures.
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """
@@ -28,10 +28,10 @@ def records_of(event: object) -> list[object]:
 
 
 def is_batch_of(event: object, source: str) -> bool:
-    """Whether the first record says that it is of `source`.
+    """Whether the first record names `source`.
 
-    The last invocation of a tumbling window may have no records; the stream's ARN is then beside
-    them. https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    The last invocation of a tumbling window may have no records; the event then has the stream's
+    ARN beside the empty list. https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
     """
     records = records_of(event)
     if records:
@@ -43,12 +43,12 @@ def is_batch_of(event: object, source: str) -> bool:
 
 
 def are_records_of(event: object, source: str) -> bool:
-    """The same where there are always records, and EventBridge Pipes has no such source."""
+    """`is_batch_of` for sources that always send records and are no source of EventBridge Pipes."""
     return isinstance(event, dict) and bool(event.get("Records")) and is_batch_of(event, source)
 
 
 def records_key(event: object, key: str) -> set[str]:
-    """The different texts that `event`'s records have under `key`."""
+    """The different non-empty strings that `event`'s records, or the event, have under `key`."""
     found = {text(record.get(key)) for record in records_of(event) if isinstance(record, dict)} or {
         text(dictionary(event).get(key))
     }
@@ -56,7 +56,7 @@ def records_key(event: object, key: str) -> set[str]:
 
 
 def agreed(values: Iterable[str]) -> str:
-    """The only one of `values`; "" where there are several or none."""
+    """The value that all of `values` have; "" where they differ or there are none."""
     different = set(values)
     return different.pop() if len(different) == 1 else ""
 
@@ -73,10 +73,18 @@ def facts(
     span_attributes: dict[str, object] | None = None,
     is_batch: bool = True,
 ) -> Facts:
-    """The invocation's and the CONSUMER span of messages from `destinations`.
+    """The facts of a batch of messages.
 
-    Empty `attributes`, which are the CONSUMER span's, are left out; `span_attributes` are the
-    invocation's. `is_batch` False is for sources that deliver one message at a time.
+    Args:
+        system: ``messaging.system``.
+        destinations: the queue, topic or stream of each message.
+        message_count: how many messages there are.
+        messages: read once, for links.
+        attributes: of the CONSUMER span; those that are "" are left out.
+        name: of the invocation's span; None for the function's name.
+        trigger: a ``faas.trigger`` value.
+        span_attributes: of the invocation's span.
+        is_batch: False for a source that delivers one message at a time.
     """
     different = set(destinations)
     destination = agreed(different)
@@ -98,9 +106,9 @@ def facts(
 
 
 def outcome(response: object) -> Outcome:
-    """What a batch's response gives back, as Lambda reads it.
+    """The messages that a response reports as failed, as Lambda interprets it.
 
-    An item without a usable identifier, or a list that is none, fails the whole batch:
+    An item without a valid identifier, or a value that is no list, fails the whole batch:
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     Kafka's identifiers are objects of partition and offset.
     """
@@ -119,5 +127,5 @@ def outcome(response: object) -> Outcome:
 
 
 def dictionaries(records: Iterable[object]) -> Iterable[Json]:
-    """Those of `records` that are objects."""
+    """Those of `records` that are JSON objects."""
     return (record for record in records if isinstance(record, dict))

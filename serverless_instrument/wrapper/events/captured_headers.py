@@ -1,4 +1,4 @@
-"""HTTP headers that the user asked to see on the span.
+"""HTTP headers that the user has configured to be captured as attributes.
 
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ (http.request.header.<key>)
 """
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
-# Session tokens, whatever pattern they match.
+# Never captured, whatever pattern matches: they have session tokens.
 _NEVER = frozenset(("cookie", "set-cookie"))
-# As opentelemetry-python-contrib writes it.
+# The text that opentelemetry-python-contrib uses.
 _SANITIZED = "[REDACTED]"
 
 
@@ -26,8 +26,8 @@ def request(
 ) -> dict[str, list[str]]:
     """Attributes of the request's `headers` (lower-case) whose whole name matches `captured`.
 
-    A header that came several times has its values apart where the event has them so. Values of
-    names in which `sanitized` is found are redacted.
+    A header that was sent several times has one value for each where the event has them
+    separately. The values of names in which `sanitized` finds a match are redacted.
     """
     found = {
         name: [value]
@@ -39,7 +39,7 @@ def request(
     source = dictionary(event)
     several = source.get("multiValueHeaders") or source.get("headers")
     for name, values in dictionary(several).items():
-        # Its commas do not tell where one value ends: some headers have them in one.
+        # Not split at commas, which some headers have inside one value.
         if isinstance(values, list) and len(values) > 1 and name.lower() in found:
             found[name.lower()] = [value for value in values if isinstance(value, str)]
     return _attributes("http.request.header.", found, sanitized)
@@ -48,7 +48,7 @@ def request(
 def response(
     result: object, captured: re.Pattern[str], sanitized: re.Pattern[str] | None
 ) -> dict[str, list[str]]:
-    """Attributes of the headers that a handler's `result` names, as `request` has them."""
+    """Attributes of the headers in a handler's `result`; see `request`."""
     source = dictionary(result)
     values = _values(source.get("headers"))
     values.update(_values(source.get("multiValueHeaders")))
@@ -72,11 +72,11 @@ def _values(headers: object) -> dict[str, list[str]]:
 
 
 def _text(value: object) -> str | None:
-    """A header's value; CloudFront has objects of ``key`` and ``value``."""
+    """A header's value as text; None if it is none. CloudFront has ``{"key": …, "value": …}``."""
     if isinstance(value, dict):
         value = value.get("value")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)  # gateways send a number as its digits
+        return str(value)  # gateways convert numbers to text
     return value if isinstance(value, str) else None
 
 

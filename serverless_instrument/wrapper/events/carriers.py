@@ -1,4 +1,4 @@
-"""Where events carry headers."""
+"""Headers of HTTP events."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Json
 
-# More than any gateway lets through; a made-up event must not cost the function time.
+# More than any gateway accepts; an event made by hand must not take the function's time.
 _HTTP_HEADERS = 512
 
 
 def http_headers(event: Json) -> dict[str, str]:
     """Lower-case header names to values; several values are joined by a comma (RFC 9110, 5.3).
 
-    API Gateway REST and ALB events have ``headers``, ``multiValueHeaders`` or both; where both,
-    ``headers`` holds only the last value of each.
+    API Gateway REST and ALB events have ``headers``, ``multiValueHeaders`` or both. Where they have
+    both, ``headers`` has only the last value of each.
     """
     headers = {
         name.lower(): value

@@ -1,11 +1,11 @@
-"""Trace context that a caller of Lambda's ``Invoke`` put into ``X-Amz-Client-Context``.
+"""Trace context in ``X-Amz-Client-Context``, which a caller of Lambda's ``Invoke`` sets.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-ClientContext
 """
 
 from __future__ import annotations
 
-# What propagators read, in the spelling of the headers; also AWS's name for the X-Ray one.
+# Lower-case keys to header names: the headers that propagators read, and AWS's names for X-Ray's.
 _NAMES = {
     name: name
     for name in (
@@ -21,15 +21,16 @@ _NAMES = {
     )
 } | {"awstraceheader": "x-amzn-trace-id", "_x_amzn_trace_id": "x-amzn-trace-id"}
 
-# Which of them name a span: without one the event's own context stands, whole.
+# The headers that name a span. Without one of them the event's own trace context is used.
 _SPANS = frozenset(("b3", "traceparent", "x-amzn-trace-id", "x-b3-spanid"))
 
 
 def carrier(context: object) -> dict[str, str]:
     """Lower-case header names to values; empty where they name no span.
 
-    From ``client_context.env``, over it ``client_context.custom``, over that ``w3c()``, with which
-    newer runtime clients keep the two apart from what the caller chose to send.
+    ``client_context.custom`` overrides ``client_context.env``. The result of the context's
+    ``w3c()``, in which newer runtime clients separate trace context from the caller's own data,
+    overrides both.
     """
     client = getattr(context, "client_context", None)
     found: dict[str, str] = {}

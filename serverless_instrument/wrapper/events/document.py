@@ -1,4 +1,4 @@
-"""What the data sources have in common: the document that changed.
+"""Attributes of the document whose change is the event.
 
 https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
 """
@@ -9,7 +9,7 @@ _LATEST_S = 253_402_300_800  # the year 10000
 
 
 def document(collection: str, operation: str, name: str = "", time: str = "") -> dict[str, object]:
-    """``faas.document.*`` attributes; what is "" is unknown, and left out."""
+    """``faas.document.*`` attributes; arguments that are "" are unknown and left out."""
     found = {
         "faas.document.collection": collection,
         "faas.document.operation": operation,
@@ -20,7 +20,7 @@ def document(collection: str, operation: str, name: str = "", time: str = "") ->
 
 
 def utc(time_s: object) -> str:
-    """ISO 8601, to the second, of seconds since the epoch; "" of anything else."""
+    """Seconds since the epoch as ISO 8601, to the second; "" for anything else."""
     if not isinstance(time_s, (int, float)) or not 0 < time_s < _LATEST_S:
         return ""
     from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""HTTP server facts that the HTTP triggers share.
+"""Attributes and outcome of HTTP requests, for all HTTP triggers.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 """
@@ -26,18 +26,19 @@ _SENSITIVE_KEYS = frozenset(
         "sig",
     )
 )
-_KEY_CHARACTERS = 3 * max(map(len, _SENSITIVE_KEYS))  # with every one of them escaped
-# A load balancer's request line has 16 KB at most, API Gateway's with the headers 10 KB:
+_KEY_CHARACTERS = 3 * max(map(len, _SENSITIVE_KEYS))  # with every character escaped
+# A load balancer's request line has at most 16 KB, API Gateway's with all headers 10 KB:
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 _QUERY_CHARACTERS, _QUERY_PAIRS = 16_384, 256
 _FORWARDED_CHARACTERS = 1024
-ROUTE_CHARACTERS = 4096  # no gateway's routes are as long: a made-up one must not cost time
+# No gateway's routes are as long; a route made by hand must not take the function's time.
+ROUTE_CHARACTERS = 4096
 # RFC 3986, section 3.4, less the two delimiters of key=value pairs.
 _QUERY_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,;:@/?"
 
 
 class _Escapes(dict[int, str]):
-    """What each byte of a query becomes; made when it is met, not all in the first invocation."""
+    """Byte to its form in a query, filled byte by byte to spare the first invocation the rest."""
 
     def __missing__(self, byte: int) -> str:
         character = chr(byte)
@@ -61,7 +62,20 @@ def server_facts(
     protocol: str = "",
     domain_name: str = "",
 ) -> Facts:
-    """The span of an HTTP request; empty arguments are unknown. `protocol` is like ``HTTP/1.1``."""
+    """The facts of an HTTP request; arguments that are "" are unknown.
+
+    Args:
+        headers: with lower-case names.
+        known_methods: methods that are set as they are; any other becomes ``_OTHER``.
+        method: of the request.
+        path: ``url.path``.
+        route: ``http.route``, the path's template.
+        query: without the question mark; credentials in it are redacted.
+        source_ip: the client's address, where no header tells it.
+        user_agent: where no header tells it.
+        protocol: like ``HTTP/1.1``.
+        domain_name: the server's name, where no header tells it.
+    """
     known = method in known_methods
     attributes: dict[str, object] = {
         "http.request.method": method if known else "_OTHER",
@@ -89,7 +103,7 @@ def add_peers(
     user_agent: str = "",
     domain_name: str = "",
 ) -> None:
-    """Add scheme, server, client and user agent, which `headers` (lower-case) tell best."""
+    """Add scheme, server, client and user agent; `headers` (lower-case) override the arguments."""
     forwarded = headers.get("forwarded", "")
     attributes["url.scheme"] = _hop(headers, forwarded, "proto").lower() or "https"
     host = _hop(headers, forwarded, "host") or headers.get("host", "")
@@ -114,16 +128,19 @@ def _server(attributes: dict[str, object], host: str, headers: Mapping[str, str]
 
 
 def _hop(headers: Mapping[str, str], forwarded: str, name: str) -> str:
-    """What the hop nearest to the client says: ``Forwarded``, else ``X-Forwarded-…``, else ""."""
-    told = _forwarded(forwarded, name) if forwarded else ""
+    """`name` as the proxy nearest to the client has set it; "" where none has.
+
+    ``Forwarded`` counts before ``X-Forwarded-…``.
+    """
+    value = _forwarded(forwarded, name) if forwarded else ""
     header = headers.get("x-forwarded-" + name, "")[:_FORWARDED_CHARACTERS]
-    return told or header.partition(",")[0].strip()
+    return value or header.partition(",")[0].strip()
 
 
 def _forwarded(header: str, name: str) -> str:
-    """Parameter `name` of the first element of a ``Forwarded`` header.
+    """Parameter `name` of the first element of a ``Forwarded`` header; "" without it.
 
-    "unknown" and obfuscated identifiers (RFC 7239, section 6) tell nothing.
+    So it is for "unknown" and obfuscated identifiers (RFC 7239, section 6).
     """
     for pair in header[:_FORWARDED_CHARACTERS].partition(",")[0].split(";"):
         key, equals, value = pair.strip().partition("=")
@@ -153,9 +170,9 @@ def _protocol(attributes: dict[str, object], protocol: str) -> None:
 
 
 def redacted(query: str) -> str:
-    """`query` with the values of credential-bearing keys replaced by ``REDACTED``.
+    """`query` with the values of keys that have credentials replaced by ``REDACTED``.
 
-    What is longer than any gateway lets through is cut, so that it costs no time.
+    A query longer than any gateway accepts is cut, so that it takes no time.
     """
     if len(query) > _QUERY_CHARACTERS:
         query = query[:_QUERY_CHARACTERS]
@@ -171,10 +188,10 @@ def redacted(query: str) -> str:
 
 
 def rebuilt_query(event: Mapping[str, object], *, encoded: bool) -> str:
-    """The query string of an event that has only its parsed form.
+    """The query string of an event that has only its parameters.
 
-    API Gateway REST decodes names and values, ALB (`encoded`) passes them as they came. The order
-    among different names is the event's.
+    `encoded` is whether names and values are percent-encoded: API Gateway REST decodes them, ALB
+    does not. The order among different names is the event's.
     """
     pairs: list[str] = []
     left = _QUERY_CHARACTERS
@@ -184,7 +201,7 @@ def rebuilt_query(event: Mapping[str, object], *, encoded: bool) -> str:
         for value in values[:_QUERY_PAIRS] if isinstance(values, list) else [values]:
             if not isinstance(value, str):
                 continue
-            # Six of a query's characters for most that are not ASCII.
+            # A character outside ASCII becomes six characters of a query or more.
             expansion = 1 if name.isascii() and value.isascii() else 6
             if expansion * (len(name) + len(value)) > left:
                 return "&".join(pairs)
@@ -204,10 +221,10 @@ def _escaped(text: str) -> str:
 def status_outcome(
     response: object, *, implicit_status: int | None, key: str = "statusCode"
 ) -> Outcome:
-    """Status code and error of a handler's response, which has the code under `key`.
+    """The outcome of a handler's response, which has the status code under `key`.
 
-    `implicit_status` is what the gateway sends where the response names none; None where it then
-    sends an error of its own.
+    `implicit_status` is the code that the gateway sends where the response has none; None where it
+    then sends an error.
     """
     code: object = None
     if isinstance(response, dict):

@@ -1,4 +1,4 @@
-"""Where messages and their bodies carry headers."""
+"""Headers in the attributes and the bodies of messages."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Json
 
 _HEADERS = frozenset(name for _, name in NAMES)
-# Which of them name a span. Without one, what a message wraps may still name its own.
+# The headers that name a span. Where a message has none, one that is wrapped in it may have.
 _SPANS = frozenset(("b3", "traceparent", "x-amzn-trace-id", "x-b3-spanid"))
-# What text must contain to be worth decoding as JSON.
+# Text is decoded as JSON only if it contains one of these.
 _MARKS = ("traceparent", "mzn-", "AWSTraceHeader", '"b3"', "-b3-", "-B3-")
-# Half a millisecond's decoding. A batch's share of the 6 MB that an event may have is far less.
+# Takes half a millisecond to decode. An event has at most 6 MB, so that messages of a batch are far
+# smaller.
 _JSON_CHARACTERS = 32_768
-# Attributes count as part of a message, which is at most 1 MiB, but are not where its size is.
+# A message may have 1 MiB, attributes included, but attributes are rarely large.
 _ATTRIBUTES_CHARACTERS = 65_536
 _HEADER_BYTES = 8192
 _HEADER_COUNT = 128
-# Objects in which publishers put a context of their own apart from their data.
+# Keys under which publishers put headers, apart from their data.
 _APART = ("_datadog", "_otel", "headers", "metadata", "otel", "traceContext", "trace_context")
 _decode = JSONDecoder().raw_decode
 
 
 def message_attributes(attributes: object) -> dict[str, str]:
-    """Lower-case names to texts of the attributes of an SQS or SNS message, headers or not.
+    """Lower-case names to values of the attributes of an SQS or SNS message, headers or not.
 
     SQS: ``{"stringValue" | "binaryValue": …}``; SNS: ``{"Type": "String" | "Binary", "Value": …}``.
-    Binary values are base64. A message has ten attributes at most, with raw delivery.
+    Binary values are base64. With raw delivery a message has at most ten attributes.
     """
     found: dict[str, str] = {}
     if not attributes or not isinstance(attributes, dict):
@@ -61,13 +62,13 @@ def _attribute(attribute: Json) -> str:
 
 
 def message(attributes: object, body: object) -> Mapping[str, str]:
-    """Headers of a message: its attributes, unless they name no span and its body does."""
+    """Headers of a message, from its body if that names a span and its attributes do not."""
     found = message_attributes(attributes)
     return found if _SPANS.intersection(found) else message_body(body) or found
 
 
 def item_attributes(image: object) -> dict[str, str]:
-    """Headers that are attributes, ``{"S": …}``, of a DynamoDB item."""
+    """Headers among the attributes, ``{"S": …}``, of a DynamoDB item."""
     found: dict[str, str] = {}
     if isinstance(image, dict):
         for key, name in NAMES:
@@ -78,7 +79,7 @@ def item_attributes(image: object) -> dict[str, str]:
 
 
 def _from_base64(value: object, limit: int) -> str:
-    """Decoded text, or "" where it is longer than `limit` characters or no text at all."""
+    """The decoded text; "" where `value` is longer than `limit` characters or decodes to none."""
     if not isinstance(value, str) or len(value) > limit:
         return ""
     try:
@@ -88,7 +89,7 @@ def _from_base64(value: object, limit: int) -> str:
 
 
 def message_body(body: object) -> Mapping[str, str]:
-    """Headers in a message's text: an SNS envelope, an EventBridge event, or JSON with headers."""
+    """Headers in a message's body: an SNS envelope, an EventBridge event, or JSON with headers."""
     if not isinstance(body, str) or not body.startswith("{"):
         return {}
     found = _envelope_attributes(body)
@@ -96,10 +97,10 @@ def message_body(body: object) -> Mapping[str, str]:
 
 
 def _envelope_attributes(body: str) -> dict[str, str]:
-    """``MessageAttributes`` of what SNS delivers to a queue, where they come last.
+    """``MessageAttributes`` of an envelope that SNS delivers to a queue; they are its last member.
 
-    Decoded by themselves: the message beside them may be long. In its text the name would have
-    backslashes. https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html
+    They are decoded alone, because the message before them may be long. The key that is searched
+    for cannot be inside the message, where its quotes have backslashes. https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html
     """
     key = body.rfind('"MessageAttributes"', max(0, len(body) - _ATTRIBUTES_CHARACTERS))
     brace = body.find("{", key, key + 40) if key >= 0 else -1
@@ -112,7 +113,7 @@ def base64_json(data: object) -> Mapping[str, str]:
 
 
 def json_text(value: str, depth: int = 2) -> Mapping[str, str]:
-    """Headers in JSON text; within `depth` more layers of text where SNS has wrapped an event."""
+    """Headers in JSON text; `depth` is how many envelopes of SNS may be around it."""
     if len(value) > _JSON_CHARACTERS or not any(mark in value for mark in _MARKS):
         return {}
     inner = wrapped(value) if depth else ""
@@ -123,9 +124,9 @@ def json_text(value: str, depth: int = 2) -> Mapping[str, str]:
 
 
 def wrapped(body: str) -> str:
-    """The message in an envelope of SNS, "" where `body` is none.
+    """The message in an envelope of SNS; "" where `body` is none.
 
-    Decoded by itself, as the attributes are: in any text the quotes would have backslashes.
+    It is decoded alone, as the attributes are.
     """
     key = body.find('"Message"') if '"TopicArn"' in body else -1
     quote = body.find('"', key + 9, key + 15) if key >= 0 else -1
@@ -135,8 +136,8 @@ def wrapped(body: str) -> str:
 def event_payload(event: Json) -> Mapping[str, str]:
     """Headers of an EventBridge event's ``detail``, or of any other payload.
 
-    EventBridge has no place for them. Publishers put them at the top of the detail, or into an
-    object in it.
+    EventBridge has no field for them. Publishers put them at the top level of the detail, or into
+    an object in it.
     """
     detail = event.get("detail")
     for values in (detail, event):
@@ -159,9 +160,10 @@ def _decoded(value: str, start: int) -> object:
 
 
 def kafka_headers(headers: object) -> dict[str, str]:
-    """Headers of a Kafka record: ``[{"name": [byte, …]}, …]``; the last of a name stands.
+    """Headers of a Kafka record: ``[{"name": [byte, …]}, …]``; of equal names the last counts.
 
-    The prefix is CloudEvents' (https://github.com/cloudevents/spec, Kafka protocol binding).
+    CloudEvents' Kafka protocol binding has the prefix ``ce_``
+    (https://github.com/cloudevents/spec).
     """
     found: dict[str, str] = {}
     for header in headers[:_HEADER_COUNT] if isinstance(headers, list) else ():
@@ -174,7 +176,7 @@ def kafka_headers(headers: object) -> dict[str, str]:
 
 
 def amqp_headers(headers: object) -> dict[str, str]:
-    """Headers of RabbitMQ, whose strings are ``{"bytes": [byte, …]}``, or ActiveMQ's properties."""
+    """RabbitMQ's headers, whose strings are ``{"bytes": [byte, …]}``, or ActiveMQ's properties."""
     found: dict[str, str] = {}
     if isinstance(headers, dict):
         for key, name in NAMES:
@@ -185,7 +187,7 @@ def amqp_headers(headers: object) -> dict[str, str]:
 
 
 def _bytes(value: object) -> str:
-    """Text as it is, or in an array of bytes, signed as Java's or not; "" for anything else."""
+    """The text of a string or of an array of bytes, signed (Java) or not; "" for anything else."""
     if isinstance(value, str):
         return value
     if not isinstance(value, list) or len(value) > _HEADER_BYTES:

@@ -1,10 +1,10 @@
-"""Trace context that a caller put into a payload of its own design."""
+"""Trace context in a payload that has no place for headers of its own."""
 
 from __future__ import annotations
 
 from serverless_instrument.wrapper.events.base import dictionary
 
-# Names of headers as propagators write them into a dictionary, and those of AWS for X-Ray's.
+# (key, header name): keys that propagators write into a dictionary, and AWS's key for X-Ray's.
 NAMES = (
     ("traceparent", "traceparent"),
     ("tracestate", "tracestate"),
@@ -23,10 +23,10 @@ NAMES = (
 
 
 def carrier(payload: object) -> dict[str, str]:
-    """Lower-case header names to values, from the top of `payload` if it is a JSON object.
+    """Lower-case header names to values, from the top level of `payload` if it is a JSON object.
 
-    There is no convention for payloads: an object that a propagator has injected into is what is
-    meant, so a few exact names are looked for and nothing below them.
+    No convention exists for payloads. A propagator that injects into a dictionary writes these
+    exact keys at its top level, so nothing else is looked for.
     """
     values = dictionary(payload)
     found: dict[str, str] = {}

@@ -1,10 +1,10 @@
-"""Which trigger claims a batch of records, or an event of EventBridge."""
+"""Selects the trigger of a batch of records, or of an event of EventBridge."""
 
 from __future__ import annotations
 
 from serverless_instrument.wrapper.events.base import dictionary, text
 
-# For the tests, beside the registry's own.
+# The triggers selected here; tests read this list and the registry's.
 NAMES = (
     "activemq",
     "cloudwatch_logs",
@@ -40,7 +40,7 @@ _BY_SOURCE = {
 
 
 def candidate(event: object) -> str:
-    """The trigger whose `infer` is worth asking, "" if none."""
+    """The name of the trigger whose `infer` decides; "" if none can be meant."""
     if isinstance(event, list):
         return _of_record(event[0]) if event else ""
     if not isinstance(event, dict):

@@ -1,4 +1,4 @@
-"""Which trigger claims an event; loads a trigger's file when its first event comes."""
+"""Selects the trigger of an event; a trigger's module is imported with its first event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Json, Trigger
 
-# Every trigger but those of records_registry, for the tests: exactly one claims each known event.
+# The triggers selected here; records_registry has the others. Tests read both lists: for each known
+# event exactly one trigger's `infer` is true.
 NAMES = (
     "alb",
     "alexa",
@@ -50,7 +51,7 @@ NAMES = (
 )
 FALLBACK = "direct"
 
-# A key of its own for each source that has one; the source's `infer` looks closer.
+# (key of the event, trigger): for sources whose events have a key that no other has.
 _BY_KEY = (
     ("triggerSource", "cognito"),
     ("identityPoolId", "cognito"),
@@ -79,14 +80,14 @@ _BY_KEY = (
     ("fieldName", "appsync"),
     ("warmer", "warmup"),
 )
-# The same for a `requestContext` that is not of an HTTP request.
+# (key of `requestContext`, trigger): for the sources that no key of the event tells.
 _BY_CONTEXT_KEY = (
     ("connectionId", "websocket"),
     ("serviceNetworkArn", "lattice"),
     ("operationName", "appsync_authorizer"),
     ("functionArn", "destination"),
 )
-# What events of records, of messages and of EventBridge have at their top: records_registry's.
+# Keys of events that records_registry selects the trigger of.
 _RECORDS_KEYS = (
     "Records",
     "records",
@@ -98,7 +99,8 @@ _RECORDS_KEYS = (
     "events",
 )
 _DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
-_TIMERS = ("aws.events", "aws.scheduler")  # no set: what is compared may be a list
+# A tuple and no set: the value that is looked up may be a list, which has no hash.
+_TIMERS = ("aws.events", "aws.scheduler")
 
 _loaded: dict[str, Trigger] = {}
 
@@ -113,10 +115,10 @@ def load(name: str) -> Trigger:
 
 
 def select(event: object) -> Trigger:
-    """The trigger that claims `event`, else the fallback.
+    """The trigger of `event`; the fallback if no trigger's `infer` is true.
 
-    A glance at the keys names a candidate, so that only its file is loaded; the candidate's own
-    `infer` decides.
+    The event's keys tell a candidate, so that only its module is imported; the candidate's `infer`
+    decides.
     """
     name = FALLBACK
     if isinstance(event, dict):
@@ -131,7 +133,7 @@ def select(event: object) -> Trigger:
 
 
 def _of_request(event: Json) -> str:
-    """The sources that send a ``requestContext``."""
+    """The trigger of an event with a ``requestContext``; "" without one."""
     context = event.get("requestContext")
     if not isinstance(context, dict):
         return ""

@@ -1,4 +1,4 @@
-"""Sources that no semantic convention describes: a span with the function's name and their own."""
+"""Facts of event sources that no semantic convention describes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# No convention has an attribute for it; the values are in the style of `eventSource` in records.
+# No semantic convention has an attribute for it. The values are like `eventSource` in records.
 EVENT_SOURCE = "aws.lambda.event_source"
 
 
@@ -20,12 +20,15 @@ def facts(
     name: str | None = None,
     attributes: Mapping[str, object] | None = None,
 ) -> Facts:
-    """An event of `event_source`, like ``aws:cognito``; empty `attributes` are left out."""
+    """The facts of an event of `event_source`, like ``aws:cognito``.
+
+    Attributes that are "" are left out.
+    """
     found: dict[str, object] = {EVENT_SOURCE: event_source}
     found.update({key: value for key, value in (attributes or {}).items() if value != ""})
     return Facts(name, trigger, found, carrier or {})
 
 
-def outcome(response: object) -> Outcome:  # noqa: ARG001 - a trigger's functions are called alike
+def outcome(response: object) -> Outcome:  # noqa: ARG001 - the signature of a trigger
     """Any return value is a success."""
     return Outcome()

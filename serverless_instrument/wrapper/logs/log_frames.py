@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder
 from serverless_instrument.wrapper.records.records import SEVERITY_INFO, LogRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_instrument.wrapper.records.encoder import Limits
-    from serverless_instrument.wrapper.records.records import Span
+    from serverless_instrument.wrapper.records.records import Limits, Span
 
 SPAN_START = "serverless_instrument.span.start"
 
@@ -42,20 +41,20 @@ def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[byt
 
     `encoded` is of further attributes, as `encoder.log_attributes` makes it.
     """
-    message = encoder.log_record(record, limits, encoded)
+    message = record_encoder.log_record(record, limits, encoded)
     if len(message) <= _RECORD_BYTES:
         return [message]
     limits = limits.shortened(_SHORTENED_CHARACTERS)
     body = record.body
     if type(body) is not str:
-        message = encoder.log_record(record, limits, encoded)
+        message = record_encoder.log_record(record, limits, encoded)
         if len(message) <= _RECORD_BYTES:
             return [message]
         record.body = body = str(body)
     messages = []
     for start in range(0, len(body), _PART_CHARACTERS):
         record.body = body[start : start + _PART_CHARACTERS]
-        messages.append(encoder.log_record(record, limits, encoded))
+        messages.append(record_encoder.log_record(record, limits, encoded))
     return messages
 
 

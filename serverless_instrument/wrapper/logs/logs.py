@@ -14,7 +14,7 @@ from time import time_ns
 from serverless_instrument.wire import EMF_MARK, emf_frame
 from serverless_instrument.wrapper.logs import log_frames, log_hook
 from serverless_instrument.wrapper.logs.output_tee import LineBuffer, OutputTee
-from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder
 from serverless_instrument.wrapper.records.current_span import current_span
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.records import records
     from serverless_instrument.wrapper.settings import Settings
 
@@ -285,7 +285,7 @@ class Logs:
                 values = dict(zip(names, place, strict=True))
             if request_id:
                 values["faas.invocation_id"] = request_id
-            kept = values, encoder.log_attributes(values, self._limits)
+            kept = values, record_encoder.log_attributes(values, self._limits)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[request_id, place] = kept
@@ -314,7 +314,7 @@ class Logs:
     def _scope(self, name: str) -> bytes:
         scope = self._scopes.get(name)
         if scope is None:
-            from serverless_instrument.wrapper.invocation import SCOPE
+            from serverless_instrument.wrapper.records.encoder import SCOPE
 
             scope = encoder.scope(name) if name else SCOPE
             if len(self._scopes) < _KEPT:

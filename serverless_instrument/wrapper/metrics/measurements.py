@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from serverless_instrument import wire
 from serverless_instrument.wire import field
-from serverless_instrument.wrapper.invocation import SCOPE
 from serverless_instrument.wrapper.metrics.metric_encoder import (
     GAUGE,
     HISTOGRAM,
@@ -18,6 +17,7 @@ from serverless_instrument.wrapper.metrics.metric_encoder import (
     split,
 )
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
+from serverless_instrument.wrapper.records.encoder import SCOPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

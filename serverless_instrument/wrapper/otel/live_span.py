@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import Attributes, AttributeValue
 
-    from serverless_instrument.wrapper.records.encoder import Limits
+    from serverless_instrument.wrapper.records.records import Limits
 
 
 def span_context(record: records.Span) -> SpanContext:

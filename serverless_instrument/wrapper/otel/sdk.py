@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_instrument import wire
 from serverless_instrument.wire import __version__
-from serverless_instrument.wrapper.invocation import MESSAGE_LIMIT_BYTES, span_frame
+from serverless_instrument.wrapper.invocation.frames import MESSAGE_LIMIT_BYTES, span_frame
 from serverless_instrument.wrapper.records import encoder, propagation, records
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext, TracerProvider
 
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.otel.tracer import Provider
     from serverless_instrument.wrapper.settings import Settings
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from serverless_instrument.wrapper.records import records
-    from serverless_instrument.wrapper.records.encoder import Limits
+    from serverless_instrument.wrapper.records.records import Limits
     from serverless_instrument.wrapper.settings import Settings
 
 

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from serverless_instrument.wrapper.otel.span_parts import link
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ def scope_of(scope: InstrumentationScope | None) -> bytes:
     )
 
 
-def plain_message(span: ReadableSpan, limits: encoder.Limits) -> bytes | None:
+def plain_message(span: ReadableSpan, limits: records.Limits) -> bytes | None:
     """The encoded span, straight from the SDK's; None where it has more than most spans have.
 
     A span that ends touches much code for the first time since the last one did; without a record
@@ -103,7 +103,7 @@ def plain_message(span: ReadableSpan, limits: encoder.Limits) -> bytes | None:
         or span.dropped_links
     ):
         return None
-    return encoder.plain_span(
+    return record_encoder.plain_span(
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
         parent.span_id.to_bytes(8, "big") if parent is not None else b"",
@@ -112,7 +112,7 @@ def plain_message(span: ReadableSpan, limits: encoder.Limits) -> bytes | None:
         span.start_time or 0,
         span.end_time or 0,
         _flags(context, parent),
-        encoder.span_attributes(values, limits, span.dropped_attributes),
+        record_encoder.span_attributes(values, limits, span.dropped_attributes),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext, SpanKind
     from opentelemetry.util.types import Attributes
 
-    from serverless_instrument.wrapper.records.encoder import Limits
+    from serverless_instrument.wrapper.records.records import Limits
 
     # (16-byte trace id, parent's SpanContext or None) -> recorded
     Sampler = Callable[[bytes, SpanContext | None], bool]

@@ -1,1 +1,1 @@
-"""Spans and errors as records of ours, their OTLP bytes, trace context in and out."""
+"""Spans, logs and errors as records, their encoding in OTLP, and trace context headers."""

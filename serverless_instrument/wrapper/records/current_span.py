@@ -1,4 +1,4 @@
-"""The span that is current here and now, whichever way the function makes its spans."""
+"""The current span of the calling context, made by OpenTelemetry or by our own API."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from serverless_instrument.wrapper.records.records import Span
+
 _API = "opentelemetry.trace"
-_MANUAL = "serverless_instrument.wrapper.manual"
+
+_find_record: Callable[[], Span | None] | None = None
+
+
+def use_record_spans(find: Callable[[], Span | None]) -> None:
+    """Have `find` tell the innermost span of our own API; it is used without OpenTelemetry's."""
+    global _find_record
+    _find_record = find
 
 
 def current_span() -> tuple[bytes, bytes, int] | None:
     """(trace id, span id, trace flags) of the innermost span; None where no code has opened one.
 
-    Nothing is imported for it: a module that is not loaded has opened none.
+    It imports nothing: an API that is not loaded has opened no span.
     """
     api: Any = sys.modules.get(_API)
-    # While it is being imported it is there and not complete.
+    # While the module is being imported, it is in sys.modules and incomplete.
     get = getattr(api, "get_current_span", None) if api is not None else None
     if get is not None:
         span = get()
@@ -33,7 +43,5 @@ def current_span() -> tuple[bytes, bytes, int] | None:
                 int(context.trace_flags),
             )
         return None
-    manual: Any = sys.modules.get(_MANUAL)
-    find = getattr(manual, "current", None) if manual is not None else None
-    record = find().record if find is not None else None
+    record = _find_record() if _find_record is not None else None
     return None if record is None else (record.trace_id, record.span_id, record.flags & 0xFF)

@@ -1,4 +1,4 @@
-"""What is recorded of an exception; pure, loaded with the first one.
+"""Attributes and stack trace of an exception; pure, loaded with the first one.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/
 """
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def qualified_name(kind: type) -> str:
-    """``module.QualifiedName`` of a class; a builtin goes by its name alone."""
-    module = getattr(kind, "__module__", "builtins")  # a class statement can delete it
+    """``module.QualifiedName`` of a class; of a builtin, its name alone."""
+    module = getattr(kind, "__module__", "builtins")  # a class body may delete it
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
 def message(error: BaseException) -> str:
     """``str(error)``, or "" where that raises."""
     try:
-        return str.__str__(str(error))  # a user's __str__ may return a subclass
-    except Exception:  # or raise
+        return str.__str__(str(error))  # a user's __str__ may return a subclass of str
+    except Exception:  # a user's __str__ may raise
         return ""
 
 
@@ -30,7 +30,7 @@ def stacktrace(error: BaseException, traceback: TracebackType | None) -> str:
         from traceback import format_exception
 
         return "".join(format_exception(type(error), error, traceback))
-    except Exception:  # an exception of the user's own making; the span must not be lost with it
+    except Exception:  # the user's exception class may raise; the span must not be lost
         return ""
 
 

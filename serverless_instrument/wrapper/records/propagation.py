@@ -1,4 +1,4 @@
-"""Trace context headers: W3C tracecontext and baggage, AWS X-Ray; read and write; pure.
+"""Reads and writes trace context headers: W3C tracecontext and baggage, AWS X-Ray, B3; pure.
 
 Sources: https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/baggage/,
 https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 _LOWER_HEX = "0123456789abcdef"
 _KEY_CHARACTERS = _LOWER_HEX + "ghijklmnopqrstuvwxyz_-*/"
 _TRACESTATE_MEMBERS = 32
-# Of any header of X-Ray or B3, with whatever AWS may add to it, and of a full tracestate. A message
-# may carry a text of any length under these names, which costs nothing to refuse.
+# Longest header of X-Ray or B3, with what AWS may add to it, and longest tracestate. A message may
+# have text of any length under these names; longer text is refused unread.
 _HEADER_CHARACTERS = 1024
 _TRACESTATE_CHARACTERS = _TRACESTATE_MEMBERS * 514
 _BAGGAGE_BYTES = 8192
 _BAGGAGE_MEMBERS = 180
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
-# sampled and random; "vendors MUST set those [others] to zero" on what they send.
+# sampled and random; a sender must set the other flags to zero
+# (https://www.w3.org/TR/trace-context-2/#other-flags).
 _FLAGS = 0x03
 
 
@@ -53,7 +54,7 @@ def _hex(text: str, size: int) -> bytes | None:
 def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | None:
     """The remote span, or None where the header is invalid.
 
-    Later versions are read as version 00 as far as it goes; an invalid tracestate is dropped alone.
+    Of a later version, the fields of version 00 are read. An invalid tracestate is dropped alone.
     """
     if len(traceparent) > _HEADER_CHARACTERS:
         return None
@@ -77,9 +78,9 @@ def parse_traceparent(traceparent: str, tracestate: str = "") -> SpanContext | N
 
 
 def parse_tracestate(text: str) -> str:
-    """`text` without empty members, or "" where any member breaks the grammar."""
+    """`text` without empty members; "" where any member is invalid."""
     members, seen = [], set()
-    # Empty members are allowed, without a bound of their own.
+    # Empty members are valid, and the specification has no limit for them.
     if len(text) > _TRACESTATE_CHARACTERS or text.count(",") > 4 * _TRACESTATE_MEMBERS:
         return ""
     for raw in text.split(","):
@@ -103,15 +104,15 @@ def _state_key(key: str) -> bool:
 
 
 def _state_value(value: str) -> bool:
-    # Of ASCII exactly 0x20 to 0x7E are printable; commas are gone with the members' separation.
+    # Exactly 0x20 to 0x7E of ASCII are printable. The caller has split the text at commas.
     return 0 < len(value) <= 256 and "=" not in value and value.isascii() and value.isprintable()
 
 
 def parse_xray(header: str) -> SpanContext | None:
     """The remote span of an ``X-Amzn-Trace-Id`` header; None without a valid Root and Parent.
 
-    A header with Root alone comes from a load balancer or gateway that made no segment: it names
-    no span to be a child of.
+    A header with Root alone comes from a load balancer or gateway that made no segment, and names
+    no span.
     """
     if len(header) > _HEADER_CHARACTERS:
         return None
@@ -140,7 +141,7 @@ def format_xray(context: SpanContext) -> str:
 
 
 def parse_baggage(header: str) -> dict[str, str]:
-    """Decoded baggage entries; members that break the grammar are skipped, properties dropped."""
+    """Decoded baggage entries, without invalid members and without properties."""
     entries: dict[str, str] = {}
     if len(header) > _BAGGAGE_BYTES:
         return entries
@@ -155,9 +156,9 @@ def parse_baggage(header: str) -> dict[str, str]:
 
 
 def format_baggage(entries: Mapping[str, str]) -> str:
-    """A ``baggage`` header within the standard's limits; entries beyond them are left out.
+    """A ``baggage`` header of `entries`, without those over the standard's limits.
 
-    So is an entry whose key is no token (RFC 9110, section 5.6.2), which no receiver could read.
+    Entries whose key is no token (RFC 9110, section 5.6.2) are left out: no receiver can read them.
     """
     members: list[str] = []
     size = 0
@@ -171,8 +172,8 @@ def format_baggage(entries: Mapping[str, str]) -> str:
     return ",".join(members)
 
 
-# baggage-octet: printable ASCII less space, quote, comma, semicolon and backslash; and less the
-# percent sign, which marks an escape.
+# baggage-octet: printable ASCII without space, quote, comma, semicolon and backslash; here also
+# without the percent sign, which begins an escape.
 _BAGGAGE_SAFE = frozenset(bytes(range(0x21, 0x7F))) - frozenset(b'",;\\%')
 _BAGGAGE_OCTETS = bytes([*sorted(_BAGGAGE_SAFE), ord("%")]).decode()
 _TOKEN = "".join(character for character in _BAGGAGE_OCTETS if character not in "()/:<=>?@[]{}")
@@ -188,7 +189,7 @@ def percent_encode(text: str, safe: frozenset[int]) -> str:
 def parse_b3(headers: Mapping[str, str]) -> SpanContext | None:
     """The remote span of a ``b3`` header, else of the ``x-b3-*`` ones (lower-case names).
 
-    A sampling decision that is left to the receiver counts as sampled
+    A header that leaves the sampling decision to the receiver counts as sampled
     (https://github.com/openzipkin/b3-propagation).
     """
     parts = headers.get("b3", "")[:_HEADER_CHARACTERS].split("-")
@@ -230,7 +231,7 @@ def extract(
 ) -> SpanContext | None:
     """The remote parent that `propagators`, in order, find in `headers` (lower-case names).
 
-    As in any composite propagator a later one that finds a valid span overrides an earlier one
+    As in any composite propagator, a later one that finds a valid span overrides an earlier one
     (https://opentelemetry.io/docs/specs/otel/context/api-propagators/#composite-propagator).
     ``xray-lambda`` prefers `xray_env`, the value of ``_X_AMZN_TRACE_ID``, unless an earlier one
     found a span (https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/). With

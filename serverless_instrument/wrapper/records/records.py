@@ -1,4 +1,4 @@
-"""What the runtime records: plain objects that the encoder turns into OTLP bytes."""
+"""What the runtime records, and its limits: plain objects that the encoders turn into OTLP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = 1, 2, 3, 4, 5
 STATUS_UNSET, STATUS_OK, STATUS_ERROR = 0, 1, 2
 
-# SpanFlags: the low byte is the W3C trace flags; above it, what is known of the parent.
+# SpanFlags: the low byte has the W3C trace flags, the bits above it whether the parent is remote.
 FLAG_SAMPLED = 0x01
 # https://www.w3.org/TR/trace-context-2/#random-trace-id-flag
 FLAG_RANDOM = 0x02
@@ -22,10 +22,55 @@ FLAG_IS_REMOTE = 0x200
 SEVERITY_INFO, SEVERITY_ERROR = 9, 17
 
 
+class Limits:
+    """Span limits; None is unlimited. The defaults are the specification's.
+
+    https://opentelemetry.io/docs/specs/otel/common/#attribute-limits and
+    https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits.
+    """
+
+    __slots__ = (
+        "attribute_count",
+        "attribute_value_length",
+        "event_attribute_count",
+        "event_count",
+        "link_attribute_count",
+        "link_count",
+    )
+
+    def __init__(
+        self,
+        attribute_count: int | None = 128,
+        attribute_value_length: int | None = None,
+        event_count: int | None = 128,
+        link_count: int | None = 128,
+        event_attribute_count: int | None = 128,
+        link_attribute_count: int | None = 128,
+    ) -> None:
+        self.attribute_count = attribute_count
+        self.attribute_value_length = attribute_value_length
+        self.event_count = event_count
+        self.link_count = link_count
+        self.event_attribute_count = event_attribute_count
+        self.link_attribute_count = link_attribute_count
+
+    def shortened(self, attribute_value_length: int) -> Limits:
+        """These limits with `attribute_value_length` at most, in characters."""
+        own = self.attribute_value_length
+        return Limits(
+            self.attribute_count,
+            attribute_value_length if own is None else min(own, attribute_value_length),
+            self.event_count,
+            self.link_count,
+            self.event_attribute_count,
+            self.link_attribute_count,
+        )
+
+
 class Event:
     """A span event: name, time in nanoseconds since the epoch, attributes.
 
-    `dropped_attributes` is how many there were besides.
+    `dropped_attributes` is how many attributes have been dropped before.
     """
 
     __slots__ = ("attributes", "dropped_attributes", "name", "time_unix_ns")
@@ -44,9 +89,9 @@ class Event:
 
 
 class Link:
-    """A link to another span: 16-byte trace id, 8-byte span id, tracestate, W3C flags.
+    """A link to another span: 16-byte trace id, 8-byte span id, tracestate, ``SpanFlags``.
 
-    `dropped_attributes` is how many there were besides.
+    `dropped_attributes` is how many attributes have been dropped before.
     """
 
     __slots__ = (
@@ -122,7 +167,7 @@ class Span:
         self.attributes = attributes
         self.events: list[Event] = []
         self.links: list[Link] = []
-        # Dropped before they came here; the encoder adds what it drops itself.
+        # Dropped before; the encoder adds what it drops itself.
         self.dropped_attributes = 0
         self.dropped_events = 0
         self.dropped_links = 0
@@ -131,7 +176,7 @@ class Span:
 
 
 class LogRecord:
-    """A log record or, with `event_name`, an event; ids are empty outside a trace."""
+    """A log record or, with `event_name`, an event; the ids are b"" outside a trace."""
 
     __slots__ = (
         "attributes",

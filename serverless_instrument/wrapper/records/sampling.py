@@ -24,10 +24,10 @@ _U64 = (1 << 64) - 1
 
 
 def sampled(name: str, ratio: float, trace_id: bytes, parent: SpanContext | None) -> bool:
-    """Whether a span with this 16-byte trace id and remote parent is recorded.
+    """Whether the sampler `name` records a span with this 16-byte trace id and remote parent.
 
-    The ratio compares the trace id's low 8 bytes, as the Python SDK does, so that both sides of a
-    call decide alike.
+    As in the Python SDK, the ratio is compared with the trace id's low 8 bytes, so that both sides
+    of a call decide alike.
     """
     root = name
     if name.startswith("parentbased_"):

@@ -13,7 +13,7 @@ from serverless_instrument.wrapper.records import encoder, records
 from tests.wrapper import decoded
 
 NOW_UNIX_NS = 1_704_164_645_500_000_000
-LIMITS = encoder.Limits()
+LIMITS = records.Limits()
 
 
 def made(msg: object, *args: object, text: str = "", **given: object) -> records.LogRecord:

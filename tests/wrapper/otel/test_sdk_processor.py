@@ -13,13 +13,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from serverless_instrument.wrapper.otel.sdk_processor import processor, record_of, scope_of
-from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records import record_encoder, records
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-UNLIMITED = encoder.Limits(None, None, None, None, None, None)
+UNLIMITED = records.Limits(None, None, None, None, None, None)
 
 
 def finished() -> ReadableSpan:
@@ -61,7 +61,7 @@ def finished() -> ReadableSpan:
 def test_the_same_message_as_the_official_encoder_makes() -> None:
     ended = finished()
     official = encode_spans([ended]).resource_spans[0].scope_spans[0]
-    ours = decoded.span(encoder.span(record_of(ended), UNLIMITED))
+    ours = decoded.span(record_encoder.span(record_of(ended), UNLIMITED))
     assert (ours.flags, ours.links[0].flags, ours.links[0].trace_state) == (0x303, 0x303, "k=v")
     # The official encoder leaves the W3C flags out of OTLP's, and a link's state.
     ours.flags &= ~0xFF
@@ -75,7 +75,7 @@ def test_the_same_message_as_the_official_encoder_makes() -> None:
 
 
 def test_what_was_dropped_is_told() -> None:
-    span = decoded.span(encoder.span(record_of(finished()), UNLIMITED))
+    span = decoded.span(record_encoder.span(record_of(finished()), UNLIMITED))
     assert span.dropped_attributes_count == 2
     assert (span.dropped_events_count, span.dropped_links_count) == (2, 2)
     assert [event.dropped_attributes_count for event in span.events] == [1, 1]

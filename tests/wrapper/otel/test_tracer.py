@@ -17,8 +17,8 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from serverless_instrument.wrapper.otel.sdk_options import span_limits
 from serverless_instrument.wrapper.otel.sdk_processor import processor, record_of
 from serverless_instrument.wrapper.otel.tracer import Provider
-from serverless_instrument.wrapper.records import encoder
-from serverless_instrument.wrapper.records.encoder import Limits
+from serverless_instrument.wrapper.records import record_encoder, records
+from serverless_instrument.wrapper.records.records import Limits
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def ours(operations: Operations, limits: Limits) -> list[ProtoSpan]:
 
     provider = Provider(lambda *_: True, limits, lambda _, record: ended.append(record), no_sdk)
     operations(provider.get_tracer("scope"))
-    return [decoded.span(encoder.span(record, limits)) for record in ended]
+    return [decoded.span(record_encoder.span(record, limits)) for record in ended]
 
 
 def the_sdks(operations: Operations, limits: Limits) -> list[ProtoSpan]:
@@ -62,7 +62,7 @@ def the_sdks(operations: Operations, limits: Limits) -> list[ProtoSpan]:
     )
     provider.add_span_processor(processor(ended.append, {}))
     operations(provider.get_tracer("scope"))
-    return [decoded.span(encoder.span(record_of(span), limits)) for span in ended]
+    return [decoded.span(record_encoder.span(record_of(span), limits)) for span in ended]
 
 
 def comparable(span: ProtoSpan) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.wrapper import decoded, invocations
 from tests.wrapper.triggers import events
 
 if TYPE_CHECKING:
-    from serverless_instrument.wrapper.invocation import Invocation
+    from serverless_instrument.wrapper.invocation.invocation import Invocation
 
 EXPECTED = Path(__file__).parent / "expected"
 # Not of the event: from the invocation, and of the response.

@@ -8,8 +8,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 from serverless_instrument.forwarder.codec.spans import abandoned
-from serverless_instrument.wrapper.records import encoder, records
-from serverless_instrument.wrapper.records.encoder import Limits
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
+from serverless_instrument.wrapper.records.records import Limits
 from tests.wrapper import decoded
 
 TRACE_ID, SPAN_ID, PARENT_ID = bytes(range(16)), bytes(range(8)), bytes(range(8, 16))
@@ -39,7 +39,7 @@ def full_span() -> records.Span:
 
 
 def test_every_field_of_a_span() -> None:
-    message = decoded.span(encoder.span(full_span(), Limits()))
+    message = decoded.span(record_encoder.span(full_span(), Limits()))
     assert (message.trace_id, message.span_id) == (TRACE_ID, SPAN_ID)
     assert (message.parent_span_id, message.trace_state) == (PARENT_ID, "k=v")
     assert (message.name, message.kind) == ("GET /items/{id}", Span.SPAN_KIND_SERVER)
@@ -69,13 +69,13 @@ def test_the_bytes_are_those_of_the_official_messages() -> None:
     record.events[1] = records.Event("e", 1, {})
     record.links = record.links[:1]
     for limits in (Limits(), Limits(attribute_count=1, event_count=1, link_count=0)):
-        encoded = encoder.span(record, limits)
+        encoded = record_encoder.span(record, limits)
         assert encoded == decoded.span(encoded).SerializeToString()
 
 
 def test_a_span_at_its_least() -> None:
     record = records.Span("", records.KIND_INTERNAL, TRACE_ID, SPAN_ID, 1, {})
-    message = decoded.span(encoder.span(record, Limits()))
+    message = decoded.span(record_encoder.span(record, Limits()))
     assert message == Span(
         trace_id=TRACE_ID,
         span_id=SPAN_ID,
@@ -89,18 +89,18 @@ def test_a_span_at_its_least() -> None:
 def test_status_without_a_message() -> None:
     record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, {})
     record.status_code = records.STATUS_OK
-    message = decoded.span(encoder.span(record, Limits()))
+    message = decoded.span(record_encoder.span(record, Limits()))
     assert (message.status.code, message.status.message) == (1, "")
 
 
 def test_fields_may_be_appended_to_a_span() -> None:
     record = full_span()
     record.end_unix_ns = 0
-    item = abandoned(encoder.span(record, Limits()), 77, "timeout")
+    item = abandoned(record_encoder.span(record, Limits()), 77, "timeout")
     (message,) = ScopeSpans.FromString(item).spans
     assert message.end_time_unix_nano == 77
     assert decoded.attributes(message.attributes) == {"a": 1, "b": "two", "error.type": "timeout"}
-    expected = decoded.span(encoder.span(full_span(), Limits()))
+    expected = decoded.span(record_encoder.span(full_span(), Limits()))
     expected.end_time_unix_nano = 77
     expected.attributes.add(key="error.type").value.string_value = "timeout"
     assert message == expected
@@ -115,7 +115,7 @@ class TestCounts:
 
     def test_of_attributes(self, count: int | None, kept: int, dropped: int) -> None:
         record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, {"a": 1, "b": 2, "c": 3})
-        message = decoded.span(encoder.span(record, Limits(attribute_count=count)))
+        message = decoded.span(record_encoder.span(record, Limits(attribute_count=count)))
         assert list(decoded.attributes(message.attributes)) == ["a", "b", "c"][:kept]
         assert message.dropped_attributes_count == dropped
 
@@ -124,14 +124,14 @@ class TestCounts:
     ) -> None:
         record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, {})
         record.events = [records.Event(name, 1, {}) for name in "abc"]
-        message = decoded.span(encoder.span(record, Limits(event_count=count)))
+        message = decoded.span(record_encoder.span(record, Limits(event_count=count)))
         assert [event.name for event in message.events] == list("abc")[3 - kept :]
         assert message.dropped_events_count == dropped
 
     def test_of_links(self, count: int | None, kept: int, dropped: int) -> None:
         record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, {})
         record.links = [records.Link(TRACE_ID, bytes([0] * 7 + [n])) for n in (1, 2, 3)]
-        message = decoded.span(encoder.span(record, Limits(link_count=count)))
+        message = decoded.span(record_encoder.span(record, Limits(link_count=count)))
         assert [link.span_id[7] for link in message.links] == [1, 2, 3][:kept]
         assert message.dropped_links_count == dropped
 
@@ -143,7 +143,7 @@ class TestCounts:
         record.events = [records.Event("e", 1, values)]
         record.links = [records.Link(TRACE_ID, SPAN_ID, attributes=values)]
         limits = Limits(event_attribute_count=count, link_attribute_count=count)
-        message = decoded.span(encoder.span(record, limits))
+        message = decoded.span(record_encoder.span(record, limits))
         assert len(message.events[0].attributes) == len(message.links[0].attributes) == kept
         assert message.events[0].dropped_attributes_count == dropped
         assert message.links[0].dropped_attributes_count == dropped
@@ -155,7 +155,7 @@ def test_the_value_length_limit_reaches_every_attribute_and_nothing_else() -> No
     record.attributes = {"long key": "long value"}
     record.events = [records.Event("long name", 1, {"k": ["long value"]})]
     record.links = [records.Link(TRACE_ID, SPAN_ID, "key=long", 0, {"k": b"long value"})]
-    message = decoded.span(encoder.span(record, Limits(attribute_value_length=2)))
+    message = decoded.span(record_encoder.span(record, Limits(attribute_value_length=2)))
     assert decoded.attributes(message.attributes) == {"long key": "lo"}
     assert decoded.attributes(message.events[0].attributes) == {"k": ["lo"]}
     assert decoded.attributes(message.links[0].attributes) == {"k": b"lo"}
@@ -188,7 +188,7 @@ def test_every_field_of_a_log_record() -> None:
     )
     record.observed_unix_ns = 4
     limits = Limits(attribute_count=1, attribute_value_length=2)
-    message = LogRecordMessage.FromString(encoder.log_record(record, limits))
+    message = LogRecordMessage.FromString(record_encoder.log_record(record, limits))
     assert (message.time_unix_nano, message.observed_time_unix_nano) == (3, 4)
     assert (message.severity_number, message.severity_text) == (17, "ERROR")
     assert decoded.plain(message.body) == {"text": ["a", 1]}
@@ -200,7 +200,7 @@ def test_every_field_of_a_log_record() -> None:
 
 def test_a_log_record_at_its_least() -> None:
     record = records.LogRecord(1, 0, "", None, {})
-    message = LogRecordMessage.FromString(encoder.log_record(record, Limits()))
+    message = LogRecordMessage.FromString(record_encoder.log_record(record, Limits()))
     assert message == LogRecordMessage(time_unix_nano=1, observed_time_unix_nano=1)
 
 
@@ -225,7 +225,7 @@ def test_no_text_or_number_makes_a_span_unreadable(
 ) -> None:
     record = records.Span(name, 2, TRACE_ID, SPAN_ID, time_unix_ns, {key: status}, b"", "", flags)
     record.status_code, record.status_message = records.STATUS_ERROR, status
-    message = decoded.span(encoder.span(record, Limits()))
+    message = decoded.span(record_encoder.span(record, Limits()))
     assert (message.name, message.status.message, message.flags) == (name, status, flags)
     assert message.start_time_unix_nano == time_unix_ns
     assert decoded.attributes(message.attributes) == {key: status}
@@ -236,5 +236,5 @@ def test_no_text_or_number_makes_a_span_unreadable(
 def test_lengths_about_one_byte(name_size: int, size: int) -> None:
     values: dict[str, object] = {"k" * name_size: "v" * size, "é" * (name_size // 2): "é" * size}
     record = records.Span("s", 1, TRACE_ID, SPAN_ID, 1, values)
-    message = decoded.span(encoder.span(record, Limits()))
+    message = decoded.span(record_encoder.span(record, Limits()))
     assert decoded.attributes(message.attributes) == values

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
 from serverless_instrument.wrapper.records.records import Event, Span
 from tests.wrapper import decoded
 
@@ -243,7 +243,7 @@ def test_the_deepest_nesting_is_within_what_parsers_take() -> None:
         value = {"k": value}
     record = Span("s", 1, bytes(16), bytes(8), 1, {})
     record.events.append(Event("e", 1, {"deep": value}))
-    body = encoder.item(encoder.span(record, encoder.Limits()))
+    body = encoder.item(record_encoder.span(record, records.Limits()))
     request = decoded.exported(b"", b"", body)
     event = request.resource_spans[0].scope_spans[0].spans[0].events[0]
     assert decoded.attributes(event.attributes) == {"deep": value}

@@ -1,4 +1,4 @@
-"""The CONSUMER span of a batch, inside the invocation's, with a link for every context; pure.
+"""The CONSUMER span of a batch: a child of the invocation's, with a link for each context; pure.
 
 https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs-event
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving
@@ -8,68 +8,90 @@ from __future__ import annotations
 
 from serverless_instrument.wrapper.events.base import ALL_MESSAGES
 from serverless_instrument.wrapper.records import records
-from serverless_instrument.wrapper.records.propagation import parse_xray
+from serverless_instrument.wrapper.records.propagation import extract, parse_xray
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from serverless_instrument.wrapper.events.base import Consumer
+    from serverless_instrument.wrapper.invocation.invocation_start import ExtractForeign
     from serverless_instrument.wrapper.records.propagation import SpanContext
+    from serverless_instrument.wrapper.settings import Settings
 
     Find = Callable[[Mapping[str, str]], SpanContext | None]
 
-# No convention has an attribute for it.
+# No semantic convention has an attribute for this number.
 FAILURE_COUNT = "aws.lambda.batch_item_failures.count"
-# Where the limit is off: a batch has 10,000 records at most, and their links must fit a frame.
+# The link limit where the user has switched it off: a batch has at most 10,000 records
+# (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html), and their links
+# must fit one frame.
 _MAX_LINKS = 10_000
 _NAME_CHARACTERS = 4096
 
 
-def started(
+def start_consumer_span(
     consumer: Consumer,
     root: records.Span,
-    span_id: bytes,
-    find: Find,
-    link_limit: int | None,
-    *,
-    own_headers: bool,
+    settings: Settings,
+    random_bytes: Callable[[int], bytes],
+    extract_foreign: ExtractForeign | None,
 ) -> records.Span:
-    """The span, a child of `root`, with at most `link_limit` links and the others counted.
+    """The CONSUMER span of a batch, without an end.
 
-    `find` looks for a context in a message's headers; `own_headers` is whether the X-Ray header
-    that AWS adds to a message is read, which is in no propagator's carrier.
+    Args:
+        consumer: the batch.
+        root: the invocation's span, its parent.
+        settings: has the propagators and the link limit; further links are counted as dropped.
+        random_bytes: source of ids, like `os.urandom`.
+        extract_foreign: finds a message's context where a propagator is not one of ours.
     """
+
+    def find(carrier: Mapping[str, str]) -> SpanContext | None:
+        found = extract(carrier, settings.propagators, None, ignore_xray_decision=False)
+        if found is None and settings.needs_sdk and extract_foreign is not None:
+            return extract_foreign(carrier)
+        return found
+
     span = records.Span(
         consumer.name[:_NAME_CHARACTERS],
         records.KIND_CONSUMER,
         root.trace_id,
-        span_id,
+        random_bytes(8),
         root.start_unix_ns,
         consumer.attributes,
         root.span_id,
         root.trace_state,
         (root.flags & 0xFF) | records.FLAG_HAS_IS_REMOTE,
     )
-    limit = _MAX_LINKS if link_limit is None else min(link_limit, _MAX_LINKS)
+    # The X-Ray header that AWS adds to a message is read whatever propagators are named, but not
+    # with "none", which leaves none.
+    contexts = _contexts(consumer, find, own_headers=bool(settings.propagators))
+    limit = settings.limits.link_count
+    _add_links(span, contexts, _MAX_LINKS if limit is None else min(limit, _MAX_LINKS))
+    return span
+
+
+def _add_links(span: records.Span, contexts: Iterator[tuple[str, SpanContext]], limit: int) -> None:
+    """Add at most `limit` links, one for each different span, and count the others as dropped."""
     seen: set[tuple[bytes, bytes]] = set()
     try:
-        for message_id, context in _contexts(consumer, find, own_headers=own_headers):
+        for message_id, context in contexts:
             key = (context.trace_id, context.span_id)
             if key in seen:
                 continue
             seen.add(key)
             if len(span.links) < limit:
                 span.links.append(_link(context, message_id))
-    except Exception:  # a message of whatever shape; the links so far, and the span, still stand
+    except Exception:  # of a message of an unexpected shape: the span keeps the links so far
         pass
     span.dropped_links = len(seen) - len(span.links)
-    return span
 
 
 def _contexts(
     consumer: Consumer, find: Find, *, own_headers: bool
 ) -> Iterator[tuple[str, SpanContext]]:
+    """(message id, context) of each context that a message has, of AWS and of its headers."""
     for message_id, xray_header, carrier in consumer.messages:
         if xray_header and own_headers:
             context = parse_xray(xray_header)
@@ -92,7 +114,7 @@ def _link(context: SpanContext, message_id: str) -> records.Link:
 
 
 def mark_failed(span: records.Span, failed_messages: int) -> None:
-    """Count what the response gave back; the invocation itself has not failed."""
+    """Set error and number of the messages that failed; the invocation's span is no error."""
     count = span.attributes.get("messaging.batch.message_count")
     total = count if isinstance(count, int) else 0
     if failed_messages == ALL_MESSAGES:

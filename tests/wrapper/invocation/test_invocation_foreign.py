@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper.invocation import Invocation, bounded
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.invocation.frames import encode_bounded
+from serverless_instrument.wrapper.invocation.invocation import Invocation
+from serverless_instrument.wrapper.records import records
 from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import Settings
 from tests.wrapper import decoded
@@ -127,5 +128,7 @@ def test_the_span_that_opentelemetry_code_holds_is_closed_and_sent() -> None:
 
 def test_a_span_over_a_frames_size_is_cut() -> None:
     record = records.Span("s", 1, bytes(16), bytes(8), 1, {"big": "x" * 4_000_000, "small": 1})
-    attributes = decoded.attributes(decoded.span(bounded(record, encoder.Limits())).attributes)
+    attributes = decoded.attributes(
+        decoded.span(encode_bounded(record, records.Limits())).attributes
+    )
     assert attributes == {"big": "x" * 4096, "small": 1}

@@ -12,7 +12,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from serverless_instrument import wire
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, record_encoder, records
 from tests.wrapper import decoded
 
 SCALAR = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
@@ -61,7 +61,7 @@ def test_a_span_is_encoded_as_the_exporter_does(
     request = decoded.exported(
         encoder.resource({"service.name": "s"}),
         encoder.scope("scope", "1"),
-        encoder.item(encoder.span(ours, encoder.Limits())),
+        encoder.item(record_encoder.span(ours, records.Limits())),
     )
     expected = encode_spans([theirs])
     for span in expected.resource_spans[0].scope_spans[0].spans:
@@ -74,6 +74,6 @@ def test_a_span_is_encoded_as_the_exporter_does(
 
 def test_our_bytes_for_a_span_are_no_longer_than_the_exporters() -> None:
     span = records.Span("n", records.KIND_SERVER, bytes(15) + b"\1", bytes(7) + b"\1", 1, {"a": 1})
-    message = encoder.span(span, encoder.Limits())
+    message = record_encoder.span(span, records.Limits())
     assert len(message) == len(decoded.span(message).SerializeToString())
     assert wire.field(b"\x12", message) == encoder.item(message)

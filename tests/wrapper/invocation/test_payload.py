@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.wrapper.payload import OMITTED, REDACTED, Capture, Rules, text_of
+from serverless_instrument.wrapper.invocation.payload import (
+    OMITTED,
+    REDACTED,
+    Capture,
+    Rules,
+    text_of,
+)
 from tests.wrapper.triggers import events
 
 SECRET = "hunter2"
@@ -195,7 +201,7 @@ def test_the_cost_is_bounded() -> None:
 def test_what_is_asked_for_is_captured(which: str, expected: set[str]) -> None:
     capture = Capture(which, Rules(16384, 10))
     attributes: dict[str, object] = {}
-    capture.request(attributes, {"a": 1})
-    capture.response(attributes, {"a": 1})
+    capture.add_request(attributes, {"a": 1})
+    capture.add_response(attributes, {"a": 1})
     assert set(attributes) == expected
     assert set(attributes.values()) == {'{"a": 1}'}

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import __version__, wire, wire_payloads
-from serverless_instrument.wrapper.invocation import CREATED, ENDED, RUNNING, Invocation
+from serverless_instrument.wrapper.invocation.invocation import CREATED, ENDED, RUNNING, Invocation
 from tests.wrapper import decoded
 from tests.wrapper.invocations import (
     ARN,

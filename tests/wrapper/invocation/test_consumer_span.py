@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import wire, wire_payloads
-from serverless_instrument.wrapper.invocation import Invocation
+from serverless_instrument.wrapper.invocation.invocation import Invocation
 from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import Settings
 from tests.wrapper import decoded

@@ -1,8 +1,9 @@
-"""Requests and responses as bounded JSON text without secrets; pure.
+"""Captured requests and responses: bounded JSON text without secrets; pure.
 
-Values under telling keys are replaced at any depth, also inside strings that are JSON themselves
-(an HTTP event's body, an SQS record's), forms or query strings. What is too deep or too much
-becomes "...". Only JSON's own types are looked into: no code of the user's runs.
+Values under keys that name a secret are redacted at any depth, also inside strings that are JSON
+(the body of an HTTP event or an SQS record), forms or query strings. What is nested too deep or
+exceeds the size becomes "...". Only JSON's own types are looked into, so that no code of the user's
+runs.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Looked for anywhere in a key, without case, dashes and underscores.
+    from serverless_instrument.wrapper.settings import Settings
+
+# Searched for anywhere in a key, whose case, dashes, underscores, spaces and dots are ignored.
 SENSITIVE = ("password", "passwd", "secret", "token", "authorization", "cookie", "apikey")
 REDACTED, OMITTED = "REDACTED", "..."
 _IGNORED = str.maketrans("", "", "-_ .")
 _PUNCTUATION_BYTES = 4
-# What a string must begin with to be worth a try, and how long it may be.
+# A string is decoded as JSON only if it begins with one of these and is at most so long.
 _JSON_STARTS = ("{", "[")
 _MAX_TEXT_CHARACTERS = 1_000_000
 
 
 class Rules:
-    """What to keep of a payload.
+    """What of a payload is shown.
 
     Args:
-        max_bytes: of the text, about; None of it is looked at further.
-        max_depth: of objects and arrays in each other.
-        keys: to redact besides `SENSITIVE`.
+        max_bytes: approximate size of the text; nothing beyond it is looked at.
+        max_depth: how deep objects and arrays may be nested.
+        keys: keys that are redacted, besides those that contain a word of `SENSITIVE`.
     """
 
     __slots__ = ("_sensitive", "max_bytes", "max_depth")
@@ -41,7 +44,7 @@ class Rules:
         self._sensitive = (*SENSITIVE, *[plain for key in keys if (plain := _plain(key))])
 
     def is_sensitive(self, key: str) -> bool:
-        """Whether what is under `key` must not be seen."""
+        """Whether the value under `key` is redacted."""
         plain = _plain(key)
         return any(word in plain for word in self._sensitive)
 
@@ -51,11 +54,11 @@ def _plain(key: str) -> str:
 
 
 class Capture:
-    """Puts the request, the response or both on the invocation's span.
+    """Sets the request, the response or both as attributes of the invocation's span.
 
     Args:
         which: "request", "response" or "both".
-        rules: what to keep.
+        rules: what is shown of either.
     """
 
     __slots__ = ("_request", "_response", "_rules")
@@ -65,27 +68,33 @@ class Capture:
         self._response = which != "request"
         self._rules = rules
 
-    def request(self, attributes: dict[str, object], event: object) -> None:
-        """Before the handler, which may change the event."""
+    def add_request(self, attributes: dict[str, object], event: object) -> None:
+        """Set the attribute of `event`; called before the handler, which may change it."""
         if self._request:
             attributes["aws.lambda.request.payload"] = text_of(event, self._rules)
 
-    def response(self, attributes: dict[str, object], response: object) -> None:
-        """What the handler has returned."""
+    def add_response(self, attributes: dict[str, object], response: object) -> None:
+        """Set the attribute of `response`, which the handler has returned."""
         if self._response:
             attributes["aws.lambda.response.payload"] = text_of(response, self._rules)
+
+
+def capture_of(settings: Settings) -> Capture:
+    """The capture that the settings ask for; they ask for one unless it is "off"."""
+    rules = Rules(settings.payload_bytes or 0, settings.payload_depth or 0, settings.payload_keys)
+    return Capture(settings.captured_payloads, rules)
 
 
 def text_of(payload: object, rules: Rules) -> str:
     """`payload` as JSON text of about ``rules.max_bytes`` at most; never raises."""
     try:
-        return dumps(_Walk(rules).value(payload, rules.max_depth), ensure_ascii=False)
-    except Exception:  # a thread of the user's may change it meanwhile
+        return dumps(_Copier(rules).copied(payload, rules.max_depth), ensure_ascii=False)
+    except Exception:  # a thread of the user's may change the payload meanwhile
         return dumps(f"<{type(payload).__name__}>")
 
 
-class _Walk:
-    """One payload on its way to what may be shown of it."""
+class _Copier:
+    """Copies what may be shown of one payload, and counts its bytes."""
 
     __slots__ = ("_left_bytes", "_rules")
 
@@ -93,16 +102,18 @@ class _Walk:
         self._rules = rules
         self._left_bytes = rules.max_bytes
 
-    def _take(self, size_bytes: int) -> bool:
+    def _reserve(self, size_bytes: int) -> bool:
+        """Count `size_bytes` and punctuation; whether they are within the limit."""
         self._left_bytes -= size_bytes + _PUNCTUATION_BYTES
         return self._left_bytes >= 0
 
-    def value(self, value: object, depth: int) -> object:
+    def copied(self, value: object, depth: int) -> object:
+        """What may be shown of `value`; `depth` more levels may be nested in it."""
         kind = type(value)
         if kind is str:
             return self._text(value, depth)  # type: ignore[arg-type] # narrowed by `kind`
         if value is None or kind is bool:
-            return value if self._take(4) else OMITTED
+            return value if self._reserve(4) else OMITTED
         if kind is int or kind is float:
             return self._number(value)
         if isinstance(value, dict):
@@ -112,14 +123,14 @@ class _Walk:
         if isinstance(value, str):
             return self._text(str.__str__(value), depth)
         if kind.__name__ == "Decimal" and kind.__module__ == "decimal":
-            return self._text(str(value), depth)  # what DynamoDB's resources give
-        return f"<{kind.__name__}>" if self._take(len(kind.__name__)) else OMITTED
+            return self._text(str(value), depth)  # boto3's DynamoDB resources return Decimals
+        return f"<{kind.__name__}>" if self._reserve(len(kind.__name__)) else OMITTED
 
     def _number(self, number: object) -> object:
         # hex, because int -> decimal refuses very long numbers.
         if isinstance(number, int) and number.bit_length() > 1024:
             return OMITTED
-        return number if self._take(len(repr(number))) else OMITTED
+        return number if self._reserve(len(repr(number))) else OMITTED
 
     def _object(self, items: Iterable[tuple[object, object]], depth: int) -> dict[str, object]:
         pairs = list(items)
@@ -127,7 +138,7 @@ class _Walk:
         named = any(self._names_a_secret(key, value) for key, value in pairs)
         for key, value in pairs:
             name = key if type(key) is str else f"<{type(key).__name__}>"
-            if not self._take(len(name)):
+            if not self._reserve(len(name)):
                 shown[OMITTED] = OMITTED
                 break
             if self._rules.is_sensitive(name) or (named and name.lower().endswith("value")):
@@ -135,11 +146,11 @@ class _Walk:
             elif name == "body" and ("isBase64Encoded", True) in pairs:
                 shown[name] = self._decoded(value, depth)
             else:
-                shown[name] = self.value(value, depth - 1)
+                shown[name] = self.copied(value, depth - 1)
         return shown
 
     def _names_a_secret(self, key: object, value: object) -> bool:
-        """Whether it is the first half of ``{"name": "password", "value": …}``."""
+        """Whether it is the first member of ``{"name": "password", "value": …}``."""
         return (
             type(key) is str
             and type(value) is str
@@ -153,11 +164,11 @@ class _Walk:
             if self._left_bytes <= 0:
                 shown.append(OMITTED)
                 break
-            shown.append(self.value(value, depth - 1))
+            shown.append(self.copied(value, depth - 1))
         return shown
 
     def _decoded(self, body: object, depth: int) -> object:
-        """An encoded HTTP body, as what it is if it is text."""
+        """A base64-encoded HTTP body, decoded if it is text."""
         try:
             text = b64decode(str(body)[:_MAX_TEXT_CHARACTERS]).decode()
         except ValueError:
@@ -174,14 +185,14 @@ class _Walk:
             except (ValueError, RecursionError):
                 inner = None
             if isinstance(inner, (dict, list)):
-                shown = self.value(inner, depth - 1)
-                # As it was written, if there is nothing to hide.
+                shown = self.copied(inner, depth - 1)
+                # The original text, if nothing in it is redacted or omitted.
                 return text if shown == inner else dumps(shown, ensure_ascii=False)
         whole = len(text) <= left
         text = text[:left]
         if "=" in text:
             text = "&".join(self._pairs(text))
-        self._take(len(text))
+        self._reserve(len(text))
         return text if whole else text + OMITTED
 
     def _pairs(self, text: str) -> Iterator[str]:
