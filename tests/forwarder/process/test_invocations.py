@@ -358,7 +358,7 @@ from serverless_instrument.forwarder.delivery import delivery
 def broken(*_):
     raise RuntimeError("on purpose")
 
-delivery.Delivery.submit = delivery.Delivery.give_up_batch = broken
+delivery.Delivery.submit_batch = delivery.Delivery.discard_batch = broken
 __main__._main()
 """
 
