@@ -7,7 +7,6 @@ from serverless_instrument.wrapper.events.base import dictionary, text
 # For the tests, beside the registry's own.
 NAMES = (
     "activemq",
-    "cloudwatch_logs",
     "codecommit",
     "documentdb",
     "dynamodb_stream",

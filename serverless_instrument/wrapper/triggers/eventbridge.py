@@ -5,10 +5,9 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.htm
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events import s3_notifications, source
 from serverless_instrument.wrapper.events.base import Facts, text
 from serverless_instrument.wrapper.events.message_carriers import event_payload
-from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +37,6 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     }
     if text(event.get("id")):
         attributes["messaging.message.id"] = event["id"]
-    attributes.update(s3.facts_in_detail(event))
+    attributes.update(s3_notifications.eventbridge_attributes(event))
     detail = {"detail": event.get("detail")}  # the envelope's own keys are AWS's
     return Facts(None, "pubsub", attributes, event_payload(detail))

@@ -6,10 +6,9 @@ https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events import batches, s3_notifications
 from serverless_instrument.wrapper.events.base import dictionary, text
 from serverless_instrument.wrapper.events.message_carriers import message
-from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
         _messages(records),
         {"messaging.message.id": text(only.get("messageId"))},
         name=f"process {queue}" if queue else None,
-        span_attributes=s3.facts_in_text(text(only.get("body"))),
+        span_attributes=s3_notifications.message_attributes(text(only.get("body"))),
     )
 
 
