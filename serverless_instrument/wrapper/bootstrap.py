@@ -383,9 +383,9 @@ class Instrumentation:
         frames, bridge = b"", self._on_import.metrics
         try:
             if bridge is not None:
-                frames = bridge.take(now_unix_ns)
+                frames = bridge.take_metric_frames(now_unix_ns)
             if self._measurements is not None:
-                frames += self._measurements.take(now_unix_ns)
+                frames += self._measurements.take_metric_frames(now_unix_ns)
         except Exception as error:  # an invocation's END is worth more
             self._fault(error)
         return frames
@@ -402,14 +402,14 @@ class Instrumentation:
 
             # Two threads may record their first values at once.
             measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
-            measurements.relieve = self._relieve
+            measurements.on_full = self._relieve
             self._measurements = measurements
-        measurements.record(name, value, unit, attributes, kind)
+        measurements.record_value(name, value, unit, attributes, kind)
 
     def _relieve(self) -> None:
         """Send what waits, which has become too much."""
         if self._measurements is not None:
-            self._channel.send(self._measurements.take(time_ns()))
+            self._channel.send(self._measurements.take_metric_frames(time_ns()))
 
     def open_span(self) -> Span | None:
         """The running invocation's span, None where there is none or it is not sampled."""

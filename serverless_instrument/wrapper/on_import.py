@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
     from serverless_instrument.wrapper.invocation import Invocation
     from serverless_instrument.wrapper.logs.logs import Logs
-    from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
-    from serverless_instrument.wrapper.otel.sdk import Bridge
+    from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
+    from serverless_instrument.wrapper.otel.tracing_bridge import TracingBridge
     from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.records.records import Span
     from serverless_instrument.wrapper.settings import Settings
@@ -57,7 +57,7 @@ class OnImport:
         self._adopt = adopt
         self._running = running
         self._warn = warn
-        self._bridge: Bridge | None = None
+        self._bridge: TracingBridge | None = None
         # Collects the metrics of the function, where it has imported their API.
         self.metrics: MetricsBridge | None = None
         self._late: LateContext | None = None
@@ -152,9 +152,9 @@ class OnImport:
         return hook
 
     def _api_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.otel.sdk import Bridge
+        from serverless_instrument.wrapper.otel.tracing_bridge import TracingBridge
 
-        bridge = Bridge(
+        bridge = TracingBridge(
             self._settings,
             self._resource,
             self._send,
@@ -162,11 +162,11 @@ class OnImport:
             self._adopt,
             self._warn,
         )
-        bridge.api_imported(module)
+        bridge.set_up_api(module)
         self._bridge = bridge
         invocation = self._running()
         if invocation is not None:
-            bridge.begin(invocation, self._baggage(invocation), self._late)
+            bridge.begin_invocation(invocation, self._baggage(invocation), self._late)
         if "serverless_instrument.wrapper.manual" in sys.modules:
             from serverless_instrument.wrapper.manual import otel_imported
 
@@ -174,13 +174,13 @@ class OnImport:
 
     def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - as every hook
         if self._bridge is not None:
-            self._bridge.sdk_imported()
+            self._bridge.set_up_sdk()
 
     def _metrics_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
+        from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
 
         bridge = MetricsBridge(self._resource, self._send, self._warn)
-        bridge.api_imported(module)
+        bridge.set_up_api(module)
         self.metrics = bridge
 
     def _lambda_extension_imported(self, module: ModuleType) -> None:
@@ -215,7 +215,7 @@ class OnImport:
     def begin(self, invocation: Invocation) -> None:
         """Make the invocation's span the current one, for OpenTelemetry code if there is any."""
         if self._bridge is not None:
-            self._bridge.begin(invocation, self._baggage(invocation))
+            self._bridge.begin_invocation(invocation, self._baggage(invocation))
             return
         from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
 

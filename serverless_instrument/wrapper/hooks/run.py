@@ -14,7 +14,7 @@ from serverless_instrument.wrapper.hooks.table import OWN_FILES
 from serverless_instrument.wrapper.import_hooks.lean_imports import ALWAYS, BOTOCORE, import_lean
 from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     OwnConventions,
-    look_for_hidden,
+    check_not_hidden,
     needs_own_conventions,
 )
 
@@ -73,7 +73,7 @@ def _load(
     try:
         spec = _installed(package)
         if spec is None:
-            look_for_hidden(package)
+            check_not_hidden(package)
             return
         _loaded.add(package)
         import_module("opentelemetry.trace")

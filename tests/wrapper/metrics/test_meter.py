@@ -22,7 +22,7 @@ from serverless_instrument import wire
 from serverless_instrument.wrapper.metrics.meter import Provider
 from serverless_instrument.wrapper.metrics.metric_instruments import BOUNDS
 from serverless_instrument.wrapper.metrics.metric_reader import temporality
-from serverless_instrument.wrapper.metrics.sdk_metrics import _CUMULATIVE
+from serverless_instrument.wrapper.metrics.metrics_bridge import _CUMULATIVE
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Ours:
 
     def collect(self) -> list[Metric]:
         self.now_ns += 1
-        return read(self.provider.take(self.now_ns))
+        return read(self.provider.take_metric_frames(self.now_ns))
 
 
 def read(data: bytes) -> list[Metric]:
@@ -166,10 +166,10 @@ def test_observed_values_as_the_sdk_makes_them(
 def test_nothing_recorded_is_no_frame() -> None:
     ours = Ours()
     mine = instruments(ours.provider)
-    assert ours.provider.take(1) == b""
+    assert ours.provider.take_metric_frames(1) == b""
     mine["counter"].add(1)
-    assert ours.provider.take(2)
-    assert ours.provider.take(3) == b""
+    assert ours.provider.take_metric_frames(2)
+    assert ours.provider.take_metric_frames(3) == b""
 
 
 def test_intervals_follow_each_other() -> None:
@@ -277,7 +277,7 @@ def test_a_hostile_value_is_counted_and_the_others_are_sent() -> None:
     mine["counter"].add(1, {"a": Hostile()})
     mine["counter"].add(Hostile())
     mine["counter"].add(2)
-    dropped, metrics = decoded.frames(ours.provider.take(1))
+    dropped, metrics = decoded.frames(ours.provider.take_metric_frames(1))
     assert (dropped[0], wire.unpack_dropped(dropped[1])) == (wire.DROPPED, (1, wire.METRICS))
     (metric,) = read(wire.frame(*metrics))
     assert [point.as_int for point in metric.sum.data_points] == [2]
@@ -299,7 +299,7 @@ def test_a_clock_that_steps_back_gives_no_interval_below_zero() -> None:
     counter = instruments(ours.provider)["counter"]
     for now_ns in (2_000_000_000_000_000_000, 1_000_000_000_000_000_000):
         counter.add(1)
-        (metric,) = read(ours.provider.take(now_ns))
+        (metric,) = read(ours.provider.take_metric_frames(now_ns))
         (point,) = metric.sum.data_points
         assert point.start_time_unix_nano <= point.time_unix_nano
 
@@ -339,7 +339,7 @@ def test_a_metric_of_many_points_takes_several_frames() -> None:
     histogram = instruments(ours.provider)["histogram"]
     for number in range(1999):
         histogram.record(1, {"number": number, "text": "x" * 1500})
-    frames = list(decoded.frames(ours.provider.take(1)))
+    frames = list(decoded.frames(ours.provider.take_metric_frames(1)))
     assert len(frames) > 1
     found = [m for kind, payload in frames for m in read(wire.frame(kind, payload))]
     assert sum(len(metric.histogram.data_points) for metric in found) == 1999
@@ -460,7 +460,7 @@ def test_a_point_that_no_frame_holds_is_counted() -> None:
     ours = Ours()
     mine = instruments(ours.provider)
     mine["counter"].add(1, {"key": "x" * wire.MAX_PAYLOAD_BYTES})
-    ((kind, payload),) = decoded.frames(ours.provider.take(1))
+    ((kind, payload),) = decoded.frames(ours.provider.take_metric_frames(1))
     assert (kind, wire.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
 
 
@@ -484,7 +484,7 @@ def test_values_that_cannot_be_sent_are_counted() -> None:
     def fail() -> None:
         raise OSError("nobody listens")
 
-    ours.provider.measurements.relieve = fail
+    ours.provider.measurements.on_full = fail
     for _ in range(20_003):
         counter.add(1)
     assert ours.provider.measurements.dropped == 3

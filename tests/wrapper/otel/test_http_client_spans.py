@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_instrument.wrapper.otel.http_client_spans import complete, redacted_url
+from serverless_instrument.wrapper.otel.http_client_spans import complete_http_span, redacted_url
 from serverless_instrument.wrapper.records import records
 
 
@@ -12,7 +12,7 @@ def completed(
     span = records.Span("GET", records.KIND_CLIENT, bytes(16), bytes(8), 1, attributes)
     span.events += events
     span.status_code = status_code
-    complete(span)
+    complete_http_span(span)
     return span.attributes
 
 
