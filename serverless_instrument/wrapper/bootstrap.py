@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.invocation import Invocation
-    from serverless_instrument.wrapper.logs.logs import Logs
+    from serverless_instrument.wrapper.logs.log_capture import LogCapture
     from serverless_instrument.wrapper.metrics.measurements import Measurements
     from serverless_instrument.wrapper.payload import Capture
     from serverless_instrument.wrapper.records.propagation import SpanContext
@@ -195,15 +195,15 @@ class Instrumentation:
             warn,
         )
         self._on_import.install()
-        self._logs: Logs | None = None
+        self._logs: LogCapture | None = None
         if self.settings.logs_exported:
             self._logs = self._watch_logs()
         _load_what_the_first_invocation_needs()
 
-    def _watch_logs(self) -> Logs:
-        from serverless_instrument.wrapper.logs.logs import Logs
+    def _watch_logs(self) -> LogCapture:
+        from serverless_instrument.wrapper.logs.log_capture import LogCapture
 
-        logs = Logs(self.settings, self._channel.send, warn)
+        logs = LogCapture(self.settings, self._channel.send, warn)
         logs.install()
         self._on_import.watch_logs(logs)
         return logs
@@ -318,7 +318,7 @@ class Instrumentation:
             self._running = invocation
             self._watch_deadline()
             if self._logs is not None:
-                self._logs.invocation = invocation
+                self._logs.set_invocation(invocation)
         except Exception as error:  # never in the way of the function
             self._fault(error)
             if invocation is not None:
@@ -341,7 +341,7 @@ class Instrumentation:
             if self._capture is not None:
                 self._capture.response(invocation.span.attributes, response)
             if self._logs is not None:
-                self._logs.flush()
+                self._logs.flush_lines()
             end = invocation.succeed(response, now_unix_ns)
             self._channel.send(self._metrics(now_unix_ns) + end)
         except Exception as error:  # as above
@@ -359,7 +359,7 @@ class Instrumentation:
 
             trace = stacktrace(error, _user_frames(error))
             if self._logs is not None:
-                self._logs.flush()
+                self._logs.flush_lines()
             end = invocation.fail(error, trace, now_unix_ns)
             self._channel.send(self._metrics(now_unix_ns) + end)
         except Exception as fault:  # as above

@@ -7,7 +7,7 @@ import sys
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
-from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
     from serverless_instrument.wrapper.invocation import Invocation
-    from serverless_instrument.wrapper.logs.logs import Logs
+    from serverless_instrument.wrapper.logs.log_capture import LogCapture
     from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
     from serverless_instrument.wrapper.otel.tracing_bridge import TracingBridge
     from serverless_instrument.wrapper.records.propagation import SpanContext
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
 _PROPAGATORS = "OTEL_PROPAGATORS"
-# Of `deprecation.py`, besides the API's own module.
+# Of `typing_extensions_stand_in.py`, besides the API's own module.
 _OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
@@ -67,18 +67,18 @@ class OnImport:
 
     def install(self) -> None:
         """Watch for the imports; import the SDK now if a setting needs it."""
-        self._hooks.watch("opentelemetry.trace", self._api_imported, _lean_typing)
+        self._hooks.watch_module("opentelemetry.trace", self._api_imported, _lean_typing)
         for module_name in _OTHER_USERS_OF_TYPING:
-            self._hooks.watch(module_name, _nothing, _lean_typing)
-        self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
+            self._hooks.watch_module(module_name, _nothing, _lean_typing)
+        self._hooks.watch_module("opentelemetry.sdk.trace", self._sdk_imported)
         if self._settings.metrics_exported:
-            self._hooks.watch("opentelemetry.metrics", self._metrics_imported)
+            self._hooks.watch_module("opentelemetry.metrics", self._metrics_imported)
         # What the SDK of every signal imports first.
-        self._hooks.watch("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
-        self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
-        self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
+        self._hooks.watch_module("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
+        self._hooks.watch_module(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
+        self._hooks.watch_module(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if os.environ.get(_PROPAGATORS):
-            self._hooks.watch(
+            self._hooks.watch_module(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
             )
         disabled = {
@@ -87,24 +87,24 @@ class OnImport:
         if "*" not in disabled:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:
-                    self._hooks.watch(module_name, self._instrument(name, class_name))
+                    self._hooks.watch_module(module_name, self._instrument(name, class_name))
             for module_name, name in FRAMEWORKS.items():
                 if name not in disabled:
-                    self._hooks.watch(module_name, self._learn_routes(name))
+                    self._hooks.watch_module(module_name, self._learn_routes(name))
         self._hooks.install()
         if self._settings.needs_sdk:
             self._import_sdk()
 
-    def watch_logs(self, logs: Logs) -> None:
+    def watch_logs(self, logs: LogCapture) -> None:
         """Have `logs` see what ``logging`` and OpenTelemetry's Logs API get, once imported."""
-        self._hooks.watch("logging", logs.watch_logging)
+        self._hooks.watch_module("logging", logs.watch_logging)
 
         def otel_imported(module: ModuleType) -> None:
             from serverless_instrument.wrapper.logs.otel_logs import set_up
 
-            set_up(module, logs.send_record)
+            set_up(module, logs.capture_otel_record)
 
-        self._hooks.watch("opentelemetry._logs", otel_imported)
+        self._hooks.watch_module("opentelemetry._logs", otel_imported)
 
     def _import_sdk(self) -> None:
         try:
@@ -131,10 +131,10 @@ class OnImport:
 
     def _instrument(self, name: str, class_name: str) -> Callable[[ModuleType], None]:
         def hook(module: ModuleType) -> None:
-            from serverless_instrument.wrapper.hooks.run import run
+            from serverless_instrument.wrapper.hooks.run import instrument_library
 
             if self._usable:
-                run(name, class_name, module, lambda: self._usable, self._failed)
+                instrument_library(name, class_name, module, lambda: self._usable, self._failed)
 
         return hook
 
@@ -184,14 +184,14 @@ class OnImport:
         self.metrics = bridge
 
     def _lambda_extension_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.hooks.botocore import keep_payload
+        from serverless_instrument.wrapper.hooks.botocore import preserve_lambda_payload
 
-        keep_payload(module)
+        preserve_lambda_payload(module)
 
     def _sns_extension_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.hooks.botocore import keep_entries
+        from serverless_instrument.wrapper.hooks.botocore import preserve_sns_entries
 
-        keep_entries(module)
+        preserve_sns_entries(module)
 
     def _without_propagators(self) -> Callable[[], None]:
         """Import the API's module without the setting: it fails where a package is missing."""
@@ -244,7 +244,9 @@ def _nothing(module: ModuleType) -> None:  # noqa: ARG001 - as every hook
 
 
 def _lean_typing() -> Callable[[], None] | None:
-    from serverless_instrument.wrapper.import_hooks.deprecation import without_typing_extensions
+    from serverless_instrument.wrapper.import_hooks.typing_extensions_stand_in import (
+        without_typing_extensions,
+    )
 
     return without_typing_extensions()
 

@@ -74,10 +74,10 @@ class SpanExporter:
 
     def export_start(self, scope: bytes, record: records.Span) -> None:
         """Send the event that a span has started, for a viewer in development mode."""
-        from serverless_instrument.wrapper.logs.log_frames import span_started
+        from serverless_instrument.wrapper.logs.log_frames import span_start_frame
 
         try:
-            self._send(span_started(record, scope, self._settings.log_limits))
+            self._send(span_start_frame(record, scope, self._settings.log_limits))
         except Exception:  # telemetry is lost; the function's call goes on
             return
 

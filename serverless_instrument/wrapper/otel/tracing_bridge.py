@@ -204,7 +204,7 @@ class TracingBridge:
         elif root is None:
             root = live_span.unsampled(invocation.span)
         context = tracer.context_of(root, baggage)
-        if late is not None and late.fill(context):
+        if late is not None and late.fill_context(context):
             token: object = late.token
         else:
             token = tracer.attach(context)
