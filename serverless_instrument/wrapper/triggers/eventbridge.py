@@ -18,7 +18,7 @@ _TIMERS = ("aws.events", "aws.scheduler")
 
 
 def infer(event: object) -> bool:
-    """An event in the bus's envelope that is no timer's."""
+    """Whether it is an event in the bus's envelope, and no timer's."""
     if not isinstance(event, dict) or not isinstance(event.get("detail-type"), str):
         return False
     if not isinstance(event.get("source"), str) or "detail" not in event:
@@ -27,7 +27,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """A single event, whose publisher is the parent. The bus's name is not in it."""
+    """A single event, whose publisher is the parent; the bus's name is not in it."""
     attributes: dict[str, object] = {
         "messaging.system": "aws.eventbridge",
         "messaging.operation.name": "process",

@@ -22,5 +22,5 @@ outcome = source.outcome
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The bucket, and for a single object what was done to it."""
+    """The bucket, and the operation; for a single object its key and time."""
     return Facts(None, "datasource", notification_attributes(event), {})

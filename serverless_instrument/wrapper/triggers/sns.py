@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """Records of a topic."""
+    """Whether it has records of a topic."""
     return batches.are_records_of(event, "aws:sns")
 
 
@@ -47,5 +47,5 @@ def _messages(messages: list[Json]) -> Iterator[Message]:
 
 
 def outcome(response: object) -> Outcome:  # noqa: ARG001 - as every trigger's
-    """Any return value is a success: nothing reads it."""
+    """Any return value is a success: SNS does not read it."""
     return Outcome()

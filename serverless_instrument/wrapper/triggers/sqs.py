@@ -20,12 +20,12 @@ outcome = batches.outcome
 
 
 def infer(event: object) -> bool:
-    """Records of queues, from an event source mapping or from EventBridge Pipes."""
+    """Whether it has records of queues, from an event source mapping or from Pipes."""
     return batches.is_batch_of(event, "aws:sqs")
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The queue; its name is in the span's, where there is but one."""
+    """The queue; its name is part of the span's name if there is only one."""
     records = batches.records_of(event)
     queues = {arn.rpartition(":")[2] for arn in batches.records_key(event, "eventSourceARN")}
     queue = batches.agreed(queues)
