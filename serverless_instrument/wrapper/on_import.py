@@ -100,9 +100,9 @@ class OnImport:
         self._hooks.watch_module("logging", logs.watch_logging)
 
         def otel_imported(module: ModuleType) -> None:
-            from serverless_instrument.wrapper.logs.otel_logs import set_up
+            from serverless_instrument.wrapper.logs.otel_logs import set_up_logs_api
 
-            set_up(module, logs.capture_otel_record)
+            set_up_logs_api(module, logs.capture_otel_record)
 
         self._hooks.watch_module("opentelemetry._logs", otel_imported)
 
@@ -204,9 +204,9 @@ class OnImport:
         return restore
 
     def _propagate_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.otel.propagators import composite
+        from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
-        module.set_global_textmap(composite(self._settings.propagators, self._warn))
+        module.set_global_textmap(composite_propagator(self._settings.propagators, self._warn))
 
     def open_spans(self) -> list[tuple[bytes, Span]]:
         """(scope, record) of the function's spans that have not ended."""
@@ -232,9 +232,9 @@ class OnImport:
     def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
         """The remote parent that a propagator which is not ours finds."""
         try:
-            from serverless_instrument.wrapper.otel.propagators import extract
+            from serverless_instrument.wrapper.otel.propagators import extract_parent
 
-            return extract(headers)
+            return extract_parent(headers)
         except Exception:  # a package's propagator, or no OpenTelemetry at all: said at its import
             return None
 
@@ -252,6 +252,6 @@ def _lean_typing() -> Callable[[], None] | None:
 
 
 def _refuse_mixture() -> None:
-    from serverless_instrument.wrapper.import_hooks.package_conflicts import refuse_mixture
+    from serverless_instrument.wrapper.import_hooks.package_conflicts import check_same_release
 
-    refuse_mixture()
+    check_same_release()

@@ -99,10 +99,10 @@ def _inject_entries(name: str) -> Callable[[Parameters], None]:
 
 
 def _inject_events(parameters: Parameters) -> None:
-    from serverless_instrument.wrapper.otel.propagators import composite
+    from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
     headers: dict[str, str] = {}
-    composite(("xray",), lambda _: None).inject(headers)
+    composite_propagator(("xray",), lambda _: None).inject(headers)
     header = headers.get("X-Amzn-Trace-Id")
     if header:
         parameters["Entries"] = [

@@ -57,8 +57,8 @@ def is_own(path: str | None) -> bool:
     return path is not None and os.path.abspath(path).startswith(ROOT + os.sep)
 
 
-def refuse_mixture() -> None:
-    """Keep the layer's SDK from being imported on top of the function's own API.
+def check_same_release() -> None:
+    """Check that the layer's SDK is of the same release as the function's own API.
 
     Raises:
         ModuleNotFoundError: the two are of different releases, and the SDK would fail later in the

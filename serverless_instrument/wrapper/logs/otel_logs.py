@@ -117,7 +117,7 @@ def record_from_api(log: Any) -> records.LogRecord:
     return made
 
 
-def set_up(api: ModuleType, on_record: RecordCallback) -> None:
+def set_up_logs_api(api: ModuleType, on_record: RecordCallback) -> None:
     """Make our provider the global one of `api`, ``opentelemetry._logs``.
 
     The API's setter accepts one provider only and is left to the user.

@@ -157,7 +157,7 @@ class Measurements:
             instrument, of_instrument = key
             instrument.series_count = 0
             try:
-                point, tail = instrument.point(
+                point, tail = instrument.encode_point(
                     of_instrument,
                     attributes_by_key[key],
                     values,

@@ -34,7 +34,7 @@ _known: dict[tuple[object, ...], bytes] = {}
 _MAX_KNOWN = 4000
 
 
-def metrics(
+def encode_metric(
     texts: tuple[str, str, str],
     kind: int,
     points: Sequence[bytes],

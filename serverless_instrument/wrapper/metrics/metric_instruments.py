@@ -116,7 +116,7 @@ class Instrument:
         """Start the totals again, in a forked child."""
         self._totals.clear()
 
-    def point(
+    def encode_point(
         self,
         series: Series,
         attributes: Mapping[str, object] | None,

@@ -138,7 +138,7 @@ def _encoded(metric: Metric) -> Iterable[bytes]:
     if not isinstance(data, Gauge):
         temporality = int(data.aggregation_temporality)
     texts = metric.name, metric.description or "", metric.unit or ""
-    return metric_encoder.metrics(texts, kind, points, temporality, monotonic=monotonic)
+    return metric_encoder.encode_metric(texts, kind, points, temporality, monotonic=monotonic)
 
 
 def _point(

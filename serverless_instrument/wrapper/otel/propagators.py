@@ -122,7 +122,7 @@ class _XRayLambda(_Propagator):
         return super().extract({"X-Amzn-Trace-Id": header}, found)
 
 
-def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropagator:
+def composite_propagator(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropagator:
     """The propagators of `names`, in order; unknown ones are left out with a warning."""
     made: list[TextMapPropagator] = []
     for name in names:
@@ -157,7 +157,7 @@ def _propagator(name: str) -> TextMapPropagator | None:
     return None
 
 
-def extract(headers: Mapping[str, str]) -> propagation.SpanContext | None:
+def extract_parent(headers: Mapping[str, str]) -> propagation.SpanContext | None:
     """The remote parent that the API's global propagator finds; for propagators not in `_OURS`."""
     from opentelemetry.propagate import extract as extract_context
 

@@ -1,4 +1,4 @@
-"""What is deprecated with our stand-in warns as with the real ``typing_extensions``."""
+"""Deprecation with our stand-in warns as with the real ``typing_extensions``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def deprecated(request: pytest.FixtureRequest) -> Any:
 
 
 def said(action: Any) -> tuple[object, list[tuple[str, type, bool]]]:
-    """What `action` gives or raises, and the warnings: text, category, is it about this file?"""
+    """(result or error of `action`, its warnings: text, category, does it point at this file?)."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

@@ -1,4 +1,4 @@
-"""OpenTelemetry's metrics API on our own measurements: against the SDK, value for value."""
+"""OpenTelemetry's metrics API on our own measurements, compared with the SDK value by value."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from opentelemetry import metrics
 
-    # An instrument's name, a value, an attribute's value.
+    # (instrument's name, value, value of the attribute)
     Step = tuple[str, float, object]
 
 SYNCHRONOUS = ("counter", "up_down_counter", "histogram", "gauge")
-# Sums of these are exact in every order.
+# Their sums are exact in every order.
 VALUES = st.one_of(
     st.integers(-(1 << 50), 1 << 50).map(lambda number: number / 8), st.integers(-5, 5000)
 )
@@ -45,7 +45,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(SYNCHRONOUS), VALUES, ATTRIBUTES), ma
 
 
 class Ours:
-    """A provider of ours, and what it has said."""
+    """Our provider, with its warnings and the frames that it has sent."""
 
     def __init__(self, preference: str = "delta", exemplars: str = "always_off") -> None:
         self.said: list[str] = []
@@ -71,7 +71,7 @@ def read(data: bytes) -> list[Metric]:
 
 
 class Sdk:
-    """The SDK's provider, with the temporality that a reader of ours asks it for."""
+    """The SDK's provider, with the temporality of our reader for it."""
 
     def __init__(self, preference: str = "delta") -> None:
         self._reader = InMemoryMetricReader(temporality(preference))
@@ -100,7 +100,7 @@ def record(instrument: Any, value: float, attribute: object) -> None:
 
 
 def points(found: Sequence[Metric]) -> dict[tuple[object, ...], list[Any]]:
-    """By metric and attributes, without times and exemplars."""
+    """Points by metric and attributes, without times and exemplars."""
     sorted_out: defaultdict[tuple[object, ...], list[Any]] = defaultdict(list)
     for metric in found:
         data = getattr(metric, str(metric.WhichOneof("data")))
@@ -135,7 +135,7 @@ def test_points_as_the_sdk_makes_them(rounds: list[list[Step]], preference: str)
         found, told = points(ours.collect()), points(sdk.collect())
         seen.update(found)
         reference.update(told)
-        # Of totals that have not changed the SDK tells again.
+        # The SDK also reports totals that have not changed.
         assert found.keys() <= told.keys()
         assert {key: told[key] for key in found} == found
     assert seen == reference
@@ -251,7 +251,7 @@ def test_attributes_of_any_type(attributes: dict[str, object]) -> None:
 
 
 class Hostile:
-    """Raises whatever is asked of it."""
+    """Raises on every operation."""
 
     def __hash__(self) -> int:
         raise ValueError("no hash")

@@ -1,4 +1,4 @@
-"""The SDK's metrics as our frames: against the official encoder of the same measurements."""
+"""Frames of the SDK's metrics, compared with the official encoder on the same measurements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 4), VALUES, ATTRIBUTES), max_size=12)
 
 
 class Both:
-    """One provider, read by us and by the SDK's own reader."""
+    """One provider with two readers: ours and the SDK's."""
 
     def __init__(self, preference: str = "delta") -> None:
         self.ours = make_reader(preference)
@@ -74,7 +74,7 @@ def test_points_as_the_official_encoder_makes_them(
 
 
 def all_exemplars(found: list[Any]) -> list[Any]:
-    # Which of several a reservoir keeps is chance, but where there is one for each bucket.
+    # A reservoir keeps a random one of several, except where it has one for each bucket.
     return [
         exemplar
         for metric in found
@@ -102,7 +102,7 @@ def test_a_metric_of_very_many_points_takes_several_frames() -> None:
 
 def test_a_histogram_of_which_little_is_known() -> None:
     point = metric_encoder.histogram_point(None, 1, 2, (0, 0.0, None, None), (), ())
-    (item,) = metric_encoder.metrics(("h", "", ""), metric_encoder.HISTOGRAM, [point])
+    (item,) = metric_encoder.encode_metric(("h", "", ""), metric_encoder.HISTOGRAM, [point])
     (metric,) = ScopeMetrics.FromString(item).metrics
     (found,) = metric.histogram.data_points
     assert (found.count, found.HasField("sum"), found.HasField("min")) == (0, True, False)

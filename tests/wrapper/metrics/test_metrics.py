@@ -157,7 +157,7 @@ def test_a_child_sends_what_it_has_measured_and_the_parent_the_rest() -> None:
     sums: dict[str, list[int]] = {"api": [], "own": []}
     for metric in outcome.metrics:
         sums[metric.name].append(metric.sum.data_points[0].as_int)
-    # A child that ends without a flush leaves nothing: the invocation's end is the parent's.
+    # A child that exits without a flush sends nothing: the invocation ends in the parent.
     assert sorted(sums["api"]) == [10, 10, 11, 11]
     assert sums["own"] == [11, 11]
 
@@ -199,7 +199,7 @@ def test_a_flush_and_a_shutdown_of_the_functions_own_provider(ended: str) -> Non
         [{}],
         log=None,
     )
-    # A reader that was added later is none of those that it flushes: the invocation's end does.
+    # The provider does not flush a reader added later; the invocation's end collects from it.
     assert sum(metric.sum.data_points[0].as_int for metric in outcome.metrics) == 3
     assert not [line for line in outcome.log if "Traceback" in line]
 
@@ -231,7 +231,7 @@ def test_a_readers_child_leaves_what_was_collected_to_the_parent() -> None:
 
 
 def values(data: bytes) -> list[int]:
-    """Of the first point of each metric."""
+    """The value of the first point of each metric."""
     found: list[int] = []
     for _, payload in wire.FrameReader().feed(data):
         _, items, _ = wire.unpack_batch(payload)
