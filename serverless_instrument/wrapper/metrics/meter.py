@@ -127,7 +127,7 @@ class Meter(metrics.Meter):
         for made in list(self._made.values()):
             made.instrument.reset_totals()
 
-    def _instrument(
+    def _make_instrument(
         self,
         kind: str,
         name: str,
@@ -170,15 +170,15 @@ class Meter(metrics.Meter):
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:
         """A monotonic sum."""
-        return self._instrument("counter", name, unit, description)
+        return self._make_instrument("counter", name, unit, description)
 
     def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:
         """A sum."""
-        return self._instrument("up_down_counter", name, unit, description)
+        return self._make_instrument("up_down_counter", name, unit, description)
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:
         """The last value."""
-        return self._instrument("gauge", name, unit, description)
+        return self._make_instrument("gauge", name, unit, description)
 
     def create_histogram(
         self,
@@ -200,23 +200,27 @@ class Meter(metrics.Meter):
                     f'boundaries of "{name}" are no ascending numbers; not used'
                 )
                 bounds = BOUNDS
-        return self._instrument("histogram", name, unit, description, bounds)
+        return self._make_instrument("histogram", name, unit, description, bounds)
 
     def create_observable_counter(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
         """A monotonic total that callbacks return."""
-        return self._instrument("observable_counter", name, unit, description, (), callbacks or ())
+        return self._make_instrument(
+            "observable_counter", name, unit, description, (), callbacks or ()
+        )
 
     def create_observable_up_down_counter(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
         """A total that callbacks return."""
         kind = "observable_up_down_counter"
-        return self._instrument(kind, name, unit, description, (), callbacks or ())
+        return self._make_instrument(kind, name, unit, description, (), callbacks or ())
 
     def create_observable_gauge(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
         """A last value that callbacks return."""
-        return self._instrument("observable_gauge", name, unit, description, (), callbacks or ())
+        return self._make_instrument(
+            "observable_gauge", name, unit, description, (), callbacks or ()
+        )

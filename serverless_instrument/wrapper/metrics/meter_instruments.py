@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _LARGEST = 1.7976931348623157e308
-# The specification's default export timeout; nothing here limits a callback's time.
+# The API's default of `CallbackOptions`; nothing here limits a callback's time.
 _CALLBACK_MS = 10_000
 
 
