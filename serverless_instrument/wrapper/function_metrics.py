@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from serverless_instrument.wrapper.metrics.measurements import Measurements
-    from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
+    from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
 
 
 class FunctionMetrics:
@@ -45,23 +45,23 @@ class FunctionMetrics:
 
             # setdefault is atomic: two threads may record their first values at once.
             measurements = self.__dict__.setdefault("_first_measurements", Measurements(time_ns()))
-            measurements.relieve = self._send_measurements
+            measurements.on_full = self._send_measurements
             self._measurements = measurements
-        measurements.record(name, value, unit, attributes, kind)
+        measurements.record_value(name, value, unit, attributes, kind)
 
     def _send_measurements(self) -> None:
         """Send what has been measured before the invocation's end: it takes too much memory."""
         if self._measurements is not None:
-            self._send(self._measurements.take(time_ns()))
+            self._send(self._measurements.take_metric_frames(time_ns()))
 
     def take_frames(self, now_unix_ns: int) -> bytes:
         """METRICS frames of everything measured since the last call; never raises."""
         frames = b""
         try:
             if self._bridge is not None:
-                frames = self._bridge.take(now_unix_ns)
+                frames = self._bridge.take_metric_frames(now_unix_ns)
             if self._measurements is not None:
-                frames += self._measurements.take(now_unix_ns)
+                frames += self._measurements.take_metric_frames(now_unix_ns)
         except Exception as error:  # the frame that follows these must be sent all the same
             self._report_fault(error)
         return frames

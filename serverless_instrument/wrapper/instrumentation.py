@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.invocation.context_extractor import ContextExtractor
     from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.invocation.payload import Capture
-    from serverless_instrument.wrapper.logs.logs import Logs
+    from serverless_instrument.wrapper.logs.log_capture import LogCapture
     from serverless_instrument.wrapper.records.records import Span
 
 # Values of AWS_LAMBDA_INITIALIZATION_TYPE with which the environment is initialized before its
@@ -164,10 +164,10 @@ class Instrumentation:
 
         return ContextExtractor(self.settings.context_extractor, warn)
 
-    def _watch_logs(self) -> Logs:
-        from serverless_instrument.wrapper.logs.logs import Logs
+    def _watch_logs(self) -> LogCapture:
+        from serverless_instrument.wrapper.logs.log_capture import LogCapture
 
-        logs = Logs(self.settings, self._channel.send, warn)
+        logs = LogCapture(self.settings, self._channel.send, warn)
         logs.install()
         self._on_import.watch_logs(logs)
         return logs
@@ -231,7 +231,7 @@ class Instrumentation:
             self._running = invocation
             self._watch_deadline()
             if self._logs is not None:
-                self._logs.invocation = invocation
+                self._logs.set_invocation(invocation)
         except Exception as error:
             self._report_fault(error)
             if invocation is not None:
@@ -277,7 +277,7 @@ class Instrumentation:
             if self._capture is not None:
                 self._capture.add_response(invocation.span.attributes, response)
             if self._logs is not None:
-                self._logs.flush()
+                self._logs.flush_lines()
             end = invocation.succeed(response, now_unix_ns)
             self._channel.send(self._metrics_frames(now_unix_ns) + end)
         except Exception as error:
@@ -297,7 +297,7 @@ class Instrumentation:
 
             trace = stacktrace(error, traceback)
             if self._logs is not None:
-                self._logs.flush()
+                self._logs.flush_lines()
             end = invocation.fail(error, trace, now_unix_ns)
             self._channel.send(self._metrics_frames(now_unix_ns) + end)
         except Exception as fault:

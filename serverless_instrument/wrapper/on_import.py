@@ -7,7 +7,7 @@ import sys
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
-from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
     from serverless_instrument.wrapper.invocation.invocation import Invocation
-    from serverless_instrument.wrapper.logs.logs import Logs
-    from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
-    from serverless_instrument.wrapper.otel.sdk import Bridge
+    from serverless_instrument.wrapper.logs.log_capture import LogCapture
+    from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
+    from serverless_instrument.wrapper.otel.tracing_bridge import TracingBridge
     from serverless_instrument.wrapper.records.propagation import SpanContext
     from serverless_instrument.wrapper.records.records import Span
     from serverless_instrument.wrapper.settings import Settings
@@ -62,7 +62,7 @@ class OnImport:
         self._collect = collect
         self._running = running
         self._warn = warn
-        self._bridge: Bridge | None = None
+        self._bridge: TracingBridge | None = None
         self._late: LateContext | None = None
         self._usable = True
         self._warned_of: set[str] = set()
@@ -70,18 +70,18 @@ class OnImport:
 
     def install(self) -> None:
         """Watch the imports; import the SDK now if a setting needs it."""
-        self._hooks.watch("opentelemetry.trace", self._api_imported, _lean_typing)
+        self._hooks.watch_module("opentelemetry.trace", self._api_imported, _lean_typing)
         for module_name in _OTHER_USERS_OF_TYPING:
-            self._hooks.watch(module_name, _do_nothing, _lean_typing)
-        self._hooks.watch("opentelemetry.sdk.trace", self._sdk_imported)
+            self._hooks.watch_module(module_name, _do_nothing, _lean_typing)
+        self._hooks.watch_module("opentelemetry.sdk.trace", self._sdk_imported)
         if self._settings.metrics_exported:
-            self._hooks.watch("opentelemetry.metrics", self._metrics_imported)
+            self._hooks.watch_module("opentelemetry.metrics", self._metrics_imported)
         # The SDK of every signal imports this module first.
-        self._hooks.watch("opentelemetry.sdk.resources", _do_nothing, _refuse_mixture)
-        self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
-        self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
+        self._hooks.watch_module("opentelemetry.sdk.resources", _do_nothing, _refuse_mixture)
+        self._hooks.watch_module(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
+        self._hooks.watch_module(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if os.environ.get(_PROPAGATORS):
-            self._hooks.watch(
+            self._hooks.watch_module(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
             )
         disabled = {
@@ -90,24 +90,24 @@ class OnImport:
         if "*" not in disabled:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:
-                    self._hooks.watch(module_name, self._instrument(name, class_name))
+                    self._hooks.watch_module(module_name, self._instrument(name, class_name))
             for module_name, name in FRAMEWORKS.items():
                 if name not in disabled:
-                    self._hooks.watch(module_name, self._learn_routes(name))
+                    self._hooks.watch_module(module_name, self._learn_routes(name))
         self._hooks.install()
         if self._settings.needs_sdk:
             self._import_sdk()
 
-    def watch_logs(self, logs: Logs) -> None:
+    def watch_logs(self, logs: LogCapture) -> None:
         """Have `logs` receive records of ``logging`` and OpenTelemetry's Logs API."""
-        self._hooks.watch("logging", logs.watch_logging)
+        self._hooks.watch_module("logging", logs.watch_logging)
 
         def watch_otel_logs(module: ModuleType) -> None:
-            from serverless_instrument.wrapper.logs.otel_logs import set_up
+            from serverless_instrument.wrapper.logs.otel_logs import set_up_logs_api
 
-            set_up(module, logs.send_record)
+            set_up_logs_api(module, logs.capture_otel_record)
 
-        self._hooks.watch("opentelemetry._logs", watch_otel_logs)
+        self._hooks.watch_module("opentelemetry._logs", watch_otel_logs)
 
     def _import_sdk(self) -> None:
         try:
@@ -136,10 +136,12 @@ class OnImport:
         """A hook that runs an instrumentation of a row of `hooks.table.INSTRUMENTATIONS`."""
 
         def hook(module: ModuleType) -> None:
-            from serverless_instrument.wrapper.hooks.run import run
+            from serverless_instrument.wrapper.hooks.run import instrument_library
 
             if self._usable:
-                run(name, class_name, module, lambda: self._usable, self._warn_of_failed_hook)
+                instrument_library(
+                    name, class_name, module, lambda: self._usable, self._warn_of_failed_hook
+                )
 
         return hook
 
@@ -159,9 +161,9 @@ class OnImport:
         return hook
 
     def _api_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.otel.sdk import Bridge
+        from serverless_instrument.wrapper.otel.tracing_bridge import TracingBridge
 
-        bridge = Bridge(
+        bridge = TracingBridge(
             self._settings,
             self._resource,
             self._send,
@@ -169,11 +171,11 @@ class OnImport:
             self._adopt,
             self._warn,
         )
-        bridge.api_imported(module)
+        bridge.set_up_api(module)
         self._bridge = bridge
         invocation = self._running()
         if invocation is not None:
-            bridge.begin(invocation, self._baggage(invocation), self._late)
+            bridge.begin_invocation(invocation, self._baggage(invocation), self._late)
         if "serverless_instrument.wrapper.record_span" in sys.modules:
             from serverless_instrument.wrapper.record_span import attach_to_otel
 
@@ -181,24 +183,24 @@ class OnImport:
 
     def _sdk_imported(self, module: ModuleType) -> None:  # noqa: ARG002 - the signature of a hook
         if self._bridge is not None:
-            self._bridge.sdk_imported()
+            self._bridge.set_up_sdk()
 
     def _metrics_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.metrics.sdk_metrics import MetricsBridge
+        from serverless_instrument.wrapper.metrics.metrics_bridge import MetricsBridge
 
         bridge = MetricsBridge(self._resource, self._send, self._warn)
-        bridge.api_imported(module)
+        bridge.set_up_api(module)
         self._collect(bridge)
 
     def _lambda_extension_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.hooks.botocore import keep_payload
+        from serverless_instrument.wrapper.hooks.botocore import preserve_lambda_payload
 
-        keep_payload(module)
+        preserve_lambda_payload(module)
 
     def _sns_extension_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.hooks.botocore import keep_entries
+        from serverless_instrument.wrapper.hooks.botocore import preserve_sns_entries
 
-        keep_entries(module)
+        preserve_sns_entries(module)
 
     def _without_propagators(self) -> Callable[[], None]:
         """Hide the setting while the API's module is imported, which fails if a package is missing.
@@ -214,9 +216,9 @@ class OnImport:
         return restore
 
     def _propagate_imported(self, module: ModuleType) -> None:
-        from serverless_instrument.wrapper.otel.propagators import composite
+        from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
-        module.set_global_textmap(composite(self._settings.propagators, self._warn))
+        module.set_global_textmap(composite_propagator(self._settings.propagators, self._warn))
 
     def open_spans(self) -> list[tuple[bytes, Span]]:
         """(scope, record) of the function's spans that have not ended."""
@@ -225,7 +227,7 @@ class OnImport:
     def begin_invocation(self, invocation: Invocation) -> None:
         """Make the invocation's span OpenTelemetry's current one, now or at its import."""
         if self._bridge is not None:
-            self._bridge.begin(invocation, self._baggage(invocation))
+            self._bridge.begin_invocation(invocation, self._baggage(invocation))
             return
         from serverless_instrument.wrapper.import_hooks.context_in_threads import LateContext
 
@@ -242,9 +244,9 @@ class OnImport:
     def extract_remote_parent(self, headers: Mapping[str, str]) -> SpanContext | None:
         """The remote parent that OpenTelemetry's global propagator finds in `headers`."""
         try:
-            from serverless_instrument.wrapper.otel.propagators import extract
+            from serverless_instrument.wrapper.otel.propagators import extract_parent
 
-            return extract(headers)
+            return extract_parent(headers)
         except Exception:  # of a package's propagator, or of the import, which has warned
             return None
 
@@ -254,12 +256,14 @@ def _do_nothing(module: ModuleType) -> None:  # noqa: ARG001 - the signature of 
 
 
 def _lean_typing() -> Callable[[], None] | None:
-    from serverless_instrument.wrapper.import_hooks.deprecation import without_typing_extensions
+    from serverless_instrument.wrapper.import_hooks.typing_extensions_stand_in import (
+        without_typing_extensions,
+    )
 
     return without_typing_extensions()
 
 
 def _refuse_mixture() -> None:
-    from serverless_instrument.wrapper.import_hooks.package_conflicts import refuse_mixture
+    from serverless_instrument.wrapper.import_hooks.package_conflicts import check_same_release
 
-    refuse_mixture()
+    check_same_release()

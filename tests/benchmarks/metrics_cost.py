@@ -61,9 +61,9 @@ def own(kind: str, instruments: int) -> tuple[Callable[[], None], Callable[[], o
     def record() -> None:
         for number in range(VALUES):
             name = f"work.{number % instruments}"
-            measurements.record(name, number * 3.5, "ms", ATTRIBUTES, kind)
+            measurements.record_value(name, number * 3.5, "ms", ATTRIBUTES, kind)
 
-    return record, lambda: measurements.take(time.time_ns())
+    return record, lambda: measurements.take_metric_frames(time.time_ns())
 
 
 def recording(provider: Any, kind: str, instruments: int) -> Callable[[], None]:
@@ -82,18 +82,20 @@ def recording(provider: Any, kind: str, instruments: int) -> Callable[[], None]:
 def ours(kind: str, instruments: int) -> tuple[Callable[[], None], Callable[[], object]]:
     """The API on our own measurements, as a function gets it."""
     provider = Provider(frozenset(), "trace_based", lambda _: None, print)
-    return recording(provider, kind, instruments), lambda: provider.take(time.time_ns())
+    return recording(provider, kind, instruments), lambda: provider.take_metric_frames(
+        time.time_ns()
+    )
 
 
 def sdk(
     kind: str, instruments: int, *, alone: bool = False
 ) -> tuple[Callable[[], None], Callable[[], object]]:
     """A provider of the function's own; `alone` leaves out what is ours."""
-    reader = metric_reader.make("delta")
+    reader = metric_reader.make_reader("delta")
     provider = MeterProvider([reader], shutdown_on_exit=False)
     if alone:
         reader._receive_metrics = lambda *_, **__: None  # type: ignore[method-assign] # see above
-    return recording(provider, kind, instruments), reader.take
+    return recording(provider, kind, instruments), reader.take_metric_frames
 
 
 def print_runtime() -> None:

@@ -7,7 +7,6 @@ from serverless_instrument.wrapper.events.base import dictionary, text
 # The triggers selected here; tests read this list and the registry's.
 NAMES = (
     "activemq",
-    "cloudwatch_logs",
     "codecommit",
     "documentdb",
     "dynamodb_stream",

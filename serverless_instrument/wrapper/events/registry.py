@@ -10,43 +10,47 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Json, Trigger
 
-# The triggers selected here; records_registry has the others. Tests read both lists: for each known
-# event exactly one trigger's `infer` is true.
-NAMES = (
-    "alb",
+# Triggers that are rows of triggers/simple_sources.py; every other one is a file of that folder.
+SIMPLE_SOURCES = (
     "alexa",
+    "bedrock_agent",
+    "cloudformation",
+    "cloudwatch_alarm",
+    "cloudwatch_logs",
+    "codedeploy",
+    "codepipeline",
+    "connect",
+    "destination",
+    "kinesis_analytics",
+    "lex",
+    "redshift_udf",
+    "secrets_rotation",
+    "transfer",
+    "warmup",
+)
+# For the tests, together with those of records_registry: exactly one claims each known event.
+NAMES = (
+    *SIMPLE_SOURCES,
+    "alb",
     "api_authorizer",
     "appsync",
     "appsync_authorizer",
     "appsync_events",
-    "bedrock_agent",
-    "cloudformation",
     "cloudfront",
-    "cloudwatch_alarm",
-    "codedeploy",
-    "codepipeline",
     "cognito",
     "config_rule",
-    "connect",
-    "destination",
     "direct",
     "durable_execution",
     "function_url",
     "http_api_v2",
     "iot",
-    "kinesis_analytics",
     "lattice",
-    "lex",
-    "redshift_udf",
     "rest_non_proxy",
     "rest_v1",
     "s3_batch",
     "s3_object_lambda",
     "schedule",
-    "secrets_rotation",
     "step_functions",
-    "transfer",
-    "warmup",
     "websocket",
 )
 FALLBACK = "direct"
@@ -106,10 +110,17 @@ _loaded: dict[str, Trigger] = {}
 
 
 def load(name: str) -> Trigger:
-    """The trigger module `name`, one of `NAMES` or of ``records_registry``'s."""
+    """The trigger `name`, one of `NAMES` or of ``records_registry``'s.
+
+    It is a module of the triggers folder, or a row of the table in simple_sources.py.
+    """
     trigger = _loaded.get(name)
     if trigger is None:
-        trigger = import_module(f"serverless_instrument.wrapper.triggers.{name}")
+        if name in SIMPLE_SOURCES:
+            table = import_module("serverless_instrument.wrapper.triggers.simple_sources")
+            trigger = table.TRIGGERS[name]
+        else:
+            trigger = import_module(f"serverless_instrument.wrapper.triggers.{name}")
         _loaded[name] = trigger
     return trigger
 

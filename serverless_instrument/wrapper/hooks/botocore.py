@@ -1,8 +1,9 @@
-"""botocore: AWS calls as spans, and their context onward.
+"""botocore: AWS calls as spans, with their trace context propagated.
 
-The instrumentation puts the X-Ray header on every request. What it leaves out, or does to the
-user's payload, is done here: SQS and SNS messages get W3C headers as message attributes where there
-is room, EventBridge entries their trace header, Lambda invocations a client context.
+The instrumentation sets the X-Ray header on every request. This module adds what it leaves out: SQS
+and SNS messages get W3C headers as message attributes where there is room, EventBridge entries
+their trace header, Lambda invocations a client context. It also keeps the instrumentation from
+changing the user's payload.
 """
 
 from __future__ import annotations
@@ -31,32 +32,32 @@ def hook(module: ModuleType, load: Callable[..., None]) -> None:  # noqa: ARG001
 
 
 def on_request(span: Span, service: str, operation: str, parameters: Parameters) -> None:  # noqa: ARG001 - the instrumentation's signature
-    """Before a call: put the current context into what carries it onward; never raises."""
-    carry = _CARRIERS.get((service, operation))
-    if carry is None:
+    """Before a call: put the current context into its parameters; never raises."""
+    inject = _INJECTORS.get((service, operation))
+    if inject is None:
         return
     try:
-        carry(parameters)
-    except Exception:  # a parameter of another shape than documented is botocore's to refuse
+        inject(parameters)
+    except Exception:  # botocore rejects a parameter that is not as documented
         return
 
 
 def on_response(span: Span, service: str, operation: str, result: object) -> None:  # noqa: ARG001 - as above
-    """After a call: the status code under its stable name."""
+    """After a call: set the status code under its stable name."""
     metadata = result.get("ResponseMetadata") if isinstance(result, dict) else None
     if isinstance(metadata, dict) and isinstance(metadata.get("HTTPStatusCode"), int):
         span.set_attribute("http.response.status_code", metadata["HTTPStatusCode"])
 
 
-def keep_payload(lambda_extension: ModuleType) -> None:
+def preserve_lambda_payload(lambda_extension: ModuleType) -> None:
     """Keep the instrumentation from writing headers into the payload of ``Lambda.Invoke``.
 
-    It turns bytes into text, and fails on payloads that are no objects.
+    It turns bytes into text, and fails on payloads that are no JSON objects.
     """
     lambda_extension._OpInvoke._inject_current_span = staticmethod(lambda call_context: None)  # noqa: ARG005 - replaces one with that argument
 
 
-def keep_entries(sns_extension: ModuleType) -> None:
+def preserve_sns_entries(sns_extension: ModuleType) -> None:
     """Keep the instrumentation from writing headers into the caller's own dicts."""
     sns_extension._OpPublish._inject_span_into_entry = staticmethod(lambda entry: None)  # noqa: ARG005 - as above
 
@@ -69,7 +70,7 @@ def _headers() -> dict[str, str]:
 
     headers: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(headers)
-    # The API's own propagator writes a space as "+", which is a plus sign to all others.
+    # The API's own propagator writes a space as "+", which other implementations read as a plus.
     baggage = format_baggage({key: str(value) for key, value in get_all().items()})
     return {**headers, "baggage": baggage} if baggage else headers
 
@@ -83,25 +84,25 @@ def _with_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return attributes
 
 
-def _message(parameters: Parameters) -> None:
+def _inject_message(parameters: Parameters) -> None:
     parameters["MessageAttributes"] = _with_attributes(parameters.get("MessageAttributes"))
 
 
-def _entries(name: str) -> Callable[[Parameters], None]:
-    def each(parameters: Parameters) -> None:
+def _inject_entries(name: str) -> Callable[[Parameters], None]:
+    def inject(parameters: Parameters) -> None:
         parameters[name] = [
             {**entry, "MessageAttributes": _with_attributes(entry.get("MessageAttributes"))}
             for entry in parameters[name]
         ]
 
-    return each
+    return inject
 
 
-def _events(parameters: Parameters) -> None:
-    from serverless_instrument.wrapper.otel.propagators import composite
+def _inject_events(parameters: Parameters) -> None:
+    from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
     headers: dict[str, str] = {}
-    composite(("xray",), lambda _: None).inject(headers)
+    composite_propagator(("xray",), lambda _: None).inject(headers)
     header = headers.get("X-Amzn-Trace-Id")
     if header:
         parameters["Entries"] = [
@@ -109,7 +110,7 @@ def _events(parameters: Parameters) -> None:
         ]
 
 
-def _client_context(parameters: Parameters) -> None:
+def _inject_client_context(parameters: Parameters) -> None:
     given = parameters.get("ClientContext")
     context = loads(b64decode(given)) if given else {}
     if not isinstance(context, dict) or "w3c" in context:
@@ -123,11 +124,11 @@ def _client_context(parameters: Parameters) -> None:
         parameters["ClientContext"] = encoded
 
 
-_CARRIERS: Mapping[tuple[str, str], Callable[[Parameters], None]] = {
-    ("sqs", "SendMessage"): _message,
-    ("sqs", "SendMessageBatch"): _entries("Entries"),
-    ("sns", "Publish"): _message,
-    ("sns", "PublishBatch"): _entries("PublishBatchRequestEntries"),
-    ("events", "PutEvents"): _events,
-    ("lambda", "Invoke"): _client_context,
+_INJECTORS: Mapping[tuple[str, str], Callable[[Parameters], None]] = {
+    ("sqs", "SendMessage"): _inject_message,
+    ("sqs", "SendMessageBatch"): _inject_entries("Entries"),
+    ("sns", "Publish"): _inject_message,
+    ("sns", "PublishBatch"): _inject_entries("PublishBatchRequestEntries"),
+    ("events", "PutEvents"): _inject_events,
+    ("lambda", "Invoke"): _inject_client_context,
 }

@@ -1,8 +1,8 @@
 """Instruments a library at its first call instead of its import.
 
-urllib3 comes along with botocore and requests, urllib.request with nearly everything. Their calls
-on behalf of those are no spans (the AWS or requests span stands for them), so an instrumentation
-loaded at import would mostly be paid for nothing.
+botocore and requests import urllib3, and nearly everything imports urllib.request. Calls that they
+make get no span (the AWS or requests span covers them), so an instrumentation loaded at import
+would mostly be unused.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
-    """Call ``load()``, which never raises, before the first ``owner.method`` that is a span."""
+    """Call ``load()``, which never raises, before the first ``owner.method`` that gets a span."""
     original = getattr(owner, method)
 
     @wraps(original)
     def first(self: object, *arguments: Any, **options: Any) -> object:
-        # Whoever has wrapped this in the meantime goes on through the library's own.
-        if _suppressed() or getattr(owner, method) is not first:
+        # A wrapper put around this method meanwhile stays, and calls the library's own.
+        if _is_suppressed() or getattr(owner, method) is not first:
             return original(self, *arguments, **options)
-        # Undone before anything else: whatever happens, the call itself goes on.
+        # Restored first, so that the call goes on whatever happens.
         setattr(owner, method, original)
         load()
         return getattr(self, method)(*arguments, **options)
@@ -32,8 +32,8 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
     setattr(owner, method, first)
 
 
-def _suppressed() -> bool:
-    """Whether an enclosing span stands for this call; only OpenTelemetry code can have said so."""
+def _is_suppressed() -> bool:
+    """Whether an enclosing span covers this call, as its instrumentation marks in the context."""
     utils = sys.modules.get("opentelemetry.instrumentation.utils")
     if utils is None:
         return False

@@ -1,4 +1,4 @@
-"""Meters of an API before 1.30, for instrumentations of ours that ask them for more."""
+"""Meters for instrumentations that need more than the metrics API before 1.30 offers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _ADVISORY = "explicit_bucket_boundaries_advisory"
 
 
-def options() -> Mapping[str, object]:
-    """What to pass to ``instrument(…)``: nothing where the API's meters know all there is."""
+def meter_options() -> Mapping[str, object]:
+    """Options for ``instrument(…)``; none where the API's histograms accept the advisory."""
     if _ADVISORY in metrics.Meter.create_histogram.__code__.co_varnames:
         return {}
     return {"meter_provider": _Provider()}

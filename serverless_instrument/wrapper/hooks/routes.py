@@ -1,8 +1,8 @@
-"""The route that a web framework in the function finds, for the invocation's span.
+"""The route that a web framework in the function matches, for the invocation's span.
 
-A gateway that passes every path on (``$default``, ``{proxy+}``, a load balancer, a function URL)
-knows no route; the framework behind it does. Each function here changes one method of a framework
-that finds routes and runs none of the user's code, so that no frame of ours is in an exception's
+A gateway that forwards every path (``$default``, ``{proxy+}``, a load balancer, a function URL)
+knows no route; the framework behind it does. Each function here wraps one method of a framework
+that matches routes and runs none of the user's code, so that no frame of ours is in an exception's
 traceback. https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server (http.route)
 """
 
@@ -15,93 +15,93 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    Found = Callable[[str], None]
+    RouteCallback = Callable[[str], None]
 
 # ASGI lets applications put keys of their own into a scope, under their name:
 # https://asgi.readthedocs.io/en/latest/extensions.html
 _PREFIX = "serverless_instrument.route_prefix"
 
 
-def flask(module: ModuleType, found: Found) -> None:
+def flask(module: ModuleType, on_route: RouteCallback) -> None:
     """`module` is flask.ctx."""
-    # Later releases have one context for both.
+    # Later releases have one context class for both.
     for name in ("RequestContext", "AppContext"):
         context = getattr(module, name, None)
         if "match_request" in vars(context or object):
-            _after(context, "match_request", lambda self, *_: _flask_rule(self, found))
+            _call_after(context, "match_request", lambda self, *_: _read_flask_rule(self, on_route))
 
 
-def _flask_rule(context: Any, found: Found) -> None:
+def _read_flask_rule(context: Any, on_route: RouteCallback) -> None:
     rule = getattr(context.request, "url_rule", None)
     if rule is not None:
-        found(rule.rule)
+        on_route(rule.rule)
 
 
-def starlette(module: ModuleType, found: Found) -> None:
+def starlette(module: ModuleType, on_route: RouteCallback) -> None:
     """`module` is starlette.routing."""
     full = module.Match.FULL
 
     def route(self: Any, result: Any, scope: Any) -> None:
         if result[0] is full and scope["type"] == "http":
-            found(scope.get(_PREFIX, "") + self.path)
+            on_route(scope.get(_PREFIX, "") + self.path)
 
     def mount(self: Any, result: Any, scope: Any) -> None:
         if result[0] is full and scope["type"] == "http":
             result[1][_PREFIX] = scope.get(_PREFIX, "") + self.path
 
-    _after(module.Route, "matches", route)
-    _after(module.Mount, "matches", mount)
+    _call_after(module.Route, "matches", route)
+    _call_after(module.Mount, "matches", mount)
 
 
-def fastapi(module: ModuleType, found: Found) -> None:
+def fastapi(module: ModuleType, on_route: RouteCallback) -> None:
     """`module` is fastapi.routing, whose routes are Starlette's as long as none is included."""
     from starlette.routing import Match
 
     def route(self: Any, result: Any, scope: Any) -> None:
         if result[0] is Match.FULL and scope["type"] == "http" and isinstance(self.path, str):
-            found(scope.get(_PREFIX, "") + self.path)
+            on_route(scope.get(_PREFIX, "") + self.path)
 
     included = getattr(module, "_EffectiveRouteContext", None)
     if included is not None:
-        _after(included, "matches", route)
+        _call_after(included, "matches", route)
 
 
-def django(module: ModuleType, found: Found) -> None:
+def django(module: ModuleType, on_route: RouteCallback) -> None:
     """`module` is django.core.handlers.base."""
 
     def resolved(self: Any, match: Any, *_: Any) -> None:  # noqa: ARG001 - as of every method
-        # Relative to the root, or a regular expression.
+        # A path relative to the root, or a regular expression.
         route = match.route
-        found(route if route.startswith("^") else "/" + route)
+        on_route(route if route.startswith("^") else "/" + route)
 
-    _after(module.BaseHandler, "resolve_request", resolved)
+    _call_after(module.BaseHandler, "resolve_request", resolved)
 
 
-def powertools(module: ModuleType, found: Found) -> None:
+def powertools(module: ModuleType, on_route: RouteCallback) -> None:
     """`module` is aws_lambda_powertools.event_handler.api_gateway."""
 
     def appended(self: Any, result: Any, **context: Any) -> None:  # noqa: ARG001 - as of every method
         route: Any = context.get("_route")
-        # For a path that it does not know it makes a route of that path.
+        # For an unknown path it makes a route of that path.
         if any(route is known for known in self._static_routes + self._dynamic_routes):
-            found(route.path)
+            on_route(route.path)
 
-    _after(module.BaseRouter, "append_context", appended)
+    _call_after(module.BaseRouter, "append_context", appended)
     resolver = module.ApiGatewayResolver
     if "append_context" in vars(resolver):
-        _after(resolver, "append_context", appended)
+        _call_after(resolver, "append_context", appended)
 
 
-def _after(owner: Any, name: str, look: Callable[..., None]) -> None:
-    """Have `look` see the object, the result and the arguments of each call of a method."""
+def _call_after(owner: Any, name: str, observe: Callable[..., None]) -> None:
+    """Call `observe` with object, result and arguments after each call of a method."""
     original = getattr(owner, name)
 
     @wraps(original)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
         result = original(self, *arguments, **options)
         try:
-            look(self, result, *arguments, **options)
-        except Exception:  # another release of the framework: no route is learnt, nothing else
+            observe(self, result, *arguments, **options)
+        except Exception:  # another release of the framework: the route stays unknown
             return result
         return result
 

@@ -1,4 +1,4 @@
-"""Sets one instrumentation going; loaded with the first library that has one."""
+"""Loads and switches on one instrumentation; imported with the first library that has one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serverless_instrument.wrapper.hooks.table import OWN_FILES
 from serverless_instrument.wrapper.import_hooks.lean_imports import ALWAYS, BOTOCORE, import_lean
 from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     OwnConventions,
-    look_for_hidden,
+    check_not_hidden,
     needs_own_conventions,
 )
 
@@ -24,31 +24,35 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _PACKAGE = "opentelemetry.instrumentation"
-# Instrumentations whose package has another name.
+# Package names that differ from the instrumentation's name.
 _PACKAGES = {"aiobotocore": "botocore", "grpc_client": "grpc"}
-# Instrumentations that we have imported.
+# Packages of instrumentations that we have imported.
 _loaded: set[str] = set()
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
 
-def run(
+def instrument_library(
     name: str,
     class_name: str,
     module: ModuleType,
-    usable: Callable[[], bool],
-    failed: Callable[[str, Exception], None],
+    is_usable: Callable[[], bool],
+    on_failure: Callable[[str, Exception], None],
 ) -> None:
     """Instrument the library of the imported `module`, if the instrumentation is installed.
 
-    `usable` tells, once the API is imported, whether the packages at hand are of any use; `failed`
-    is told the module's name and whatever an instrumentation that does not fit raises.
+    Args:
+        name: of the instrumentation, as in `hooks.table`.
+        class_name: of its instrumentor.
+        module: the library's module.
+        is_usable: returns, once the API is imported, whether the packages at hand can be used.
+        on_failure: gets the module's name and what an incompatible instrumentation raises.
     """
 
     def load(**options: object) -> None:
         try:
-            _load(name, class_name, options, usable)
-        except Exception as error:  # ours to say, not the caller's of the library to see
-            failed(module.__name__, error)
+            _load(name, class_name, options, is_usable)
+        except Exception as error:  # a warning of ours, never an exception in the user's call
+            on_failure(module.__name__, error)
 
     if name in OWN_FILES:
         import_module(f"serverless_instrument.wrapper.hooks.{name}").hook(module, load)
@@ -57,34 +61,34 @@ def run(
 
 
 def _load(
-    name: str, class_name: str, options: dict[str, object], usable: Callable[[], bool]
+    name: str, class_name: str, options: dict[str, object], is_usable: Callable[[], bool]
 ) -> None:
     """Import the instrumentation and switch it on.
 
-    The garbage collector rests meanwhile: with boto3 loaded it would go over all of it again and
-    again for the classes that are made here (32 M instructions, 13 ms). The check of installed
-    versions is left out, which imports ``packaging``: what does not fit raises, and is said.
+    The garbage collector is off meanwhile: with boto3 loaded it would traverse all of it repeatedly
+    for the classes that are made here (32 M instructions, 13 ms). The check of installed versions,
+    which imports ``packaging``, is skipped: an incompatible instrumentation raises.
     """
     package = f"{_PACKAGE}.{_PACKAGES.get(name, name)}"
     if package in sys.modules and package not in _loaded:
-        return  # the function imports it itself, and will do with it as it likes
+        return  # the function imports it itself, and switches it on or not
     collecting = gc.isenabled()
     gc.disable()
     try:
         spec = _installed(package)
         if spec is None:
-            look_for_hidden(package)
+            check_not_hidden(package)
             return
         _loaded.add(package)
         import_module("opentelemetry.trace")
-        if not usable():
+        if not is_usable():
             return
 
         def switch_on(module: ModuleType) -> None:
             instrumentor = getattr(module, class_name)()
             if not instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
-                _give_way(instrumentor, options)
+                _allow_user_instrument(instrumentor, options)
 
         _import(spec, name, switch_on)
     finally:
@@ -93,11 +97,11 @@ def _load(
 
 
 def _meters(name: str) -> Mapping[str, object]:
-    if name == "botocore":  # which measures nothing of its own
+    if name == "botocore":  # has no metrics
         return {}
     from serverless_instrument.wrapper.hooks import old_meters
 
-    return old_meters.options()
+    return old_meters.meter_options()
 
 
 def _import(spec: ModuleSpec, name: str, switch_on: Callable[[ModuleType], None]) -> None:
@@ -107,16 +111,16 @@ def _import(spec: ModuleSpec, name: str, switch_on: Callable[[ModuleType], None]
             return
 
         def with_stable_conventions(module: ModuleType) -> None:
-            _stable_conventions()
+            _use_stable_conventions()
             switch_on(module)
 
         import_lean(spec.name, ALWAYS, with_stable_conventions)
 
 
-def _give_way(instrumentor: Any, ours: dict[str, object]) -> None:
-    """Let the function's own ``instrument(…)`` count, which comes later, with its options.
+def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
+    """Let a later ``instrument(…)`` of the function's replace ours, with its options.
 
-    An instrumentor is one for the whole process, and otherwise refuses with a warning.
+    An instrumentor is a singleton, which otherwise refuses a second call with a warning.
     """
 
     def instrument(**options: object) -> object:
@@ -124,13 +128,13 @@ def _give_way(instrumentor: Any, ours: dict[str, object]) -> None:
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()
         for name, hook in ours.items():
-            options[name] = _both(hook, options.get(name))
+            options[name] = _combined(hook, options.get(name))
         return instrumentor.instrument(**options)
 
     instrumentor.instrument = instrument
 
 
-def _both(ours: Any, users: Any) -> object:
+def _combined(ours: Any, users: Any) -> object:
     if not callable(users):
         return ours
 
@@ -148,10 +152,10 @@ def _installed(package: str) -> ModuleSpec | None:
         return None
 
 
-def _stable_conventions() -> None:
-    """Have instrumentations follow the stable HTTP and database conventions.
+def _use_stable_conventions() -> None:
+    """Make instrumentations follow the stable HTTP and database conventions.
 
-    They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once; a value of the user's own stands.
+    They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once; a value that the user has set is kept.
     """
     from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability
 

@@ -1,12 +1,12 @@
-"""Which import of the function's brings which OpenTelemetry instrumentation with it.
+"""The library imports that switch on an OpenTelemetry instrumentation.
 
-To add a library, add a row: the module whose import says that the function uses it (and which is
-complete then: not one that its package imports in the middle of itself), the name of the
-instrumentation and its class. The name is what ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls it,
-with underscores, and the last part of its module under ``opentelemetry.instrumentation``, or a key
-of `hooks.run._PACKAGES`. An instrumentation that is not installed costs a look for it and nothing
-else. A library that needs more than the class has a file of its own beside this one, named in
-`OWN_FILES`, with a function ``hook(module, load)``.
+To add a library, add a row: the module whose import shows that the function uses it, the name of
+the instrumentation and its class. The module must be complete when its import ends, and so not one
+that its package imports half-way. The name is the one in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``,
+with underscores; it is the last part of the module under ``opentelemetry.instrumentation``, or a
+key of `hooks.run._PACKAGES`. An instrumentation that is not installed costs one search for it. A
+library that needs more than the class has a file of its own beside this one, named in `OWN_FILES`,
+with a function ``hook(module, load)``.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ INSTRUMENTATIONS = {
     "requests": ("requests", "RequestsInstrumentor"),
     "sqlalchemy": ("sqlalchemy", "SQLAlchemyInstrumentor"),
     "sqlite3": ("sqlite3", "SQLite3Instrumentor"),
-    # These two come along with botocore, requests and others: see first_call.py.
+    # botocore, requests and others import these two: see first_call.py.
     "urllib.request": ("urllib", "URLLibInstrumentor"),
     "urllib3.connectionpool": ("urllib3", "URLLib3Instrumentor"),
 }
 OWN_FILES = frozenset(("botocore", "urllib", "urllib3"))
-# Web frameworks whose routes name the invocation's span: the module that finds a route, the name
-# for ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` and the function of routes.py.
+# Web frameworks whose routes name the invocation's span: the module that matches routes, and the
+# name, both in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` and of the function in routes.py.
 FRAMEWORKS = {
     "aws_lambda_powertools.event_handler.api_gateway": "powertools",
     "django.core.handlers.base": "django",

@@ -1,4 +1,4 @@
-"""urllib3: instrumented at the first request that no AWS or requests span stands for."""
+"""urllib3: instrumented at the first request that no AWS or requests span covers."""
 
 from __future__ import annotations
 

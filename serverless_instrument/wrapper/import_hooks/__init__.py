@@ -1,1 +1,1 @@
-"""What follows from an import of the function's: hooks, package conflicts, lean imports."""
+"""Import machinery: hooks that run after an import, lean imports, package conflicts."""

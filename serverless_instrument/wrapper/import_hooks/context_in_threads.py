@@ -1,15 +1,14 @@
-"""The context of an invocation in which OpenTelemetry may yet be imported.
+"""The context of an invocation during which OpenTelemetry may be imported later.
 
-OpenTelemetry keeps the current span in a context variable, which tasks and copied contexts take
-with them from where they start. The import may happen in any of them (a task of ``asyncio.run``, a
-worker's thread), and the invocation has to be the current span in all. So each invocation sets a
-dict of its own in a variable of ours. On the import the dict is filled, and the variable becomes
-OpenTelemetry's.
+OpenTelemetry keeps the current span in a context variable; tasks and copied contexts start with the
+values of their creator. The import may happen in any of them (a task of ``asyncio.run``, a worker
+thread), and the invocation's span must be the current one in all. So each invocation sets a dict of
+its own in a variable of ours. The import fills the dict and makes the variable OpenTelemetry's.
 """
 
 from __future__ import annotations
 
-from _contextvars import ContextVar  # `contextvars` only names it anew, for 0.5 M instructions
+from _contextvars import ContextVar  # `contextvars` re-exports it, for 0.5 M instructions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +28,11 @@ class LateContext:
         self._values: dict[str, Any] = {}
         self.token: Token[dict[str, Any]] = _current.set(self._values)
 
-    def fill(self, context: Mapping[str, object]) -> bool:
-        """Make `context` what OpenTelemetry finds here and in contexts copied from here.
+    def fill_context(self, context: Mapping[str, object]) -> bool:
+        """Make `context` OpenTelemetry's current one here and in contexts copied from here.
 
-        False where OpenTelemetry's context is of another kind, or in use already.
+        Returns False, and does nothing, where OpenTelemetry's context is of another implementation
+        or in use already.
         """
         from opentelemetry import context as context_api
 

@@ -1,9 +1,9 @@
-"""Leaves out of an import what the imported module only names and hardly ever uses.
+"""Imports a module with stand-ins for dependencies that it imports and rarely uses.
 
 opentelemetry-instrumentation-botocore imports the metrics and logs APIs for its Bedrock extension,
-the conventions of HTTP for none, and ``packaging`` for a check that is not made: 45 of its 117 M
-instructions. For the length of the import these modules are stand-ins, whose names import the real
-module when something is done with them.
+the HTTP conventions for no use, and ``packaging`` for a check that we skip: 45 of its 117 M
+instructions. During the import these modules are stand-ins, whose names import the real module when
+they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# The check of installed versions, which is not made, imports ``packaging``: 45 M or more.
+# It checks installed versions, which we skip, and imports ``packaging``: 45 M or more.
 ALWAYS = ("opentelemetry.instrumentation.dependencies",)
 BOTOCORE = (
     *ALWAYS,
@@ -27,16 +27,17 @@ BOTOCORE = (
 )
 
 
-# Whether an import with stand-ins, or the first use of what it gave, is going on.
+# Whether `import_lean` is running.
 _lean = False
 
 
-# Of these a call only gets what is then used, or never is: each AWS call asks for a meter.
+# Modules whose functions only return an object that may never be used, such as the meter that each
+# AWS call gets: their calls are always put off.
 _GETTERS = frozenset(("opentelemetry._logs", "opentelemetry.metrics"))
 
 
 class _Deferred:
-    """A value that is worked out when it is used; a call during the import is put off as well."""
+    """A value that is resolved when it is used; a call during `import_lean` is put off, too."""
 
     def __init__(self, resolve: Callable[[], object], *, getter: bool) -> None:
         self._resolve = resolve
@@ -46,7 +47,7 @@ class _Deferred:
         def call() -> object:
             return self._resolve()(*arguments, **options)  # type: ignore[operator] # as it proves
 
-        # Other calls later on are the function's own, which counts on what they return and do.
+        # Any other call comes from the function, which relies on its effect.
         return _Deferred(call, getter=False) if _lean or self._getter else call()
 
     def __getattr__(self, name: str) -> object:
@@ -54,7 +55,7 @@ class _Deferred:
 
 
 class _Stability:
-    """Stands for the switch of conventions, which an AWS span does not ask."""
+    """Stands in for the switch of HTTP conventions, which AWS spans do not read."""
 
     @staticmethod
     def _initialize() -> None:
@@ -76,9 +77,9 @@ class _StandIn(ModuleType):
 
 
 def import_lean(module_name: str, names: Sequence[str], use: Callable[[ModuleType], None]) -> None:
-    """``use(module)`` after importing it with stand-ins for `names`.
+    """Import a module with stand-ins for `names` and call ``use(module)``.
 
-    Imports the ordinary way where that fails.
+    Where that fails, the module is imported normally.
     """
     global _lean
     _lean = True
@@ -98,7 +99,7 @@ def _with_stand_ins(module_name: str, names: Sequence[str]) -> ModuleType | None
     sys.modules.update(standing_in)
     try:
         return import_module(module_name)
-    except Exception:  # it is built in another way than we know
+    except Exception:  # another release, with other imports
         for name in set(sys.modules) - before:
             if name.startswith("opentelemetry.instrumentation."):
                 del sys.modules[name]

@@ -1,8 +1,9 @@
-"""The layer's packages beside the function's own, which come first on sys.path.
+"""Conflicts between the layer's packages and the function's own, which come first on sys.path.
 
-What is of one release belongs together: ``opentelemetry-sdk`` asks for exactly its release of
-``opentelemetry-api``, an instrumentation for its release of ``opentelemetry-semantic-conventions``.
-A function that brings one of a pair would get the other from the layer.
+Packages of one release belong together: ``opentelemetry-sdk`` requires exactly its own release of
+``opentelemetry-api``, an instrumentation its own release of
+``opentelemetry-semantic-conventions``. A function that brings one of a pair would get the other
+from the layer.
 """
 
 from __future__ import annotations
@@ -23,19 +24,46 @@ if TYPE_CHECKING:
 _VENDOR = os.path.abspath(__file__).rpartition("/wrapper/")[0] + "/vendor"
 ROOT = _VENDOR if os.path.isdir(_VENDOR) else os.path.dirname(os.path.dirname(_VENDOR))
 _CONVENTIONS = "opentelemetry.semconv"
+_OLDEST = (1, 25)
+
+
+class UnusableError(Exception):
+    """The OpenTelemetry packages at hand cannot be used; the text gives the reason and remedy."""
+
+
+def check_version(package: str, module_name: str) -> None:
+    """Check that `package`, whose version is in `module_name`, is complete and recent enough.
+
+    Raises:
+        UnusableError: it is older than 1.25 or cannot be imported.
+    """
+    try:
+        version = str(import_module(module_name).__version__)
+        numbers = tuple(int(part) for part in version.split(".")[:2])
+    except Exception as error:
+        raise UnusableError(
+            f"{package} is not complete ({type(error).__name__}: {error}); install it whole, or "
+            "remove it from the function to use the layer's"
+        ) from None
+    if numbers < _OLDEST:
+        oldest = ".".join(str(number) for number in _OLDEST)
+        raise UnusableError(
+            f"{package} {version} is older than {oldest}; update it, or remove it from the "
+            "function to use the layer's"
+        )
 
 
 def is_own(path: str | None) -> bool:
-    """Whether the file at `path` came with us."""
+    """Whether the file at `path` belongs to this package or the layer."""
     return path is not None and os.path.abspath(path).startswith(ROOT + os.sep)
 
 
-def refuse_mixture() -> None:
-    """Keep the layer's SDK from being imported on top of the function's own API.
+def check_same_release() -> None:
+    """Check that the layer's SDK is of the same release as the function's own API.
 
     Raises:
-        ModuleNotFoundError: it would be, and would fail later in the function's own calls; without
-            the layer there is no SDK to import, either.
+        ModuleNotFoundError: the two are of different releases, and the SDK would fail later in the
+            function's own calls. Without the layer there would be no SDK to import, either.
     """
     api, sdk = _version("opentelemetry.version"), _version("opentelemetry.sdk.version")
     if api is None or sdk is None or is_own(api.__file__) or not is_own(sdk.__file__):
@@ -49,11 +77,11 @@ def refuse_mixture() -> None:
         )
 
 
-def look_for_hidden(module_name: str) -> None:
-    """A module cannot be found: is it one of ours, behind something of the function's?
+def check_not_hidden(module_name: str) -> None:
+    """Check that a module which was not found is not one of ours, hidden by the function's package.
 
     Raises:
-        ImportError: it is, and stands behind what `path` names.
+        ImportError: it is hidden; `path` names the package that hides it.
     """
     top_name = module_name.partition(".")[0]
     path = getattr(sys.modules.get(top_name), "__file__", None)
@@ -62,7 +90,7 @@ def look_for_hidden(module_name: str) -> None:
 
 
 def remedy(error: Exception) -> str:
-    """What to do where an instrumentation of ours failed; "" where all packages are ours."""
+    """What to do about a failed instrumentation of ours; "" where all packages are ours."""
     path = getattr(error, "path", None)
     if path is not None and not is_own(path):
         return f"; {path} is the function's own: update it, or remove it to use the layer's"
@@ -83,22 +111,22 @@ def _version(module_name: str) -> ModuleType | None:
 
 
 class OwnConventions:
-    """While it is entered, an instrumentation of ours finds the conventions of its own release.
+    """While entered, gives an instrumentation of ours the semantic conventions of its own release.
 
-    They are tables of names. What the function has imported of its own is put back afterwards.
+    They are tables of names. The function's own modules are restored on exit.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, ModuleType] = {}
 
     def __enter__(self) -> None:
-        self._kept = _conventions()
-        _forget(self._kept)
+        self._kept = _loaded_conventions()
+        _unload(self._kept)
         sys.meta_path.insert(0, self)
 
     def __exit__(self, *exception: object) -> None:
         sys.meta_path.remove(self)
-        _forget(_conventions())
+        _unload(_loaded_conventions())
         sys.modules.update(self._kept)
         if _CONVENTIONS in self._kept:
             sys.modules["opentelemetry"].semconv = self._kept[_CONVENTIONS]  # type: ignore[attr-defined] # as the import does
@@ -109,21 +137,21 @@ class OwnConventions:
         path: Sequence[str] | None = None,  # noqa: ARG002 - the import system's signature
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The import system's question; what is below comes from our directory by itself."""
+        """The spec of our `opentelemetry.semconv`; its submodules then follow from its path."""
         if name != _CONVENTIONS:
             return None
         return PathFinder.find_spec(name, [os.path.join(ROOT, "opentelemetry")], target)
 
 
 def needs_own_conventions(instrumentation: ModuleSpec) -> bool:
-    """Whether an instrumentation of ours would get conventions that are the function's."""
+    """Whether an instrumentation of ours would import the function's semantic conventions."""
     if not is_own(instrumentation.origin):
         return False
     found = find_spec(_CONVENTIONS)
     return found is None or not is_own(found.origin)
 
 
-def _conventions() -> dict[str, ModuleType]:
+def _loaded_conventions() -> dict[str, ModuleType]:
     return {
         name: module
         for name, module in sys.modules.items()
@@ -131,6 +159,6 @@ def _conventions() -> dict[str, ModuleType]:
     }
 
 
-def _forget(modules: dict[str, ModuleType]) -> None:
+def _unload(modules: dict[str, ModuleType]) -> None:
     for name in modules:
         del sys.modules[name]

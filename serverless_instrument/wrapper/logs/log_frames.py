@@ -1,4 +1,4 @@
-"""Log records and digests of lines to frames; pure."""
+"""Frames of log records and of line digests; pure."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ SPAN_START = "serverless_instrument.span.start"
 _FRAME_BYTES = 1024 * 1024
 _RECORD_BYTES = wire.MAX_PAYLOAD_BYTES - 64 * 1024
 _DIGESTS_PER_FRAME = 65_536
-# Of a record over a frame's size: characters of each value, and of each part of its text.
+# A record over a frame's size: characters that each value keeps, and of each part of its text.
 _SHORTENED_CHARACTERS = 4096
 _PART_CHARACTERS = 512 * 1024
 
 
-def digest(line: str) -> bytes:
-    """`wire.line_digest` of a line as the platform will see it."""
+def text_digest(line: str) -> bytes:
+    """`wire.line_digest` of a line in the bytes that the platform will see."""
     try:
         encoded = line.encode()
-    except UnicodeEncodeError:  # what Python read as undecodable bytes is written as those bytes
-        raw = line.encode("utf-8", "surrogateescape" if _escaped(line) else "replace")
+    except UnicodeEncodeError:  # surrogates
+        raw = line.encode("utf-8", "surrogateescape" if _is_escaped(line) else "replace")
         encoded = raw.decode("utf-8", "replace").encode()
     return wire.line_digest(encoded)
 
 
-def _escaped(line: str) -> bool:
+def _is_escaped(line: str) -> bool:
+    """Whether all surrogates stand for undecodable bytes, as PEP 383 has it."""
     return not any("\ud800" <= c <= "\udc7f" or "\udd00" <= c <= "\udfff" for c in line)
 
 
-def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[bytes]:
-    """The encoded record; in parts, with its values cut, where it would not fit a frame.
+def encoded_parts(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[bytes]:
+    """The encoded record; several parts, with shortened values, where it would not fit a frame.
 
-    `encoded` is of further attributes, as `encoder.log_attributes` makes it.
+    `encoded` holds further attributes, as `encoder.log_attributes` encodes them.
     """
     message = record_encoder.log_record(record, limits, encoded)
     if len(message) <= _RECORD_BYTES:
@@ -58,10 +59,10 @@ def bounded(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[byt
     return messages
 
 
-def span_started(span: Span, scope: bytes, limits: Limits) -> bytes:
-    """The LOGS frame of the event that `span` has begun, for who watches while it runs.
+def span_start_frame(span: Span, scope: bytes, limits: Limits) -> bytes:
+    """The LOGS frame of the event that `span` has started, for viewers that show running spans.
 
-    An event and no unfinished span: a backend would take that for a span of its own.
+    It is an event because a backend would store an unfinished span as a separate span.
     """
     attributes: dict[str, object] = {}
     if span.parent_span_id:
@@ -77,10 +78,10 @@ def span_started(span: Span, scope: bytes, limits: Limits) -> bytes:
         span.flags & 0xFF,
         SPAN_START,
     )
-    return frames([(scope, part) for part in bounded(record, limits)], "", [])
+    return encode_frames([(scope, part) for part in encoded_parts(record, limits)], "", [])
 
 
-def frames(
+def encode_frames(
     scoped: Sequence[tuple[bytes, bytes]], request_id: str, digests: Sequence[bytes]
 ) -> bytes:
     """LOGS frames of (scope, encoded record) pairs, then LINES frames; b"" for nothing."""
@@ -101,15 +102,15 @@ def _grouped(scoped: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
     size, last = 0, b""
     for scope, message in scoped:
         if items and (scope != last or size + len(message) > _FRAME_BYTES):
-            found.append(_logs(last, items))
+            found.append(_logs_frame(last, items))
             items, size = [], 0
         last = scope
         items.append(encoder.item(message))
         size += len(message)
     if items:
-        found.append(_logs(last, items))
+        found.append(_logs_frame(last, items))
     return found
 
 
-def _logs(scope: bytes, items: Sequence[bytes]) -> bytes:
+def _logs_frame(scope: bytes, items: Sequence[bytes]) -> bytes:
     return wire.frame(wire.LOGS, wire.pack_batch(scope, b"".join(items), len(items)))

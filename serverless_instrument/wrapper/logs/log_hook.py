@@ -1,8 +1,9 @@
-"""Every record that a logger hands to its handlers, and the text that they make of it.
+"""Hooks into ``logging``: each record, and the text that its handlers write.
 
-Not a handler of ours on the root logger: functions set the formatter of ``root.handlers[0]``, ask
-whether there are handlers, clear them (``basicConfig(force=True)``) and switch propagation off
-(Powertools). ``Logger.callHandlers`` is where each record passes once, whatever the handlers are.
+A handler of ours on the root logger would not do: functions set the formatter of
+``root.handlers[0]``, check whether there are handlers, clear them (``basicConfig(force=True)``) and
+switch propagation off (Powertools). ``Logger.callHandlers`` sees each record once, whatever the
+handlers are.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    Ended = Callable[[logging.LogRecord, dict[str, Any], list[str], list[bytes]], None]
+    RecordCallback = Callable[[logging.LogRecord, dict[str, Any], list[str], list[bytes]], None]
 
 
 class Handling(_local):
-    """Per thread: texts of the record that is with its handlers now, None outside, and digests."""
+    """State of one thread: what the handlers of the current record have written."""
 
+    # Texts, and digests of the lines that they completed; None while no record is handled.
     texts: list[str] | None = None
     digests: list[bytes] | None = None
-    # Whether what is going on is ours: nothing of it is to be captured.
+    # Whether our own code runs: what is logged and printed meanwhile is not captured.
     busy = False
 
 
-def watch(module: ModuleType, handling: Handling, ended: Ended) -> None:
-    """Call `ended` with each record once its handlers have run.
+def watch_loggers(module: ModuleType, handling: Handling, on_record: RecordCallback) -> None:
+    """Call `on_record` with each record once its handlers have run.
 
     Args:
         module: ``logging``.
-        handling: told of the texts that handlers write.
-        ended: gets the record, its attributes as they were before a handler changed them
+        handling: collects the texts that handlers write.
+        on_record: gets the record, its attributes as they were before a handler changed them
             (awslambdaric's JsonFormatter does), the texts and the digests; never raises.
     """
     logger_class = module.Logger
@@ -56,18 +58,18 @@ def watch(module: ModuleType, handling: Handling, ended: Ended) -> None:
         finally:
             handling.texts, handling.digests = outer, outer_digests
             if texts or _is_handled(self, before.get("levelno")):
-                ended(record, before, texts, digests)
+                on_record(record, before, texts, digests)
 
-    # The module tells its own frames by their file: "Call stack:" of a failing handler, findCaller.
+    # ``logging`` recognizes its own frames by their file (findCaller; a failing handler's stack).
     code = callHandlers.__code__.replace(co_filename=original.__code__.co_filename)
     callHandlers.__code__ = code
     logger_class.callHandlers = callHandlers
 
 
 def _is_handled(logger: Any, level: object) -> bool:
-    """Whether a handler other than one that does nothing takes records of `level`.
+    """Whether any handler but a NullHandler or a QueueHandler accepts records of `level`.
 
-    A QueueHandler's records are written elsewhere, as text.
+    A QueueListener writes a QueueHandler's records later; they are captured as text.
     """
     found: Any = logger
     while found is not None:
@@ -82,11 +84,11 @@ def _is_handled(logger: Any, level: object) -> bool:
     return False
 
 
-def watch_sink(module: ModuleType, note: Callable[[str], None]) -> None:
-    """Call `note` with each text that the runtime client writes to the framed log descriptor.
+def watch_framed_log(module: ModuleType, on_text: Callable[[str], None]) -> None:
+    """Call `on_text` with each text that the runtime client writes to the framed log descriptor.
 
-    That of https://github.com/aws/aws-lambda-python-runtime-interface-client: with
-    ``_LAMBDA_TELEMETRY_LOG_FD`` set, logging passes by ``sys.stdout``, a frame for each record.
+    With ``_LAMBDA_TELEMETRY_LOG_FD`` set, it writes log records there, one frame each, and not to
+    ``sys.stdout``: https://github.com/aws/aws-lambda-python-runtime-interface-client.
     """
     for handler in module.getLogger().handlers:
         sink = getattr(handler, "log_sink", None)
@@ -100,7 +102,7 @@ def watch_sink(module: ModuleType, note: Callable[[str], None]) -> None:
             except BaseException as error:
                 leave_no_frame(error)
                 raise
-            note(arguments[0] if arguments else named["msg"])
+            on_text(arguments[0] if arguments else named["msg"])
             return result
 
         sink.log = log

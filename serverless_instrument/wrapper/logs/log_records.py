@@ -1,4 +1,4 @@
-"""Records of ``logging`` and lines of text to log records of ours; pure.
+"""Our log records, made from records of ``logging`` and from lines of text; pure.
 
 https://opentelemetry.io/docs/specs/otel/logs/data-model/ and
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/.
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    Masked = Callable[[str], str]
+    Mask = Callable[[str], str]
 
-# What logging itself and the runtime client put on a record; the rest is the user's.
+# Attributes that logging itself and the runtime client set on a record; others are the user's.
 _STANDARD = frozenset(
     (
         *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module"),
@@ -27,31 +27,31 @@ _STANDARD = frozenset(
         *("message", "asctime", "aws_request_id", "tenant_id", "_frame_type"),
     )
 )
-# "[ERROR] ValueError: ...\rTraceback ...": how the runtime client joins an error's lines.
+# The runtime client joins an error's lines as "[ERROR] ValueError: ...\rTraceback ...".
 _LEVEL_CHARACTERS = 10
 _NO_BREAK_SPACE = "\u00a0"
 
 
-def of_logging(
+def record_from_logging(
     record: logging.LogRecord,
     before: Mapping[str, Any],
     text: str,
     now_unix_ns: int,
-    masked: Masked | None = None,
+    mask: Mask | None = None,
 ) -> records.LogRecord:
-    """The log record of `record`, whose handlers have run.
+    """Our log record of `record`, whose handlers have run.
 
     Args:
         record: as the handlers left it.
         before: its attributes as the logger made it.
-        text: what the handlers wrote; where it is JSON, its fields are attributes, too.
-        now_unix_ns: when it was observed.
-        masked: hides what must not leave.
+        text: what the handlers wrote; if it is JSON, its fields become attributes too.
+        now_unix_ns: the time of observation.
+        mask: replaces what must not leave the process.
 
-    The place that it was logged at is not in it, as it is the same each time.
+    The code location is left out: `log_exporter` adds it, encoded once for each place.
     """
-    line = json_line.parse(masked(text) if masked else text) if text.startswith("{") else None
-    body, fields = _body(record, before, line, masked)
+    line = json_line.parse(mask(text) if mask else text) if text.startswith("{") else None
+    body, fields = _body(record, before, line, mask)
     attributes: dict[str, object] = {}
     for key, value in before.items():
         if key not in _STANDARD:
@@ -80,9 +80,9 @@ def of_logging(
 def _message(
     record: logging.LogRecord, before: Mapping[str, Any], line: json_line.JsonLine | None
 ) -> str:
-    """The formatted message.
+    """The formatted message, from what a formatter has left or written where there is one.
 
-    As a formatter has left it, or written it: the user's objects are asked for their text once.
+    So ``__str__`` of the user's objects is not called a second time.
     """
     given, args = before.get("msg"), before.get("args")
     if type(given) is str and not args:
@@ -94,15 +94,15 @@ def _message(
         return line.message
     try:
         return str.__str__(record.getMessage())
-    except Exception:  # arguments that do not fit, as the handler has found, too
-        return repr_of(given)
+    except Exception:  # the arguments do not fit the message; the handler has failed, too
+        return text_or_type(given)
 
 
-def repr_of(value: object) -> str:
+def text_or_type(value: object) -> str:
     """``str(value)``, or its type where that raises."""
     try:
         return str.__str__(str(value))
-    except Exception:  # a user's object
+    except Exception:  # raised by the user's object
         return f"<{type(value).__name__}>"
 
 
@@ -110,14 +110,14 @@ def _body(
     record: logging.LogRecord,
     before: Mapping[str, Any],
     line: json_line.JsonLine | None,
-    masked: Masked | None,
+    mask: Mask | None,
 ) -> tuple[object, Mapping[str, object]]:
     given = before.get("msg")
     if isinstance(given, (dict, list)) and not before.get("args"):
         return given, {}
     message = _message(record, before, line)
     if message.startswith("{"):
-        line = json_line.parse(masked(message) if masked else message)
+        line = json_line.parse(mask(message) if mask else message)
         if line is not None:
             return line.body, line.attributes
     return message, {}
@@ -129,18 +129,18 @@ def _exception(given: Any) -> Mapping[str, object]:
     return errors.details(given[1], errors.stacktrace(given[1], given[2]))
 
 
-def of_text(
-    text: str, now_unix_ns: int, masked: Masked | None = None
+def record_from_line(
+    text: str, now_unix_ns: int, mask: Mask | None = None
 ) -> tuple[records.LogRecord, str]:
-    """The log record of a line of output, and the name of its logger where it says one.
+    """(log record of a line of output, name of the logger that the line names or "").
 
     Args:
-        text: without its line feed.
-        now_unix_ns: when it was written.
-        masked: hides what must not leave.
+        text: the line without its line feed.
+        now_unix_ns: the time of writing.
+        mask: replaces what must not leave the process.
     """
     text = text.removesuffix("\r")
-    shown = masked(text) if masked else text
+    shown = mask(text) if mask else text
     attributes: dict[str, object] = {}
     if shown.startswith("{"):
         line = json_line.parse(shown)

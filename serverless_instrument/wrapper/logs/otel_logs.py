@@ -1,7 +1,7 @@
-"""OpenTelemetry's Logs API in the function: loggers of ours, until the user sets a provider.
+"""OpenTelemetry's Logs API in the function: our logger provider, until the user sets another.
 
-https://opentelemetry.io/docs/specs/otel/logs/api/. The SDK is not needed for it. A provider that
-the user sets takes the place of ours, with our processor added to it, as with spans.
+It does not need the SDK. A provider that the user sets replaces ours, with our processor added to
+it, as with spans. https://opentelemetry.io/docs/specs/otel/logs/api/
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    Sink = Callable[[bytes, records.LogRecord], None]
+    RecordCallback = Callable[[bytes, records.LogRecord], None]
 
 _ZERO_TRACE_ID, _ZERO_SPAN_ID = bytes(16), bytes(8)
 
 
 class _Logger(Logger):
-    resource = None  # asked for by the SDK's LoggingHandler
+    resource = None  # the SDK's LoggingHandler reads it
 
-    def __init__(self, scope: bytes, sink: Sink, *names: Any) -> None:
+    def __init__(self, scope: bytes, on_record: RecordCallback, *names: Any) -> None:
         super().__init__(*names)
         self._scope = scope
-        self._sink = sink
+        self._on_record = on_record
 
     def emit(self, record: LogRecord | None = None, **given: Any) -> None:
-        _emit(self._sink, self._scope, record, given)
+        _emit(self._on_record, self._scope, record, given)
 
     def enabled(self, **_: Any) -> bool:
         return True
 
 
 class _Provider(LoggerProvider):
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, on_record: RecordCallback) -> None:
+        self._on_record = on_record
 
     def get_logger(
         self,
@@ -49,7 +49,7 @@ class _Provider(LoggerProvider):
         attributes: Mapping[str, Any] | None = None,
     ) -> Logger:
         scope = encoder.scope(name or "", version or "", schema_url or "", attributes)
-        return _Logger(scope, self._sink, name, version, schema_url, attributes)
+        return _Logger(scope, self._on_record, name, version, schema_url, attributes)
 
     def force_flush(self, timeout_millis: int = 0) -> bool:  # noqa: ARG002 - nothing waits
         return True
@@ -59,10 +59,10 @@ class _Provider(LoggerProvider):
 
 
 class _Processor:
-    """Of a provider that the user sets; older releases call ``emit``."""
+    """Log record processor for the user's provider; older releases of the SDK call ``emit``."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, on_record: RecordCallback) -> None:
+        self._on_record = on_record
 
     def on_emit(self, log_record: Any) -> None:
         scope = log_record.instrumentation_scope
@@ -70,7 +70,7 @@ class _Processor:
         encoded = encoder.scope(
             scope.name or "", scope.version or "", scope.schema_url or "", attributes
         )
-        _emit(self._sink, encoded, log_record.log_record, {})
+        _emit(self._on_record, encoded, log_record.log_record, {})
 
     emit = on_emit
 
@@ -84,15 +84,15 @@ class _Processor:
         return
 
 
-def _emit(sink: Sink, scope: bytes, record: Any, given: dict[str, Any]) -> None:
+def _emit(on_record: RecordCallback, scope: bytes, record: Any, given: dict[str, Any]) -> None:
     try:
-        sink(scope, record_of(LogRecord(**given) if record is None else record))
-    except Exception:  # a record of ours to lose, an exception of the user's never
+        on_record(scope, record_from_api(LogRecord(**given) if record is None else record))
+    except Exception:  # the record is lost; the function's call goes on
         return
 
 
-def record_of(log: Any) -> records.LogRecord:
-    """Our record of one of the API's; its ids are empty where it has none."""
+def record_from_api(log: Any) -> records.LogRecord:
+    """Our record of the API's; its ids are b"" where the API's has none."""
     observed_unix_ns = getattr(log, "observed_timestamp", None) or time_ns()
     attributes = dict(log.attributes or {})
     exception = getattr(log, "exception", None)
@@ -117,15 +117,15 @@ def record_of(log: Any) -> records.LogRecord:
     return made
 
 
-def set_up(api: ModuleType, sink: Sink) -> None:
+def set_up_logs_api(api: ModuleType, on_record: RecordCallback) -> None:
     """Make our provider the global one of `api`, ``opentelemetry._logs``.
 
-    Not by its setter, which takes one provider only: that is the user's.
+    The API's setter accepts one provider only and is left to the user.
     """
     from opentelemetry._logs import _internal
 
     if _internal._LOGGER_PROVIDER is None:
-        _internal._LOGGER_PROVIDER = _Provider(sink)
+        _internal._LOGGER_PROVIDER = _Provider(on_record)
     original = _internal.set_logger_provider
 
     def set_logger_provider(logger_provider: Any) -> None:
@@ -134,7 +134,7 @@ def set_up(api: ModuleType, sink: Sink) -> None:
         if logger_provider is _internal._LOGGER_PROVIDER is not before:
             add = getattr(logger_provider, "add_log_record_processor", None)
             if add is not None:
-                add(_Processor(sink))
+                add(_Processor(on_record))
 
     set_logger_provider.__doc__ = original.__doc__
     _internal.set_logger_provider = set_logger_provider

@@ -1,8 +1,8 @@
-"""What the function writes to ``sys.stdout`` and ``sys.stderr``, seen after it has been written.
+"""A tee on ``sys.stdout`` and ``sys.stderr`` that sees text after it has been written.
 
-The stream stays the object that it is, with a ``write`` of its own (awslambdaric puts an
-``Unbuffered`` there): its type, attributes and identity are what the function would find without
-us. Text goes to the stream first and unchanged; its result and its exceptions are the stream's.
+The stream object stays in place (awslambdaric's ``Unbuffered``) and gets another ``write``: its
+type, attributes and identity stay what they are without us. Text goes to the stream first and
+unchanged; result and exceptions are the stream's.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-# A line that never ends is given out in pieces of this size.
+# A longer line is cut into pieces of this size.
 _PIECE_CHARACTERS = 2 * 1024 * 1024
 
 
 class LineBuffer:
-    """Pieces of text in, whole lines out: ``print(a, b)`` is four writes."""
+    """Joins pieces of text to whole lines: ``print(a, b)`` is four writes."""
 
     __slots__ = ("_characters", "_pieces", "piece_characters")
 
@@ -30,13 +30,13 @@ class LineBuffer:
         self._pieces: list[str] = []
         self._characters = 0
 
-    def feed(self, text: str) -> list[str]:
-        """Lines that `text` completes, without their line feeds."""
+    def add_text(self, text: str) -> list[str]:
+        """Add `text`; returns the lines that it completes, without their line feeds."""
         pieces = self._pieces
         if "\n" not in text:
             pieces.append(text)
             self._characters += len(text)
-            return [self.take()] if self._characters > self.piece_characters else []
+            return [self.take_unfinished_line()] if self._characters > self.piece_characters else []
         if pieces:
             pieces.append(text)
             text = "".join(pieces)
@@ -48,12 +48,12 @@ class LineBuffer:
             pieces.append(rest)
         return lines
 
-    def rest(self) -> str:
-        """What waits for the end of its line."""
+    def unfinished_line(self) -> str:
+        """The text since the last line feed."""
         return "".join(self._pieces)
 
-    def take(self) -> str:
-        """As `rest`, and nothing waits any more."""
+    def take_unfinished_line(self) -> str:
+        """Remove and return the text since the last line feed."""
         text = "".join(self._pieces)
         self._pieces.clear()
         self._characters = 0
@@ -61,46 +61,46 @@ class LineBuffer:
 
 
 class OutputTee:
-    """Calls `seen` with each text once it has been written to `stream`, in the written order.
+    """Calls `on_text` with each text once it has been written to `stream`, in the written order.
 
     Args:
-        stream: what is at ``sys.stdout`` or ``sys.stderr``.
-        seen: never raises; called under the lock that keeps writes and calls in one order.
+        stream: ``sys.stdout`` or ``sys.stderr``.
+        on_text: never raises; called under the lock that keeps writes and calls in one order.
     """
 
-    def __init__(self, stream: Any, seen: Callable[[str], None]) -> None:
+    def __init__(self, stream: Any, on_text: Callable[[str], None]) -> None:
         self._stream = stream
-        self._seen = seen
+        self._on_text = on_text
         # Reentrant: a signal handler may print while its own thread does.
         self._lock = RLock()
 
     def after_fork(self) -> None:
-        """Whoever held the lock is not in a forked child."""
+        """Replace the lock, which a thread of the parent's may hold."""
         self._lock = RLock()
 
     def install(self) -> bool:
-        """Whether the stream can be watched: not where there is none, or it takes no attributes."""
+        """Watch the stream; False where there is none or its attributes cannot be set."""
         stream = self._stream
         try:
-            stream.write = self._watching(stream.write)
-            # That of the standard library's calls `write` itself.
+            stream.write = self._watched_write(stream.write)
+            # `writelines` of the standard library's streams calls `write`.
             if not isinstance(stream, TextIOBase) and hasattr(stream, "writelines"):
-                stream.writelines = self._watching_lines(stream.writelines)
-        except Exception:  # a stream of the user's may be any object, or None
+                stream.writelines = self._watched_writelines(stream.writelines)
+        except Exception:  # the user's stream may be any object, or None
             return False
         return True
 
-    def _watching(self, original: Callable[..., object]) -> Callable[..., object]:
-        seen = self._seen
+    def _watched_write(self, original: Callable[..., object]) -> Callable[..., object]:
+        on_text = self._on_text
 
         def write(*arguments: Any, **named: Any) -> object:
             try:
-                # A daemon thread may have ended with the lock; we would wait for it for ever.
+                # A daemon thread that holds the lock may have ended, and never release it.
                 if is_finalizing():
                     return original(*arguments, **named)
                 with self._lock:
                     result = original(*arguments, **named)
-                    seen(arguments[0] if arguments else named["msg"])
+                    on_text(arguments[0] if arguments else named["msg"])
             except BaseException as error:
                 leave_no_frame(error)
                 raise
@@ -108,22 +108,22 @@ class OutputTee:
 
         return write
 
-    def _watching_lines(self, original: Callable[..., object]) -> Callable[..., object]:
+    def _watched_writelines(self, original: Callable[..., object]) -> Callable[..., object]:
         def writelines(lines: Iterable[str]) -> object:
-            taken: list[str] = []
+            consumed: list[str] = []
             try:
                 if is_finalizing():  # as above
                     return original(lines)
                 with self._lock:
                     try:
-                        return original(_noting(lines, taken))
+                        return original(_collecting(lines, consumed))
                     except BaseException:
-                        if taken:  # the one that could not be written
-                            taken.pop()
+                        if consumed:  # the last line could not be written
+                            consumed.pop()
                         raise
                     finally:
-                        for line in taken:
-                            self._seen(line)
+                        for line in consumed:
+                            self._on_text(line)
             except BaseException as error:
                 leave_no_frame(error)
                 raise
@@ -131,18 +131,18 @@ class OutputTee:
         return writelines
 
 
-def _noting(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+def _collecting(lines: Iterable[str], consumed: list[str]) -> Iterator[str]:
     for line in lines:
-        taken.append(line)
+        consumed.append(line)
         yield line
 
 
 def leave_no_frame(error: BaseException) -> None:
-    """Take the caller's frame out of `error` before it is raised again.
+    """Remove the caller's frame from the traceback of `error` before it is raised again.
 
-    On Python 3.10 an exception raised again gets its old traceback back, and the frame stays.
+    Has no effect on Python 3.10, which restores the old traceback.
     """
     traceback = error.__traceback__
     if traceback is not None:
-        # The base class's own method: a user's class may have another of that name.
+        # The base class's method: a user's class may define another of that name.
         BaseException.with_traceback(error, traceback.tb_next)

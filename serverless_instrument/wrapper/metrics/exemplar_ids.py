@@ -1,4 +1,4 @@
-"""Which measurements become exemplars, and the ids that lead from them to their span.
+"""Exemplar filters, and the span and trace ids of an exemplar.
 
 https://opentelemetry.io/docs/specs/otel/metrics/sdk/#exemplarfilter
 """
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 _OFF, _ALWAYS = "always_off", "always_on"
 
 
-def ids_of(exemplar_filter: str) -> Callable[[object], bytes | None] | None:
-    """What gives a measurement's context its encoded span and trace id, None for no exemplar.
+def exemplar_ids_for(exemplar_filter: str) -> Callable[[object], bytes | None] | None:
+    """A function of a measurement's context that returns its exemplar's encoded ids.
 
-    `exemplar_filter` is trace_based (only measurements in sampled spans), always_on or always_off,
-    for which None is all.
+    It returns None for a measurement that becomes no exemplar. `exemplar_filter` is trace_based
+    (only measurements in sampled spans), always_on, or always_off, which gives None here.
     """
     if exemplar_filter == _OFF:
         return None
     always = exemplar_filter == _ALWAYS
 
-    # Of the last context, for most values of an invocation are measured in one.
+    # The last context and its ids: most values of an invocation are measured in one context.
     last: list[Any] = [None, None]
 
     def ids(context: Any) -> bytes | None:

@@ -1,7 +1,7 @@
-"""What the function has measured since the last collection, to METRICS frames.
+"""Measurements of the function since the last collection, and their METRICS frames.
 
-To record is to append: everything else waits for the end of the invocation, where values are
-grouped and encoded; the forwarder merges them with those of other invocations.
+Recording a value is an append. Values are grouped and encoded at the end of the invocation; the
+forwarder merges them with those of other invocations.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from serverless_instrument.wrapper.metrics.metric_encoder import (
     HISTOGRAM,
     MESSAGE_LIMIT_BYTES,
     SUM,
-    series,
-    split,
+    series_key,
+    split_metric,
 )
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
 from serverless_instrument.wrapper.records.encoder import SCOPE
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     Measurement = tuple[Instrument, float, Attributes, int, object]
 
 _KINDS = {"histogram": HISTOGRAM, "counter": SUM, "gauge": GAUGE}
-# A loop without an end must not fill the function's memory: so many are sent at once.
-_MOST_WAITING = 20_000
-# Names that are kept from one invocation to the next.
-_MOST_NAMES = 2000
+# An endless loop must not fill the function's memory: at this many, `on_full` sends them.
+_MAX_WAITING = 20_000
+# Instruments of `serverless_instrument.metric` that are kept from one invocation to the next.
+_MAX_NAMED = 2000
 
 
 class Measurements:
-    """Values in the order in which they came; `dropped` counts what there was no room for.
+    """Recorded values in their order; `dropped` counts those that could not be kept or encoded.
 
     Args:
         now_unix_ns: when the first interval begins.
@@ -45,67 +45,72 @@ class Measurements:
 
     __slots__ = (
         "_named",
+        "_reported_dropped",
         "_since_unix_ns",
-        "_told_dropped",
         "_turn",
         "_waiting",
         "dropped",
-        "ids",
+        "exemplar_ids",
         "observers",
-        "relieve",
+        "on_full",
     )
 
     def __init__(self, now_unix_ns: int) -> None:
         self._waiting: list[Measurement] = []
         self._since_unix_ns = now_unix_ns
         self._named: dict[tuple[str, str, str], Instrument] = {}
-        # Whose turn it is to collect; nobody waits for it, as popping is atomic.
+        # Empty while a thread collects. Popping is atomic, so that no thread waits for another.
         self._turn = [True]
-        self._told_dropped = 0
+        self._reported_dropped = 0
         self.dropped = 0
-        # What gives a measurement's exemplar its ids; None for no exemplars.
-        self.ids: Ids | None = None
-        # Sends what waits when it has become too much; None for one that cannot.
-        self.relieve: Callable[[], None] | None = None
-        # Asked at each collection.
+        # Encodes the ids of a measurement's exemplar; None for no exemplars.
+        self.exemplar_ids: Ids | None = None
+        # Called when `_MAX_WAITING` values wait, to send them; None where they cannot be sent.
+        self.on_full: Callable[[], None] | None = None
+        # Called at each collection: observable instruments, with the values of their callbacks.
         self.observers: list[Callable[[], Iterable[Measurement]]] = []
 
-    def record(self, name: str, value: float, unit: str, attributes: Attributes, kind: str) -> None:
+    def record_value(
+        self, name: str, value: float, unit: str, attributes: Attributes, kind: str
+    ) -> None:
         """Keep one value of ``serverless_instrument.metric``."""
         key = (name, unit, kind)
         instrument = self._named.get(key)
         if instrument is None:
             instrument = Instrument(name, unit, _KINDS[kind], SCOPE)
-            if len(self._named) < _MOST_NAMES:
+            if len(self._named) < _MAX_NAMED:
                 self._named[key] = instrument
-        self.add((instrument, value, attributes, 0, None))
+        self.add_measurement((instrument, value, attributes, 0, None))
 
-    def add(self, measurement: Measurement) -> None:
+    def add_measurement(self, measurement: Measurement) -> None:
         """Keep one value; an append, which needs no lock."""
-        if len(self._waiting) >= _MOST_WAITING and not self._relieved():
+        if len(self._waiting) >= _MAX_WAITING and not self._make_room():
             self.dropped += 1
         else:
             self._waiting.append(measurement)
 
-    def _relieved(self) -> bool:
+    def _make_room(self) -> bool:
         try:
-            if self.relieve is not None:
-                self.relieve()
-        except Exception:  # the function that records must not see what is wrong with it
+            if self.on_full is not None:
+                self.on_full()
+        except Exception:  # the function that records a value must not see it
             return False
-        return len(self._waiting) < _MOST_WAITING
+        return len(self._waiting) < _MAX_WAITING
 
-    def take(self, now_unix_ns: int) -> bytes:
-        """METRICS frames of everything since the last call, b"" where that is nothing."""
-        if not (self._waiting or self.observers or self.dropped != self._told_dropped):
+    def take_metric_frames(self, now_unix_ns: int) -> bytes:
+        """METRICS frames of everything since the last call; b"" for nothing.
+
+        Also b"" while another thread, or the caller of a callback, is collecting: it sends the
+        values.
+        """
+        if not (self._waiting or self.observers or self.dropped != self._reported_dropped):
             return b""
         try:
             self._turn.pop()
         except IndexError:
-            # Who is at it, the deadline's thread or a callback's caller, sends what it finds.
             return b""
         try:
-            # Other threads go on recording: what they append after this stays.
+            # Other threads go on recording: what they append from here on stays.
             count = len(self._waiting)
             taken = self._waiting[:count]
             del self._waiting[:count]
@@ -114,60 +119,65 @@ class Measurements:
             # A wall clock may step back.
             now_unix_ns = max(now_unix_ns, self._since_unix_ns)
             encoded = self._frames(taken, now_unix_ns) if taken else b""
-            return self._tell_dropped() + encoded
+            return self._dropped_frame() + encoded
         finally:
             self._turn.append(True)
 
     def after_fork(self, now_unix_ns: int) -> None:
-        """In a child: what waits is the parent's to send, and totals are as well."""
+        """Forget, in a forked child, the values and counts that the parent sends."""
         self._turn = [True]
         self._waiting.clear()
         self._since_unix_ns = now_unix_ns
-        self._told_dropped = self.dropped
+        self._reported_dropped = self.dropped
 
-    def _tell_dropped(self) -> bytes:
-        dropped = self.dropped - self._told_dropped
-        self._told_dropped += dropped
+    def _dropped_frame(self) -> bytes:
+        dropped = self.dropped - self._reported_dropped
+        self._reported_dropped += dropped
         return wire.dropped_frame(dropped, wire.METRICS) if dropped else b""
 
     def _frames(self, taken: list[Measurement], now_unix_ns: int) -> bytes:
         start_unix_ns, self._since_unix_ns = self._since_unix_ns, now_unix_ns
         groups: dict[tuple[Instrument, Series], list[Value]] = {}
-        told: dict[tuple[Instrument, Series], Attributes] = {}
+        attributes_by_key: dict[tuple[Instrument, Series], Attributes] = {}
         for instrument, value, attributes, time_unix_ns, context in taken:
             try:
-                key = (instrument, series(attributes) if attributes else ())
+                key = (instrument, series_key(attributes) if attributes else ())
                 values = groups.get(key)
             except Exception:  # a value of the function's own type may compare as it likes
                 self.dropped += 1
                 continue
             if values is None:
-                key = (instrument, instrument.admit(key[1]))
+                key = (instrument, instrument.limited_series(key[1]))
                 values = groups.setdefault(key, [])
-                told[key] = attributes
+                attributes_by_key[key] = attributes
             values.append((value, time_unix_ns, context))
-        # By metric, and what follows its points.
+        # By instrument and the fields that follow its points.
         points: dict[tuple[Instrument, bytes], list[bytes]] = {}
         for key, values in groups.items():
             instrument, of_instrument = key
-            instrument.size = 0
+            instrument.series_count = 0
             try:
-                point, tail = instrument.point(
-                    of_instrument, told[key], values, start_unix_ns, now_unix_ns, self.ids
+                point, tail = instrument.encode_point(
+                    of_instrument,
+                    attributes_by_key[key],
+                    values,
+                    start_unix_ns,
+                    now_unix_ns,
+                    self.exemplar_ids,
                 )
-            except Exception:  # as above; the others are not to suffer
+            except Exception:  # as above; the other series are still sent
                 self.dropped += len(values)
                 continue
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))
         items: dict[bytes, list[bytes]] = {}
         for (instrument, tail), encoded in points.items():
             of_scope = items.setdefault(instrument.scope, [])
-            of_scope.extend(split(instrument.head, instrument.kind, encoded, tail))
-        return b"".join([frames(scope, told_of) for scope, told_of in items.items()])
+            of_scope.extend(split_metric(instrument.head, instrument.kind, encoded, tail))
+        return b"".join([metric_frames(scope, of_scope) for scope, of_scope in items.items()])
 
 
-def frames(scope: bytes, items: list[bytes]) -> bytes:
-    """METRICS frames of `items`, each of a size that a frame may have."""
+def metric_frames(scope: bytes, items: list[bytes]) -> bytes:
+    """METRICS frames of tagged ``Metric`` `items`, each within the size limit of a frame."""
     made, start, size = [], 0, 0
     for index, item in enumerate(items):
         if size + len(item) > MESSAGE_LIMIT_BYTES and index > start:
@@ -182,6 +192,6 @@ def frames(scope: bytes, items: list[bytes]) -> bytes:
 def _frame(scope: bytes, items: list[bytes]) -> bytes:
     joined = b"".join(items)
     if len(joined) + len(scope) > wire.MAX_PAYLOAD_BYTES - MESSAGE_LIMIT_BYTES // 8:
-        # A single point of that size; no backend would take it.
+        # A single point of that size, which no backend would accept.
         return wire.dropped_frame(len(items), wire.METRICS)
     return wire.batch_frame(wire.METRICS, scope, joined, len(items))

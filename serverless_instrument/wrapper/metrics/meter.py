@@ -1,7 +1,7 @@
 """OpenTelemetry's metrics API on our own measurements, without the SDK; loaded on first use.
 
-Everything that the specification asks of an SDK without views: all instruments, temporality by
-preference, exemplars, cardinality limit. A value costs an append, where the SDK's own costs 10 µs.
+It has what the specification requires of an SDK, except views: all instruments, temporality by
+preference, exemplars, cardinality limit. Recording a value is an append; the SDK needs 10 µs.
 https://opentelemetry.io/docs/specs/otel/metrics/api/
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics
 
 from serverless_instrument import histogram_bounds
-from serverless_instrument.wrapper.metrics.exemplar_ids import ids_of
+from serverless_instrument.wrapper.metrics.exemplar_ids import exemplar_ids_for
 from serverless_instrument.wrapper.metrics.measurements import Measurements
 from serverless_instrument.wrapper.metrics.meter_instruments import KINDS
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class Provider(metrics.MeterProvider):
-    """Meters whose measurements are collected with `take`.
+    """The MeterProvider; its measurements are collected with `take_metric_frames`.
 
     Args:
-        cumulative: names of instruments, as in the API's ``create_…``, that keep their totals.
-        exemplars: as ``OTEL_METRICS_EXEMPLAR_FILTER``.
-        send: takes frames at once, for ``force_flush``.
-        warn: says one line.
+        cumulative: kinds of instruments with cumulative temporality, keys of `KINDS`.
+        exemplars: a value of ``OTEL_METRICS_EXEMPLAR_FILTER``.
+        send: takes frames, outside a collection: for ``force_flush`` and a full buffer.
+        warn: writes one line.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Provider(metrics.MeterProvider):
     ) -> None:
         self.cumulative = cumulative
         self.measurements = Measurements(time_ns())
-        self.measurements.ids = ids_of(exemplars)
-        self.measurements.relieve = self._hand_over
+        self.measurements.exemplar_ids = exemplar_ids_for(exemplars)
+        self.measurements.on_full = self._send_measurements
         self._meters: dict[object, Meter] = {}
         self._lock = Lock()
         self._send = send
         self._warn = warn
-        self._said: set[str] = set()
-        self.ended = False
+        self._warned: set[str] = set()
+        self.is_shut_down = False
 
     def get_meter(
         self,
@@ -63,8 +63,8 @@ class Provider(metrics.MeterProvider):
         attributes: Any = None,
     ) -> metrics.Meter:
         """The meter of an instrumentation scope, the same for the same scope."""
-        if self.ended:
-            self.say("the MeterProvider has been shut down: what is measured now is lost")
+        if self.is_shut_down:
+            self.warn_once("the MeterProvider has been shut down: what is measured now is lost")
             return metrics.NoOpMeter(name, version, schema_url)
         scope = encoder.scope(str(name or ""), version or "", schema_url or "", attributes or {})
         with self._lock:
@@ -73,40 +73,40 @@ class Provider(metrics.MeterProvider):
                 meter = self._meters[scope] = Meter(self, scope, name, version, schema_url)
         return meter
 
-    def say(self, message: str) -> None:
-        """One line, once."""
-        if message not in self._said and len(self._said) < 100:
-            self._said.add(message)
+    def warn_once(self, message: str) -> None:
+        """Write each different message once, up to a hundred."""
+        if message not in self._warned and len(self._warned) < 100:
+            self._warned.add(message)
             self._warn(message)
 
-    def take(self, now_unix_ns: int) -> bytes:
+    def take_metric_frames(self, now_unix_ns: int) -> bytes:
         """METRICS frames of what has been measured since the last call."""
-        return b"" if self.ended else self.measurements.take(now_unix_ns)
+        return b"" if self.is_shut_down else self.measurements.take_metric_frames(now_unix_ns)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
-        """Hand over what has been measured so far."""
-        self._hand_over()
+        """Send what has been measured so far."""
+        self._send_measurements()
         return True
 
-    def _hand_over(self) -> None:
-        if frames := self.take(time_ns()):
+    def _send_measurements(self) -> None:
+        if frames := self.take_metric_frames(time_ns()):
             self._send(frames)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:  # noqa: ARG002 - as above
-        """Hand over what has been measured, and measure nothing more."""
+        """Send what has been measured, and record nothing more."""
         self.force_flush()
-        self.ended = True
+        self.is_shut_down = True
 
     def after_fork(self) -> None:
-        """In a child: what waits is the parent's to send, and totals begin anew."""
+        """Forget, in a forked child, what the parent sends; start the totals again."""
         self._lock = Lock()
         self.measurements.after_fork(time_ns())
         for meter in list(self._meters.values()):
-            meter.forget()
+            meter.reset_totals()
 
 
 class Meter(metrics.Meter):
-    """Makes instruments; one for each name, kind, unit and description."""
+    """Makes one instrument for each combination of kind, name, unit, description and bounds."""
 
     def __init__(
         self,
@@ -122,13 +122,13 @@ class Meter(metrics.Meter):
         self._made: dict[object, Any] = {}
         self._making = Lock()
 
-    def forget(self) -> None:
-        """Begin totals anew: this is another process."""
+    def reset_totals(self) -> None:
+        """Start the totals of all instruments again, in a forked child."""
         self._making = Lock()
         for made in list(self._made.values()):
-            made.instrument.forget()
+            made.instrument.reset_totals()
 
-    def _make(
+    def _make_instrument(
         self,
         kind: str,
         name: str,
@@ -142,10 +142,12 @@ class Meter(metrics.Meter):
         texts = name, str(unit or ""), str(description or "")
         checked = metrics.Instrument._check_name_unit_description(*texts)
         if checked["name"] is None or checked["unit"] is None:
-            self._provider.say(f'"{name}" with unit "{unit}" is no instrument; use other names')
+            self._provider.warn_once(
+                f'"{name}" with unit "{unit}" is no instrument; use other names'
+            )
             return implementation.no_op(name, unit=unit, description=description)
         unit, description = str(checked["unit"]), str(checked["description"])
-        # Names are the same in upper and lower case.
+        # Instrument names are case-insensitive.
         key = kind, name.lower(), unit, description, tuple(bounds)
         with self._making:
             made = self._made.get(key)
@@ -164,20 +166,20 @@ class Meter(metrics.Meter):
                 made = self._made[key] = implementation(name, unit=unit, description=description)
                 made.bind(self._provider, instrument)
         if callbacks is not None:
-            made.observe(callbacks)
+            made.add_callbacks(callbacks)
         return made
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Any:
-        """A sum that only grows."""
-        return self._make("counter", name, unit, description)
+        """A monotonic sum."""
+        return self._make_instrument("counter", name, unit, description)
 
     def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:
         """A sum."""
-        return self._make("up_down_counter", name, unit, description)
+        return self._make_instrument("up_down_counter", name, unit, description)
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:
         """The last value."""
-        return self._make("gauge", name, unit, description)
+        return self._make_instrument("gauge", name, unit, description)
 
     def create_histogram(
         self,
@@ -187,7 +189,7 @@ class Meter(metrics.Meter):
         *,
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Any:
-        """A distribution, in buckets with these upper bounds."""
+        """A distribution, in buckets with these inclusive upper bounds."""
         bounds: Sequence[float] = histogram_bounds.DEFAULT
         if explicit_bucket_boundaries_advisory is not None:
             try:
@@ -195,25 +197,31 @@ class Meter(metrics.Meter):
             except (TypeError, ValueError):
                 bounds = [1, 0]
             if any(low >= high for low, high in pairwise(bounds)):
-                self._provider.say(f'boundaries of "{name}" are no ascending numbers; not used')
+                self._provider.warn_once(
+                    f'boundaries of "{name}" are no ascending numbers; not used'
+                )
                 bounds = histogram_bounds.DEFAULT
-        return self._make("histogram", name, unit, description, bounds)
+        return self._make_instrument("histogram", name, unit, description, bounds)
 
     def create_observable_counter(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
-        """A total that only grows, told by callbacks."""
-        return self._make("observable_counter", name, unit, description, (), callbacks or ())
+        """A monotonic total that callbacks return."""
+        return self._make_instrument(
+            "observable_counter", name, unit, description, (), callbacks or ()
+        )
 
     def create_observable_up_down_counter(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
-        """A total, told by callbacks."""
+        """A total that callbacks return."""
         kind = "observable_up_down_counter"
-        return self._make(kind, name, unit, description, (), callbacks or ())
+        return self._make_instrument(kind, name, unit, description, (), callbacks or ())
 
     def create_observable_gauge(
         self, name: str, callbacks: Any = None, unit: str = "", description: str = ""
     ) -> Any:
-        """A last value, told by callbacks."""
-        return self._make("observable_gauge", name, unit, description, (), callbacks or ())
+        """A last value that callbacks return."""
+        return self._make_instrument(
+            "observable_gauge", name, unit, description, (), callbacks or ()
+        )

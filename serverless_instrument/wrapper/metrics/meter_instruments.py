@@ -1,4 +1,4 @@
-"""The instruments of OpenTelemetry's metrics API, each of which appends to our measurements.
+"""The instruments of OpenTelemetry's metrics API, which append to our measurements.
 
 https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument
 """
@@ -15,66 +15,79 @@ from serverless_instrument.wrapper.metrics.metric_encoder import GAUGE, HISTOGRA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Protocol
 
-    from serverless_instrument.wrapper.metrics.measurements import Measurement
-    from serverless_instrument.wrapper.metrics.meter import Provider
+    from serverless_instrument.wrapper.metrics.measurements import Measurement, Measurements
     from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
 
     Attributes = Mapping[str, object] | None
 
+    class Recorder(Protocol):
+        """What an instrument uses of its provider (`meter.Provider`)."""
+
+        measurements: Measurements
+        is_shut_down: bool
+
+        def warn_once(self, message: str) -> None:
+            """Write a line, unless it has been written before."""
+            ...
+
+
 _LARGEST = 1.7976931348623157e308
-# Lambda has no clock that says when a callback must be done: the specification's default.
+# The API's default of `CallbackOptions`; nothing here limits a callback's time.
 _CALLBACK_MS = 10_000
 
 
 class _Bound:
-    """What all instruments have: where values go."""
+    """The part that all instruments share."""
 
     def __init__(self, name: str, unit: str = "", description: str = "") -> None:
-        """The API's bases keep nothing."""
+        """Replaces the API's constructors, which keep nothing."""
 
-    def bind(self, provider: Provider, instrument: Instrument) -> None:
-        """Record from now on."""
+    def bind(self, provider: Recorder, instrument: Instrument) -> None:
+        """Record values of `instrument` in `provider`'s measurements."""
         self._provider = provider
         self.instrument = instrument
-        self._add = provider.measurements.add
-        self._exemplars = provider.measurements.ids is not None
+        self._add_measurement = provider.measurements.add_measurement
+        self._exemplars = provider.measurements.exemplar_ids is not None
 
     def _record(self, value: Any, attributes: Any, context: Any) -> None:
         provider, instrument = self._provider, self.instrument
-        if provider.ended:
+        if provider.is_shut_down:
             return
         kind = type(value)
         if kind is not float and kind is not int:
-            value = _plain(value)
+            value = _as_number(value)
         if not -_LARGEST <= value <= _LARGEST or (instrument.monotonic and value < 0):
-            provider.say(f'values of "{instrument.name}" that it cannot have are left out: {value}')
+            provider.warn_once(
+                f'values of "{instrument.name}" that it cannot have are left out: {value}'
+            )
             return
-        told: Attributes = None
+        copied: Attributes = None
         if type(attributes) is dict:
-            told = attributes.copy()
+            copied = attributes.copy()
         elif attributes is not None:
-            told = self._told(attributes)
+            copied = self._copied(attributes)
         if self._exemplars:
-            self._add((instrument, value, told, time_ns(), context or get_current()))
+            self._add_measurement((instrument, value, copied, time_ns(), context or get_current()))
         else:
-            self._add((instrument, value, told, 0, None))
+            self._add_measurement((instrument, value, copied, 0, None))
 
-    def _told(self, attributes: Any) -> Attributes:
+    def _copied(self, attributes: Any) -> Attributes:
         try:
             return {key: attributes[key] for key in attributes}
-        except Exception as error:  # no mapping, or one of the function's own
+        except Exception as error:  # no mapping, or one of the function's own types
             name, kind = self.instrument.name, type(error).__name__
-            self._provider.say(f'attributes of "{name}" are left out: {kind}: {error}')
+            self._provider.warn_once(f'attributes of "{name}" are left out: {kind}: {error}')
             return None
 
 
-def _plain(value: Any) -> float:
+def _as_number(value: Any) -> float:
     """A number of another type; NaN for anything else."""
     try:
         if isinstance(value, int):
             return int(value)
-        number: float = value.__float__()  # float() would take a text
+        number: float = value.__float__()  # float() would accept a string
         return number
     except Exception:  # the function's own type may raise anything
         return float("nan")
@@ -106,10 +119,10 @@ class Histogram(_Bound, metrics.Histogram):
     no_op = metrics.NoOpHistogram
 
     def __init__(self, name: str, unit: str = "", description: str = "") -> None:
-        """The API's base has a parameter more."""
+        """Replaces the API's constructor, which has one more parameter."""
 
     def record(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Take note of `amount`."""
+        """Record `amount`."""
         self._record(amount, attributes, context)
 
 
@@ -119,27 +132,27 @@ class Gauge(_Bound, metrics._Gauge):
     no_op = metrics._NoOpGauge
 
     def set(self, amount: float, attributes: Any = None, context: Any = None) -> None:
-        """Take `amount` for the value."""
+        """Set the value to `amount`."""
         self._record(amount, attributes, context)
 
 
 class _Observable(_Bound):
-    """Has callbacks, which are functions, or generators that are sent the options."""
+    """Has callbacks: functions of the options, or generators to which the options are sent."""
 
-    def bind(self, provider: Provider, instrument: Instrument) -> None:
-        """As the others; and ask callbacks at each collection."""
+    def bind(self, provider: Recorder, instrument: Instrument) -> None:
+        """Bind as other instruments, and call the callbacks at each collection."""
         super().bind(provider, instrument)
         self._callbacks: list[Any] = []
-        provider.measurements.observers.append(self._observed)
+        provider.measurements.observers.append(self._call_callbacks)
 
-    def observe(self, callbacks: Sequence[Any]) -> None:
-        """Ask `callbacks` as well."""
+    def add_callbacks(self, callbacks: Sequence[Any]) -> None:
+        """Call `callbacks` too at each collection."""
         for callback in callbacks:
             if hasattr(callback, "send"):
                 next(callback, None)  # to its first yield
             self._callbacks.append(callback)
 
-    def _observed(self) -> list[Measurement]:
+    def _call_callbacks(self) -> list[Measurement]:
         found: list[Measurement] = []
         options = metrics.CallbackOptions(_CALLBACK_MS)
         for callback in self._callbacks:
@@ -150,15 +163,15 @@ class _Observable(_Bound):
                 for observation in observations or ():
                     value = observation.value
                     if type(value) not in (int, float):
-                        value = _plain(value)
+                        value = _as_number(value)
                     if -_LARGEST <= value <= _LARGEST:
-                        told = self._told(observation.attributes or {})
-                        found.append((self.instrument, value, told, 0, None))
+                        copied = self._copied(observation.attributes or {})
+                        found.append((self.instrument, value, copied, 0, None))
             except StopIteration:
                 continue
             except Exception as error:  # the function's own code
                 name, kind = self.instrument.name, type(error).__name__
-                self._provider.say(f'a callback of "{name}" failed: {kind}: {error}')
+                self._provider.warn_once(f'a callback of "{name}" failed: {kind}: {error}')
         return found
 
 
@@ -180,7 +193,7 @@ class ObservableGauge(_Observable, metrics.ObservableGauge):
     no_op = metrics.NoOpObservableGauge
 
 
-# implementation, kind of its points, whether nothing is below 0, whether callbacks tell totals
+# By kind: class, kind of its points, is it monotonic, do callbacks return totals
 KINDS: dict[str, tuple[Any, int, bool, bool]] = {
     "counter": (Counter, SUM, True, False),
     "up_down_counter": (UpDownCounter, SUM, False, False),

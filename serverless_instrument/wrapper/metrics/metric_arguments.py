@@ -1,7 +1,7 @@
-"""What a call of `serverless_instrument.metric` asks for, whatever it was called with; pure.
+"""Validation of the arguments of `serverless_instrument.metric`, which may be anything; pure.
 
-Everything that leaves here is of Python's own types, so that nothing of the function's runs when
-values are grouped at the end of the invocation.
+All results are of Python's built-in types, so that no code of the function's runs when values are
+grouped at the end of the invocation.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 KINDS = ("histogram", "counter", "gauge")
 # https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument-name-syntax, #instrument-unit
-_LONGEST_NAME, _LONGEST_UNIT = 255, 63
-# Within them no sum of an invocation's values is too large for a double.
+_MAX_NAME_CHARACTERS, _MAX_UNIT_CHARACTERS = 255, 63
+# Within these bounds no sum of an invocation's values overflows a double.
 _LEAST, _MOST = -1e300, 1e300
 _PLAIN = frozenset((str, bool, int, float))
-_LONGEST_TEXT = 1000
+_MAX_TEXT_CHARACTERS = 1000
 
 
 class RefusedError(Exception):
-    """The value is left out; the message says why, and the remedy."""
+    """An argument cannot be used; the message gives the reason and the remedy."""
 
 
 def name(given: object) -> str:
     """The metric's name. Raises `RefusedError`."""
-    told = given if type(given) is str else _text_of(given)
-    if not told or len(told) > _LONGEST_NAME:
-        raise RefusedError(f"its name is to be a text of 1 to {_LONGEST_NAME} characters")
-    return told
+    text = given if type(given) is str else _text_of(given)
+    if not text or len(text) > _MAX_NAME_CHARACTERS:
+        raise RefusedError(f"its name is to be a text of 1 to {_MAX_NAME_CHARACTERS} characters")
+    return text
 
 
 def number(given: object) -> int | float:
-    """The value. Raises `RefusedError` for what is no number, no finite one or too large."""
+    """The value. Raises `RefusedError` unless it is a finite number of at most 1e300."""
     value = given if type(given) in (int, float) else _number_of(given)
-    # An integer of any size can be compared with them, NaN is not between them.
+    # Integers of any size can be compared with a float; NaN is not between the two.
     if value is not None and _LEAST < value < _MOST:  # type: ignore[operator] # a number
         return value  # type: ignore[return-value] # likewise
     raise RefusedError(
@@ -46,37 +46,37 @@ def number(given: object) -> int | float:
 
 
 def unit(given: object) -> str:
-    """The unit, "" for none; what can be none is left out, not the value."""
-    told = given if type(given) is str else _text_of(given)
-    return told[:_LONGEST_UNIT] if told else ""
+    """The unit, cut at 63 characters; "" for what is no string, as the value still counts."""
+    text = given if type(given) is str else _text_of(given)
+    return text[:_MAX_UNIT_CHARACTERS] if text else ""
 
 
 def kind(given: object) -> str:
     """The kind, one of `KINDS`. Raises `RefusedError`."""
-    told = given if type(given) is str else _text_of(given)
-    if told in KINDS:
-        return told
+    text = given if type(given) is str else _text_of(given)
+    if text in KINDS:
+        return text
     raise RefusedError(
         f"kind {shown(given)} is not known, values are left out: use histogram, counter or gauge"
     )
 
 
 def attributes(given: object) -> Attributes | None:
-    """A copy. Raises `RefusedError` for what is no mapping."""
+    """A copy of the attributes. Raises `RefusedError` for what is no mapping."""
     if given is None:
         return None
     if type(given) is dict and _are_plain(given):
         return dict(given)
     try:
         items = list(given.items())  # type: ignore[attr-defined] # any mapping
-        told = {}
+        copied = {}
         for key, value in items:
             text = _text_of(key)
             if text and value is not None:
-                told[text] = _plain(value)
-    except Exception:  # it is no mapping, or its methods raise
+                copied[text] = _plain(value)
+    except Exception:  # no mapping, or its methods raise
         raise RefusedError(f"attributes {shown(given)}: give a dict") from None
-    return told
+    return copied
 
 
 def _are_plain(given: dict[object, object]) -> bool:
@@ -87,7 +87,7 @@ def _are_plain(given: dict[object, object]) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value in a message: short, or its type where it cannot be shown."""
+    """`value` in a message: a short form, or its type where it cannot be shown."""
     if type(value) in _PLAIN or value is None:
         try:
             return f"{value!r:.60}"
@@ -97,7 +97,7 @@ def shown(value: object) -> str:
 
 
 def _text_of(given: object) -> str:
-    """Of a subclass of str, such as an enumeration's member, what it is; "" of anything else."""
+    """The plain string of a str or a subclass, such as an enumeration's member; else ""."""
     return str.__str__(given) if isinstance(given, str) else ""
 
 
@@ -115,7 +115,7 @@ def _number_of(given: object) -> int | float | None:
 
 
 def _plain(value: object) -> Plain:
-    """A value of Python's own types, which cannot change any more."""
+    """An immutable copy of `value`, of Python's built-in types."""
     if type(value) in _PLAIN:
         return value  # type: ignore[return-value] # one of them
     if isinstance(value, str):
@@ -129,6 +129,6 @@ def _plain(value: object) -> Plain:
         if all(type(item) in _PLAIN for item in items):
             return items
     try:
-        return f"{value!s:.{_LONGEST_TEXT}}"
-    except Exception:  # of the function's own making, or too deep
+        return f"{value!s:.{_MAX_TEXT_CHARACTERS}}"
+    except Exception:  # of the function's own type, or nested too deeply
         return f"<{type(value).__name__}>"

@@ -1,4 +1,4 @@
-"""Metrics to OTLP protobuf bytes; pure.
+"""Encoding of metrics as OTLP protobuf; pure.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto.
 """
@@ -29,12 +29,12 @@ _TOTALS = Struct("<BQBdBdBd").pack
 MESSAGE_LIMIT_BYTES = MAX_PAYLOAD_BYTES // 2
 
 
-# What is the same in every invocation, by what it is made of.
+# Encoded fields that are the same in every invocation, by the values they are made of.
 _known: dict[tuple[object, ...], bytes] = {}
-_MOST_KNOWN = 4000
+_MAX_KNOWN = 4000
 
 
-def metrics(
+def encode_metric(
     texts: tuple[str, str, str],
     kind: int,
     points: Sequence[bytes],
@@ -42,17 +42,17 @@ def metrics(
     *,
     monotonic: bool = False,
 ) -> Iterator[bytes]:
-    """Tagged ``Metric`` items of `texts`: name, description and unit; `points` without their tag.
+    """Tagged ``Metric`` items of `texts` (name, description, unit) and untagged `points`.
 
-    They are several where one would be larger than a frame should be.
+    There are several items where one would exceed `MESSAGE_LIMIT_BYTES`.
     """
     tail = b"" if kind == GAUGE else b"\x10" + varint(temporality)
     if monotonic:
         tail += b"\x18\x01"
-    return split(head(*texts), kind, [field(b"\x0a", point) for point in points], tail)
+    return split_metric(head(*texts), kind, [field(b"\x0a", point) for point in points], tail)
 
 
-def split(texts: bytes, kind: int, points: Sequence[bytes], tail: bytes) -> Iterator[bytes]:
+def split_metric(texts: bytes, kind: int, points: Sequence[bytes], tail: bytes) -> Iterator[bytes]:
     """Tagged ``Metric`` items of tagged `points`, with encoded `texts` before and `tail` after."""
     tag = bytes((kind << 3 | 2,))
     start, size = 0, 0
@@ -65,7 +65,7 @@ def split(texts: bytes, kind: int, points: Sequence[bytes], tail: bytes) -> Iter
 
 
 def head(name: str, description: str, unit: str) -> bytes:
-    """The fields of these texts."""
+    """The encoded fields of name, description and unit."""
     key = (name, description, unit)
     encoded = _known.get(key)
     if encoded is None:
@@ -77,9 +77,12 @@ def head(name: str, description: str, unit: str) -> bytes:
     return encoded
 
 
-def series(values: Mapping[str, object]) -> tuple[object, ...]:
-    """What tells series apart; the forwarder does not mind the order of attributes."""
-    key = (*values.items(), *map(type, values.values()))  # True is no 1
+def series_key(values: Mapping[str, object]) -> tuple[object, ...]:
+    """A key that is equal for equal attributes in equal order.
+
+    The forwarder merges series whose attributes differ in order only.
+    """
+    key = (*values.items(), *map(type, values.values()))  # True == 1, but they are two series
     try:
         hash(key)
     except TypeError:  # a value may be a list
@@ -90,7 +93,7 @@ def series(values: Mapping[str, object]) -> tuple[object, ...]:
 def _attributes(tag: bytes, values: Attributes) -> bytes:
     if not values:
         return b""
-    key = (tag, series(values))
+    key = (tag, series_key(values))
     encoded = _known.get(key)
     if encoded is None:
         encoded = encoded_attributes(tag, b"", values, None, None)
@@ -99,7 +102,7 @@ def _attributes(tag: bytes, values: Attributes) -> bytes:
 
 
 def _remember(key: tuple[object, ...], encoded: bytes) -> None:
-    if len(_known) >= _MOST_KNOWN:
+    if len(_known) >= _MAX_KNOWN:
         _known.clear()
     _known[key] = encoded
 

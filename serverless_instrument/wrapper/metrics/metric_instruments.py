@@ -1,4 +1,4 @@
-"""A metric of the function, and its values of one collection to data points; pure.
+"""An instrument of the function, and the data points of its values of one collection; pure.
 
 What is the same in every invocation is encoded once: names, units, bucket boundaries, attributes.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     # (value, time in Unix nanoseconds, OpenTelemetry's context or None)
     Value = tuple[float, int, object]
-    # An exemplar's filtered ids, encoded; None for no exemplar.
+    # OpenTelemetry's context -> the exemplar's encoded span and trace id; None for no exemplar.
     Ids = Callable[[object], bytes | None]
     Series = tuple[object, ...]
 
@@ -36,7 +36,6 @@ _EXEMPLAR_DOUBLE = Struct("<BQBd").pack
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DELTA, _CUMULATIVE = b"\x10\x01", b"\x10\x02"
 _MONOTONIC = b"\x18\x01"
-_MOST_KNOWN = 4000
 
 
 class Instrument:
@@ -45,9 +44,10 @@ class Instrument:
     Args:
         kind: `SUM`, `HISTOGRAM` or `GAUGE`.
         scope: the tagged scope of its frames.
-        monotonic: whether negative values are refused; None leaves it to the values.
-        cumulative: whether its points hold all since the start, not only since the last collection.
-        observed: whether values are totals, as a callback tells them.
+        monotonic: whether the sum is monotonic; None where the values of each collection decide.
+        cumulative: whether its points cover all time since the start; else since the last
+            collection.
+        observed: whether values are totals, as callbacks return them.
         bounds: of a histogram's buckets, upper and inclusive, in ascending order.
     """
 
@@ -65,7 +65,7 @@ class Instrument:
         "name",
         "observed",
         "scope",
-        "size",
+        "series_count",
     )
 
     def __init__(
@@ -87,10 +87,9 @@ class Instrument:
         self.monotonic = monotonic
         self.cumulative = cumulative
         self.observed = observed
-        # Series of this collection, for the cardinality limit.
-        self.size = 0
+        # Number of series in this collection, for the cardinality limit.
+        self.series_count = 0
         self.head = head(name, description, unit)
-        # By series: value, start in Unix nanoseconds, counts.
         self._totals: dict[Series, _Total] = {}
         self._encoded_attributes: dict[Series, bytes] = {}
         if kind == HISTOGRAM:
@@ -98,25 +97,25 @@ class Instrument:
             self._counts = Struct(f"<{len(bounds) + 1}Q").pack
             packed = Struct(f"<{len(bounds)}d").pack(*bounds)
             self._encoded_bounds = field(b"\x3a", packed) if bounds else b""
-            # Counts and bounds of one value, by its bucket.
+            # Encoded counts and bounds of a single value, by its bucket.
             self._single: dict[int, bytes] = {}
 
-    def admit(self, series: Series) -> Series:
-        """`series`, or the overflow's where a further one is over the limit."""
+    def limited_series(self, series: Series) -> Series:
+        """`series`, or `OVERFLOW` where it would exceed the cardinality limit."""
         if self.cumulative or self.observed:
             if series in self._totals:
                 return series
-            self.size = max(self.size, len(self._totals))
-        if self.size >= CARDINALITY_LIMIT - 1:
+            self.series_count = max(self.series_count, len(self._totals))
+        if self.series_count >= CARDINALITY_LIMIT - 1:
             return OVERFLOW
-        self.size += 1
+        self.series_count += 1
         return series
 
-    def forget(self) -> None:
-        """Begin anew: this is another process."""
+    def reset_totals(self) -> None:
+        """Start the totals again, in a forked child."""
         self._totals.clear()
 
-    def point(
+    def encode_point(
         self,
         series: Series,
         attributes: Mapping[str, object] | None,
@@ -125,7 +124,7 @@ class Instrument:
         now_unix_ns: int,
         ids: Ids | None,
     ) -> tuple[bytes, bytes]:
-        """(point, what follows the points in its message) of `values`."""
+        """(data point of `values`, encoded fields that follow the points in their message)."""
         encoded = self._encoded_attributes.get(series)
         if encoded is None:
             encoded = self._encode_attributes(series, attributes)
@@ -134,10 +133,10 @@ class Instrument:
             return encoded + body, self._temporality
         value = self._number(series, values)
         if self.cumulative:
-            start_unix_ns = self._totals[series].since(start_unix_ns)
+            start_unix_ns = self._totals[series].start(start_unix_ns)
         tail = b"" if ids is None else _exemplar(b"\x2a", values[-1], ids)
         if self.kind == GAUGE:
-            # A point in time has no start.
+            # A gauge's point has no start time.
             return encoded + _number_body(value, start_unix_ns, now_unix_ns)[9:] + tail, b""
         monotonic = self.monotonic
         if monotonic is None:
@@ -201,14 +200,14 @@ class Instrument:
             total, least, most = sum(numbers), min(numbers), max(numbers)
             if self.cumulative:
                 known = self._total(series)
-                start_unix_ns = known.since(start_unix_ns)
-                counts, total, least, most = known.add(counts, total, least, most)
+                start_unix_ns = known.start(start_unix_ns)
+                counts, total, least, most = known.add_values(counts, total, least, most)
             count, buckets = sum(counts), self._buckets(counts)
         times = 0x11, start_unix_ns, 0x19, now_unix_ns
         totals = _HISTOGRAM(*times, 0x21, count, 0x29, total, 0x59, least, 0x61, most)
         if ids is None:
             return totals + buckets
-        # The latest of each bucket.
+        # The latest value of each bucket.
         latest = dict(zip(places, values, strict=True)).values()
         return totals + buckets + b"".join([_exemplar(b"\x42", value, ids) for value in latest])
 
@@ -223,7 +222,7 @@ class Instrument:
 
 
 class _Total:
-    """All of one series since the start."""
+    """The totals of one series since the start."""
 
     __slots__ = ("counts", "least", "most", "start_unix_ns", "value")
 
@@ -233,15 +232,15 @@ class _Total:
         self.counts: list[int] = []
         self.least, self.most = float("inf"), float("-inf")
 
-    def since(self, start_unix_ns: int) -> int:
-        """The start, which is `start_unix_ns` of the first collection."""
+    def start(self, start_unix_ns: int) -> int:
+        """The start time: `start_unix_ns` of the first call."""
         self.start_unix_ns = self.start_unix_ns or start_unix_ns
         return self.start_unix_ns
 
-    def add(
+    def add_values(
         self, counts: list[int], value: float, least: float, most: float
     ) -> tuple[list[int], float, float, float]:
-        """These and all before."""
+        """Add one collection's values; returns the totals."""
         before = self.counts or [0] * len(counts)
         self.counts = [mine + new for mine, new in zip(before, counts, strict=True)]
         self.value += value

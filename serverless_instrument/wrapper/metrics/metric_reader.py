@@ -1,4 +1,4 @@
-"""Collects the SDK's metrics at the end of an invocation, as METRICS frames."""
+"""A reader that collects the SDK's metrics as METRICS frames at the end of an invocation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from serverless_instrument.wrapper.metrics import metric_encoder
-from serverless_instrument.wrapper.metrics.measurements import frames
+from serverless_instrument.wrapper.metrics.measurements import metric_frames
 from serverless_instrument.wrapper.records import encoder
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _KINDS = (Counter, ObservableCounter, Histogram, UpDownCounter, ObservableUpDown
 
 
 class Reader(MetricReader):
-    """Hands over, as frames, what the SDK has measured since it was last asked."""
+    """Collects what the SDK has measured since the last call of `take_metric_frames`."""
 
     def __init__(
         self,
@@ -57,29 +57,28 @@ class Reader(MetricReader):
     ) -> None:
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._frames: list[bytes] = []
-        self._taking = Lock()
+        self._collecting = Lock()
         self._ended = False
 
-    def take(self) -> bytes:
-        """METRICS frames, b"" where nothing was measured."""
-        # Nobody waits: who is at it, the deadline's thread or a callback's caller, sends what it
-        # finds, and may be held up by the function's own code.
-        if not self._taking.acquire(blocking=False):
+    def take_metric_frames(self) -> bytes:
+        """METRICS frames, b"" where nothing was measured or another thread is collecting."""
+        # No thread waits for another, which a callback of the function's may hold up.
+        if not self._collecting.acquire(blocking=False):
             return b""
         try:
             if not self._ended:
                 self.collect()
             taken, self._frames = self._frames, []
         finally:
-            self._taking.release()
+            self._collecting.release()
         return b"".join(taken)
 
     def after_fork(self) -> None:
-        """In a child: what has been collected is the parent's to send.
+        """Forget, in a forked child, what the parent sends.
 
         Nothing is collected here: a thread of the parent's may have held one of the SDK's locks.
         """
-        self._taking = Lock()
+        self._collecting = Lock()
         self._frames = []
 
     def _receive_metrics(
@@ -88,27 +87,30 @@ class Reader(MetricReader):
         timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
         **_: Any,
     ) -> None:
-        # Also of a flush that the function has asked for: it goes with the next that is taken.
+        # Also called by a flush of the function's; the frames then wait for the next collection.
         for resource in metrics_data.resource_metrics if metrics_data else ():
             for scope in resource.scope_metrics:
                 items = [item for metric in scope.metrics for item in _encoded(metric)]
-                self._frames.append(frames(_scope(scope.scope), items))
+                self._frames.append(metric_frames(_scope(scope.scope), items))
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
-        """Collect a last time; what is measured after it is nobody's."""
+        """Collect for the last time; what is measured afterwards is lost."""
         if not self._ended:
             self.collect(timeout_millis)
             self._ended = True
 
 
 def temporality(preference: str) -> dict[type, AggregationTemporality]:
-    """By instrument, for ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``."""
+    """Temporality by instrument type.
+
+    `preference` is a value of ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``.
+    """
     deltas = _DELTAS[preference]
     return {kind: _DELTA if kind in deltas else _CUMULATIVE for kind in _KINDS}
 
 
-def make(preference: str, *, exponential: bool = False) -> Reader:
-    """A reader of that temporality; `exponential` is for histograms that no view is for."""
+def make_reader(preference: str, *, exponential: bool = False) -> Reader:
+    """A reader of that temporality; `exponential` applies to histograms without a view."""
     aggregation: dict[type, Aggregation] | None = None
     if exponential:
         aggregation = {Histogram: ExponentialBucketHistogramAggregation()}
@@ -116,7 +118,7 @@ def make(preference: str, *, exponential: bool = False) -> Reader:
 
 
 def _scope(scope: InstrumentationScope) -> bytes:
-    # sdk_processor.py has this, too, but would bring the SDK of traces.
+    # As in sdk_processor.py, which would import the SDK's traces.
     values = getattr(scope, "attributes", None) or {}
     return encoder.scope(scope.name or "", scope.version or "", scope.schema_url or "", values)
 
@@ -136,7 +138,7 @@ def _encoded(metric: Metric) -> Iterable[bytes]:
     if not isinstance(data, Gauge):
         temporality = int(data.aggregation_temporality)
     texts = metric.name, metric.description or "", metric.unit or ""
-    return metric_encoder.metrics(texts, kind, points, temporality, monotonic=monotonic)
+    return metric_encoder.encode_metric(texts, kind, points, temporality, monotonic=monotonic)
 
 
 def _point(
@@ -157,7 +159,7 @@ def _point(
         return metric_encoder.number_point(
             point.attributes, start_unix_ns, time_unix_ns, point.value, exemplars
         )
-    # Of no values there is neither a least nor a greatest.
+    # Without values there is no minimum and no maximum.
     extremes = (point.min, point.max) if point.count else (None, None)
     totals = (point.count, point.sum, *extremes)
     if isinstance(point, HistogramDataPoint):

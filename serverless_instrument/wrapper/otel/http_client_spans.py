@@ -1,7 +1,7 @@
-"""Spans of HTTP clients as they may leave the function; pure.
+"""Redaction and required attributes of HTTP client spans; pure.
 
-Instrumentations differ in what they take out of a URL and in which of the required attributes they
-set, so both are seen to here for all of them.
+Instrumentations differ in what they redact in a URL and in which of the required attributes they
+set, so both are done here for all of them.
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client
 """
 
@@ -10,16 +10,16 @@ from __future__ import annotations
 from serverless_instrument.wrapper.events.http import redacted, split_port
 from serverless_instrument.wrapper.records import records
 
-# Stable names, then those of the conventions before.
+# Stable names, then those of the older conventions.
 _URLS = ("url.full", "http.url")
 _TARGETS = ("http.target", "url.query")
 _PORTS = {"http": 80, "https": 443}
 
 
-def complete(span: records.Span) -> None:
-    """Replace credentials in URLs and queries by ``REDACTED``, and add what is required.
+def complete_http_span(span: records.Span) -> None:
+    """Replace credentials in URLs and queries by ``REDACTED``; add the required attributes.
 
-    That is ``server.address`` and ``server.port``, from the URL, and ``error.type`` of a request
+    These are ``server.address`` and ``server.port``, from the URL, and ``error.type`` of a request
     that raised.
     """
     _redact(span.attributes)
@@ -43,8 +43,8 @@ def _add_required(span: records.Span) -> None:
     attributes = span.attributes
     url = attributes.get("url.full")
     if isinstance(url, str):
-        for name, told in _server(url).items():
-            attributes.setdefault(name, told)
+        for name, value in _server_attributes(url).items():
+            attributes.setdefault(name, value)
     if span.status_code == records.STATUS_ERROR and "error.type" not in attributes:
         for event in span.events:
             if "exception.type" in event.attributes:
@@ -52,7 +52,7 @@ def _add_required(span: records.Span) -> None:
 
 
 def redacted_url(url: str) -> str:
-    """`url` without user information and without the values of credential-bearing keys."""
+    """`url` without user information and without values of query keys that hold credentials."""
     scheme, separator, rest = url.partition("://")
     if separator:
         end = _authority_end(rest)
@@ -72,7 +72,7 @@ def _authority_end(rest: str) -> int:
     return min(ends, default=len(rest))
 
 
-def _server(url: str) -> dict[str, object]:
+def _server_attributes(url: str) -> dict[str, object]:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return {}

@@ -1,7 +1,7 @@
-"""A span of OpenTelemetry's API over one of our records; what runs until the SDK is imported.
+"""A span of OpenTelemetry's API over one of our records; in use until the SDK is imported.
 
-What the SDK's own does for a span, on our encoder: limits, links, status and exception rules, one
-lock a span. https://opentelemetry.io/docs/specs/otel/trace/api/#span-operations
+It follows the SDK's rules for limits, links, status and exceptions, with one lock for each span.
+https://opentelemetry.io/docs/specs/otel/trace/api/#span-operations
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from opentelemetry.trace.status import Status, StatusCode
 from serverless_instrument.wrapper.otel.span_parts import (
     PLAIN,
     add_links,
-    counted,
-    put,
+    copied_and_counted,
+    set_attributes,
     trace_state,
 )
 from serverless_instrument.wrapper.records import records
@@ -44,7 +44,7 @@ def span_context(record: records.Span) -> SpanContext:
 
 
 class LiveSpan(trace.Span):
-    """A recording span over a record; `on_end` gets the record when it ends, once."""
+    """A recording span over a record; `on_end` is called once, with the ended record."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class LiveSpan(trace.Span):
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
 
-    # What the SDK's spans show, and code that is handed "the current span" reads.
+    # The SDK's spans have these; code that asks for the current span reads them.
     name = property(lambda self: self.record.name)
     attributes = property(lambda self: dict(self.record.attributes))
     start_time = property(lambda self: self.record.start_unix_ns)
@@ -76,7 +76,7 @@ class LiveSpan(trace.Span):
     )
 
     def get_span_context(self) -> SpanContext:
-        # Made when asked for: most spans have no children and are not logged with.
+        # Made on first use: most spans have no children and no log records.
         context = self._context
         if context is None:
             context = self._context = span_context(self.record)
@@ -101,13 +101,13 @@ class LiveSpan(trace.Span):
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         with self._lock:
             if not self._ended:
-                put(self.record, attributes, self._limits.attribute_count)
+                set_attributes(self.record, attributes, self._limits.attribute_count)
 
     def add_event(
         self, name: str, attributes: Attributes = None, timestamp: int | None = None
     ) -> None:
         now_unix_ns = time_ns() if timestamp is None else timestamp
-        event = records.Event(name, now_unix_ns, *counted(attributes))
+        event = records.Event(name, now_unix_ns, *copied_and_counted(attributes))
         limit = self._limits.event_count
         with self._lock:
             if self._ended:
@@ -115,7 +115,7 @@ class LiveSpan(trace.Span):
             events = self.record.events
             events.append(event)
             if limit is not None and len(events) > limit:
-                # The latest are the telling ones: an exception is recorded last.
+                # The oldest is dropped: an exception is recorded last.
                 del events[0]
                 self.record.dropped_events += 1
 
@@ -149,12 +149,12 @@ class LiveSpan(trace.Span):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
-        told = {
+        recorded = {
             **details(exception, stacktrace(exception, exception.__traceback__)),
             "exception.escaped": str(escaped),
             **(attributes or {}),
         }
-        self.add_event("exception", told, timestamp)  # type: ignore[arg-type] # plain values
+        self.add_event("exception", recorded, timestamp)  # type: ignore[arg-type] # plain values
 
     def end(self, end_time: int | None = None) -> None:
         with self._lock:
@@ -179,6 +179,6 @@ class LiveSpan(trace.Span):
 
 
 def unsampled(record: records.Span) -> trace.Span:
-    """A span that is not sampled: its context goes on, nothing is recorded."""
+    """A span that is not sampled: it records nothing, but its context is propagated."""
     record.flags &= ~records.FLAG_SAMPLED
     return trace.NonRecordingSpan(span_context(record))

@@ -1,7 +1,7 @@
 """``OTEL_PROPAGATORS`` for OpenTelemetry code in the function.
 
-The API looks its propagators up by entry point and fails the import of its module where one is not
-installed. Ours read and write the same headers as the invocation span does.
+The API looks up propagators by entry point, and the import of its module fails where one is not
+installed. Ours read and write the same headers as the invocation's span does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _xray_header(context: propagation.SpanContext) -> Mapping[str, str]:
     return {"X-Amzn-Trace-Id": propagation.format_xray(context)}
 
 
-# As they are mostly written: a plain dict is searched for these and for lower case.
+# A plain dict is searched for this spelling and for lower case.
 _B3 = ("b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-Sampled", "X-B3-Flags")
 _OURS: Mapping[str, tuple[tuple[str, ...], Parse, Write]] = {
     "xray": (("X-Amzn-Trace-Id",), _xray, _xray_header),
@@ -52,7 +52,7 @@ _ANY = propagation.SpanContext(bytes(16), bytes(8), 0)
 
 
 class _Propagator(TextMapPropagator):
-    """One of `_OURS` in the API's terms."""
+    """The API's interface to one row of `_OURS`."""
 
     def __init__(self, names: tuple[str, ...], parse: Parse, write: Write) -> None:
         self._names = names
@@ -104,7 +104,7 @@ class _Propagator(TextMapPropagator):
 
 
 class _XRayLambda(_Propagator):
-    """Prefers the environment's header, unless an earlier propagator has found a span.
+    """Prefers the header in the environment, unless an earlier propagator has found a span.
 
     https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/
     """
@@ -122,11 +122,11 @@ class _XRayLambda(_Propagator):
         return super().extract({"X-Amzn-Trace-Id": header}, found)
 
 
-def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropagator:
-    """The propagators of `names`, in order; one that nothing provides is named and left out."""
+def composite_propagator(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropagator:
+    """The propagators of `names`, in order; unknown ones are left out with a warning."""
     made: list[TextMapPropagator] = []
     for name in names:
-        propagator = _made(name)
+        propagator = _propagator(name)
         if propagator is None:
             warn(
                 f'OTEL_PROPAGATORS names "{name}", which no installed package provides; install '
@@ -137,7 +137,7 @@ def composite(names: Sequence[str], warn: Callable[[str], None]) -> TextMapPropa
     return CompositePropagator(made)
 
 
-def _made(name: str) -> TextMapPropagator | None:
+def _propagator(name: str) -> TextMapPropagator | None:
     if name in _OURS:
         kind = _XRayLambda if name == "xray-lambda" else _Propagator
         return kind(*_OURS[name])
@@ -157,8 +157,8 @@ def _made(name: str) -> TextMapPropagator | None:
     return None
 
 
-def extract(headers: Mapping[str, str]) -> propagation.SpanContext | None:
-    """The remote parent that the global propagator finds: for propagators that are not ours."""
+def extract_parent(headers: Mapping[str, str]) -> propagation.SpanContext | None:
+    """The remote parent that the API's global propagator finds; for propagators not in `_OURS`."""
     from opentelemetry.propagate import extract as extract_context
 
     found = trace.get_current_span(

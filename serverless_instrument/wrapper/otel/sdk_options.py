@@ -1,4 +1,4 @@
-"""``OTEL_*`` settings and the invocation's span, in terms of the SDK."""
+"""Objects of the SDK made from ``OTEL_*`` settings and from the invocation's span."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def sampler(settings: Settings, warn: Callable[[str], None]) -> Sampler:
     """The standard sampler of that name, or the one that a package registers under it.
 
-    What cannot be had is said in one line, and the default sampler decides.
+    One that cannot be loaded is a warning, and the default sampler is used.
     """
     from opentelemetry.sdk.trace import sampling
 
@@ -101,7 +101,7 @@ def span_limits(limits: Limits) -> SpanLimits:
 class Provider(TracerProvider):
     """The SDK's provider until the function sets one of its own.
 
-    Tracers come from `get_tracer`, so that those made before go over to the function's.
+    Its tracers come from `get_tracer`, so that they delegate to the function's provider later.
     """
 
     def __init__(self, get_tracer: Callable[..., trace.Tracer], **options: Any) -> None:
@@ -117,7 +117,7 @@ class Provider(TracerProvider):
 
 
 class _ForcedIds(RandomIdGenerator):
-    """Gives the ids that it was told to."""
+    """Generates the ids of one record."""
 
     def __init__(self, record: records.Span) -> None:
         self._trace_id = int.from_bytes(record.trace_id, "big")
@@ -157,13 +157,13 @@ def start_root(
             start_time=record.start_unix_ns,
         )
     finally:
-        # The SDK gives the same tracer to whoever asks for this scope.
+        # The SDK returns the same tracer to every caller that asks for this scope.
         tracer.id_generator = own_generator
     return span
 
 
 def finish_root(span: Span, record: records.Span) -> None:
-    """Put what the invocation's end says on the SDK's span, and end it."""
+    """Copy what the invocation's end has added to `record` to the SDK's span, and end it."""
     span.set_attributes(record.attributes)  # type: ignore[arg-type] # plain values
     for event in record.events:
         span.add_event(event.name, dict(event.attributes), event.time_unix_ns)  # type: ignore[arg-type] # as above

@@ -1,4 +1,4 @@
-"""The SDK's finished spans to our records."""
+"""A span processor for the SDK, and conversion of the SDK's spans to our records."""
 
 from __future__ import annotations
 
@@ -19,48 +19,45 @@ if TYPE_CHECKING:
 
 
 class _Processor(SpanProcessor):
-    """Hands every span that ends to `ended`, at once, and every one that starts to `started`.
-
-    `open_spans` are those that have not ended, by id.
-    """
+    """See `processor`."""
 
     def __init__(
         self,
-        ended: Callable[[ReadableSpan], None],
+        on_span_end: Callable[[ReadableSpan], None],
         open_spans: dict[int, Span],
-        started: Callable[[Span], None] | None,
+        on_span_start: Callable[[Span], None] | None,
     ) -> None:
-        self._ended = ended
-        self._open = open_spans
-        self._started = started
+        self._on_span_end = on_span_end
+        self._open_spans = open_spans
+        self._on_span_start = on_span_start
 
     def on_start(self, span: Span, parent_context: object = None) -> None:  # noqa: ARG002 - the SDK's
         if span.context is not None:
-            self._open[span.context.span_id] = span
+            self._open_spans[span.context.span_id] = span
         try:
-            if self._started is not None:
-                self._started(span)
+            if self._on_span_start is not None:
+                self._on_span_start(span)
         except Exception:  # as below
             return
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
-            self._open.pop(span.context.span_id, None)
-            self._ended(span)
-        except Exception:  # a span of ours to lose, an exception of the user's never
+            self._open_spans.pop(span.context.span_id, None)
+            self._on_span_end(span)
+        except Exception:  # the span is lost; the function's call goes on
             return
 
 
 def processor(
-    ended: Callable[[ReadableSpan], None],
+    on_span_end: Callable[[ReadableSpan], None],
     open_spans: dict[int, Span],
-    started: Callable[[Span], None] | None = None,
+    on_span_start: Callable[[Span], None] | None = None,
 ) -> SpanProcessor:
-    """A span processor that calls `ended` with each finished span, `started` with each new one.
+    """A span processor that calls `on_span_end` and `on_span_start` with each span.
 
-    `open_spans` holds those between the two, by id.
+    It keeps the spans that have started and not ended in `open_spans`, by span id.
     """
-    return _Processor(ended, open_spans, started)
+    return _Processor(on_span_end, open_spans, on_span_start)
 
 
 def open_record(span: Span) -> records.Span:
@@ -81,13 +78,13 @@ def scope_of(scope: InstrumentationScope | None) -> bytes:
 
 
 def plain_message(span: ReadableSpan, limits: records.Limits) -> bytes | None:
-    """The encoded span, straight from the SDK's; None where it has more than most spans have.
+    """The SDK's span encoded without a record between; None for a span with uncommon parts.
 
-    A span that ends touches much code for the first time since the last one did; without a record
-    between it is a fifth cheaper, from its start to the socket.
+    The code that runs at a span's end is cold, as it last ran when the previous span ended.
+    Without the record a span is a fifth cheaper, from its start to the socket.
     """
     try:
-        # Where the SDK keeps them: what it shows are copies, at a microsecond each.
+        # The SDK's private attributes: its properties make copies, at a microsecond each.
         several = span._events or span._links
         values = span._attributes._dict  # type: ignore[union-attr] # as guarded
     except AttributeError:
@@ -97,7 +94,7 @@ def plain_message(span: ReadableSpan, limits: records.Limits) -> bytes | None:
         several
         or context is None
         or context.trace_state
-        or kind is SpanKind.CLIENT  # may have more to be done with it
+        or kind is SpanKind.CLIENT  # may need `complete_http_span`
         or span.status.status_code is not StatusCode.UNSET
         or span.dropped_events
         or span.dropped_links

@@ -1,4 +1,4 @@
-"""Attributes and links as OpenTelemetry's API gives them, to those of our records and back.
+"""Conversion of attributes and links between OpenTelemetry's API and our records.
 
 https://opentelemetry.io/docs/specs/otel/common/#attribute-limits
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanContext
     from opentelemetry.util.types import Attributes
 
-# Values that are kept as they are.
+# Types of values that need no copy.
 PLAIN = (str, bool, int, float, bytes)
 
 
@@ -27,7 +27,7 @@ def trace_state(header: str) -> trace.TraceState:
 
 
 def copied(attributes: Attributes) -> dict[str, object]:
-    """`attributes` with what a caller could change later copied; empty keys left out."""
+    """`attributes` with copies of mutable values; empty keys are left out."""
     if not attributes:
         return {}
     return {
@@ -39,10 +39,10 @@ def copied(attributes: Attributes) -> dict[str, object]:
     }
 
 
-def counted(attributes: Attributes) -> tuple[dict[str, object], int]:
-    """Copied attributes, and how many are left out."""
-    taken = copied(attributes)
-    return taken, len(attributes or ()) - len(taken)
+def copied_and_counted(attributes: Attributes) -> tuple[dict[str, object], int]:
+    """(copied attributes, number of those left out)."""
+    copies = copied(attributes)
+    return copies, len(attributes or ()) - len(copies)
 
 
 def _frozen(value: object) -> object:
@@ -52,18 +52,18 @@ def _frozen(value: object) -> object:
         if isinstance(value, dict):
             return {key: _frozen(item) for key, item in value.items()}
         return value if value is None or isinstance(value, PLAIN) else str(value)
-    except Exception:  # it holds itself, or is of the user's own making: the encoder's to sort out
+    except Exception:  # recursive, or of the user's own type: the encoder deals with it
         return value
 
 
-def put(record: records.Span, attributes: Attributes, limit: int | None) -> None:
+def set_attributes(record: records.Span, attributes: Attributes, limit: int | None) -> None:
     """Set attributes on `record`; over `limit`, new keys are dropped and counted."""
     if not attributes:
         return
     target = record.attributes
-    taken, dropped = counted(attributes)
+    copies, dropped = copied_and_counted(attributes)
     record.dropped_attributes += dropped
-    for key, value in taken.items():
+    for key, value in copies.items():
         if key in target or limit is None or len(target) < limit:
             target[key] = value
         else:
@@ -71,7 +71,7 @@ def put(record: records.Span, attributes: Attributes, limit: int | None) -> None
 
 
 def add_links(record: records.Span, links: Sequence[Link], limit: int | None) -> None:
-    """Add links that name a span or say anything else; over `limit` they are counted."""
+    """Add links that are valid or carry anything else; those over `limit` are counted."""
     for each in links:
         context, attributes = each.context, each.attributes
         if not (context.is_valid or attributes or context.trace_state):
@@ -83,8 +83,8 @@ def add_links(record: records.Span, links: Sequence[Link], limit: int | None) ->
 
 
 def link(context: SpanContext, attributes: Attributes, dropped_attributes: int = 0) -> records.Link:
-    """Our record of a link; `dropped_attributes` are gone already."""
-    taken, dropped = counted(attributes)
+    """Our record of a link; `dropped_attributes` is the number already dropped."""
+    copies, dropped = copied_and_counted(attributes)
     return records.Link(
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
@@ -92,7 +92,7 @@ def link(context: SpanContext, attributes: Attributes, dropped_attributes: int =
         int(context.trace_flags)
         | records.FLAG_HAS_IS_REMOTE
         | (records.FLAG_IS_REMOTE if context.is_remote else 0),
-        taken,
+        copies,
         dropped + dropped_attributes,
     )
 

@@ -1,7 +1,7 @@
-"""Tracer provider on the OpenTelemetry API alone: what runs until something imports the SDK.
+"""Tracer provider on the OpenTelemetry API alone; in use until something imports the SDK.
 
-``opentelemetry.sdk.trace`` costs 45 M instructions more (18 ms); once the function imports it,
-`Provider.delegate` is the SDK's and makes every new span.
+Importing ``opentelemetry.sdk.trace`` costs 45 M instructions more (18 ms). Once the function
+imports it, `Provider.delegate` is the SDK's provider and makes every new span.
 
 https://opentelemetry.io/docs/specs/otel/trace/sdk/
 """
@@ -17,7 +17,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from serverless_instrument.wrapper.otel.live_span import LiveSpan, unsampled
-from serverless_instrument.wrapper.otel.span_parts import add_links, copied, put
+from serverless_instrument.wrapper.otel.span_parts import add_links, copied, set_attributes
 from serverless_instrument.wrapper.records import encoder, records
 
 if TYPE_CHECKING:
@@ -29,24 +29,25 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.records.records import Limits
 
-    # (16-byte trace id, parent's SpanContext or None) -> recorded
+    # (16-byte trace id, parent's SpanContext or None) -> is the span recorded?
     Sampler = Callable[[bytes, SpanContext | None], bool]
-    Sink = Callable[[bytes, records.Span], None]
+    # (scope fields, record)
+    SpanCallback = Callable[[bytes, records.Span], None]
 
-# The API's own works as a decorator of coroutines too; private, and not in every release.
+# The API's own also decorates coroutines; it is private and not in every release.
 contextmanager: Any = getattr(trace, "_agnosticcontextmanager", plain_contextmanager)
 
 
 def own_tracer(provider: trace.TracerProvider, *arguments: Any) -> trace.Tracer:
-    """A tracer that makes the spans of `provider` itself, and always will."""
+    """A tracer of `provider` that never delegates to another provider."""
     made: trace.Tracer = getattr(provider, "own_tracer", provider.get_tracer)(*arguments)
     return made
 
 
 class Tracer(trace.Tracer):
-    """Makes `LiveSpan`s of one instrumentation scope, or has the provider in use make its spans.
+    """Makes `LiveSpan`s of one instrumentation scope, or delegates to the provider in use.
 
-    Like the API's own proxies, so that a tracer may be older than the provider.
+    Delegation works as in the API's own proxies: a tracer may be older than the provider.
     """
 
     def __init__(self, provider: Provider, scope: bytes, arguments: tuple[Any, ...]) -> None:
@@ -54,21 +55,21 @@ class Tracer(trace.Tracer):
         self._scope = scope
         self._arguments = arguments
         self._delegate: trace.Tracer | None = None
-        self._delegates_provider: trace.TracerProvider | None = None
+        self._delegate_provider: trace.TracerProvider | None = None
 
-    def _other(self) -> trace.Tracer | None:
+    def _current_delegate(self) -> trace.Tracer | None:
         delegate = self._provider.delegate
-        if delegate is not self._delegates_provider and delegate is not None:
+        if delegate is not self._delegate_provider and delegate is not None:
             self._delegate = own_tracer(delegate, *self._arguments)
-            self._delegates_provider = delegate
+            self._delegate_provider = delegate
         return self._delegate
 
     def __getattr__(self, name: str) -> object:
-        """What only the SDK's tracers have."""
-        other = None if name.startswith("_") else self._other()
-        if other is None:
+        """An attribute that only the SDK's tracers have."""
+        delegate = None if name.startswith("_") else self._current_delegate()
+        if delegate is None:
             raise AttributeError(name)
-        return getattr(other, name)
+        return getattr(delegate, name)
 
     def start_span(
         self,
@@ -81,9 +82,9 @@ class Tracer(trace.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
-        other = self._other()
-        if other is not None:
-            return other.start_span(
+        delegate = self._current_delegate()
+        if delegate is not None:
+            return delegate.start_span(
                 name,
                 context,
                 kind,
@@ -100,15 +101,15 @@ class Tracer(trace.Tracer):
         if not self._provider.sampler(record.trace_id, parent):
             return unsampled(record)
         limits = self._provider.limits
-        put(record, attributes, limits.attribute_count)
+        set_attributes(record, attributes, limits.attribute_count)
         add_links(record, links or (), limits.link_count)
-        self._provider.open[record.span_id] = (self._scope, record)
-        if self._provider.started is not None:
-            self._provider.started(self._scope, record)
+        self._provider.open_spans[record.span_id] = (self._scope, record)
+        if self._provider.on_span_start is not None:
+            self._provider.on_span_start(self._scope, record)
         return LiveSpan(
             record,
             limits,
-            lambda ended: self._provider.ended(self._scope, ended),
+            lambda ended: self._provider.end_span(self._scope, ended),
             record_exception=record_exception,
             set_status_on_exception=set_status_on_exception,
         )
@@ -172,40 +173,39 @@ def _record(
 
 
 class Provider(trace.TracerProvider):
-    """The global tracer provider until the SDK is imported; then a way to its provider.
+    """The global tracer provider until the SDK is imported; afterwards it delegates to the SDK's.
 
     Args:
-        sampler: decides on a trace id and the parent.
+        sampler: decides by trace id and parent whether a span is recorded.
         limits: of spans.
-        sink: gets (scope fields, ended record).
-        sdk_provider: imports the SDK and makes its provider.
-
-    `started`, where set, gets (scope fields, record) of each span that begins.
+        export_span: is called with (scope fields, record) of each span that has ended.
+        load_sdk_provider: imports the SDK and makes its provider.
     """
 
     def __init__(
         self,
         sampler: Sampler,
         limits: Limits,
-        sink: Sink,
-        sdk_provider: Callable[[], trace.TracerProvider],
+        export_span: SpanCallback,
+        load_sdk_provider: Callable[[], trace.TracerProvider],
     ) -> None:
         self.sampler = sampler
         self.limits = limits
-        self.sink = sink
-        self.started: Callable[[bytes, records.Span], None] | None = None
+        self.export_span = export_span
+        # Called with (scope fields, record) of each span that starts, where set.
+        self.on_span_start: SpanCallback | None = None
         self.delegate: trace.TracerProvider | None = None
         # Whether the user has set a provider; the API allows it once.
-        self.users = False
-        # By span id, with the scope: what has not ended.
-        self.open: dict[bytes, tuple[bytes, records.Span]] = {}
-        self._sdk_provider = sdk_provider
+        self.user_provider_set = False
+        # Spans that have not ended: by span id, (scope fields, record).
+        self.open_spans: dict[bytes, tuple[bytes, records.Span]] = {}
+        self._load_sdk_provider = load_sdk_provider
         self._tracers: dict[tuple[object, ...], Tracer] = {}
 
-    def ended(self, scope: bytes, record: records.Span) -> None:
-        """A span is over."""
-        self.open.pop(record.span_id, None)
-        self.sink(scope, record)
+    def end_span(self, scope: bytes, record: records.Span) -> None:
+        """Export a span that has ended."""
+        self.open_spans.pop(record.span_id, None)
+        self.export_span(scope, record)
 
     def get_tracer(
         self,
@@ -215,30 +215,30 @@ class Provider(trace.TracerProvider):
         attributes: Attributes = None,
     ) -> trace.Tracer:
         name, version = instrumenting_module_name or "", instrumenting_library_version or ""
-        told = copied(attributes)
-        key = (name, version, schema_url, repr(told))
+        copies = copied(attributes)
+        key = (name, version, schema_url, repr(copies))
         tracer = self._tracers.get(key)
         if tracer is None:
-            # Attributes came to get_tracer after 1.25.
-            arguments = (name, version, schema_url, *((attributes,) if told else ()))
-            tracer = Tracer(self, encoder.scope(name, version, schema_url or "", told), arguments)
+            # The `attributes` parameter of get_tracer is newer than 1.25.
+            arguments = (name, version, schema_url, *((attributes,) if copies else ()))
+            tracer = Tracer(self, encoder.scope(name, version, schema_url or "", copies), arguments)
             self._tracers[key] = tracer
         return tracer
 
     def __getattr__(self, name: str) -> object:
-        """What only the SDK's provider has: add_span_processor, resource, force_flush, shutdown."""
+        """An attribute that only the SDK's provider has, such as add_span_processor, resource."""
         if name.startswith("_"):
             raise AttributeError(name)
         try:
-            provider = self.delegate or self._sdk_provider()
-        except Exception as error:  # hasattr is a question, to which no is an answer
+            provider = self.delegate or self._load_sdk_provider()
+        except Exception as error:  # so that hasattr returns False
             msg = f"{name} needs opentelemetry-sdk: {error}"
             raise AttributeError(msg) from None
         return getattr(provider, name)
 
 
 def context_of(span: trace.Span, baggage: Mapping[str, str]) -> Context:
-    """The current context with `span` as the current one, and with `baggage`."""
+    """The current context with `span` as its current span, and with `baggage`."""
     context = trace.set_span_in_context(span)
     if baggage:
         from opentelemetry.baggage import set_baggage
@@ -249,12 +249,12 @@ def context_of(span: trace.Span, baggage: Mapping[str, str]) -> Context:
 
 
 def attach(context: Context) -> object:
-    """Enter `context`; what `detach` takes."""
+    """Enter `context`; returns the token that `detach` takes."""
     return context_api.attach(context)
 
 
 def detach(token: object) -> None:
-    """Undo `attach`; where another context has been entered since, there is nothing to undo.
+    """Undo `attach`; does nothing in a context where `token` is not valid.
 
     The API's own detach would log that as an error, in the user's log.
     """

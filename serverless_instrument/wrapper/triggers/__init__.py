@@ -1,1 +1,1 @@
-"""Event sources: one file each, loaded when its first event comes."""
+"""Event sources: one file each, or a row of simple_sources.py; loaded with their first event."""

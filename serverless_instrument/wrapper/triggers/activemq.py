@@ -20,7 +20,7 @@ _SOURCES = ("aws:amq", "aws:mq")
 
 
 def infer(event: object) -> bool:
-    """Messages of a broker; from EventBridge Pipes, in an array."""
+    """Whether it has messages of a broker, or is an array of them from EventBridge Pipes."""
     if isinstance(event, list):
         return any(batches.is_batch_of(event, source) for source in _SOURCES)
     return (
@@ -32,7 +32,7 @@ def infer(event: object) -> bool:
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """The queue or topic."""
-    messages = _all(event)
+    messages = _messages_of(event)
     names = {
         text(dictionary(message.get("destination")).get("physicalName"))
         for message in batches.dictionaries(messages)
@@ -50,7 +50,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     )
 
 
-def _all(event: object) -> list[object]:
+def _messages_of(event: object) -> list[object]:
     messages = event.get("messages") if isinstance(event, dict) else event
     return messages if isinstance(messages, list) else []
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """A method and a request context with ``elb``."""
+    """Whether it has a method and a request context with ``elb``."""
     if not isinstance(event, dict) or not isinstance(event.get("httpMethod"), str):
         return False
     context = event.get("requestContext")
@@ -23,7 +23,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
-    """The request; a load balancer knows no route, and passes the query still encoded."""
+    """The request; a load balancer knows no route and leaves the query encoded."""
     return http.server_facts(
         http_headers(event),
         known_methods,
@@ -34,5 +34,5 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def outcome(response: object) -> Outcome:
-    """A response without ``statusCode`` is a 502 to the client."""
+    """The response's status; without ``statusCode`` the client gets a 502."""
     return http.status_outcome(response, implicit_status=None)

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Json
 
-# What stands before the path is short.
+# A longer ARN is cut: the part that is read comes before the path, and is short.
 _ARN_CHARACTERS = 2048
 _EVENT_SOURCE = "aws:apigateway:authorizer"
 
@@ -21,7 +21,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A type and the ARN of what is asked for."""
+    """Whether it has a type and the ARN of the method or route."""
     return (
         isinstance(event, dict)
         and event.get("type") in ("TOKEN", "REQUEST")
@@ -32,7 +32,7 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
     """The request to be authorized, as far as the event has it.
 
-    The span has the function's name: the one of the route is of the span that answers the client.
+    The span has the function's name; the route names the span of the function that answers.
     """
     if event.get("type") == "TOKEN":
         found = _of_arn(text(event.get("methodArn")), known_methods)
@@ -53,9 +53,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def _of_arn(method_arn: str, known_methods: frozenset[str]) -> Facts:
-    """``arn:aws:execute-api:region:account:api/stage/METHOD/path``: the method is all it tells.
+    """The method of ``arn:aws:execute-api:region:account:api/stage/METHOD/path``.
 
-    The path that the client asked for has the stage on one domain and not on another.
+    The requested path does not follow from it: it has the stage on the API's own domain only.
     """
     parts = method_arn[:_ARN_CHARACTERS].split("/", 3)
     method = parts[2] if len(parts) > 2 else ""

@@ -20,15 +20,15 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A field of a type to resolve."""
+    """Whether it names a type and a field to resolve."""
     parent_type, field = _field(_context(event))
     return bool(parent_type and field)
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The field, which names the span, and who asked.
+    """The field, which names the span, and the client.
 
-    The contexts of a batch are of one field and one request. The document is not recorded.
+    All contexts of a batch belong to one field and one request. The document is not recorded.
     """
     context = _context(event)
     parent_type, field = _field(context)
@@ -48,7 +48,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 
 
 def _field(context: Json) -> tuple[str, str]:
-    """Type and field; Amplify's ``@function`` template has them at the top of the event.
+    """(type, field); Amplify's ``@function`` template has them at the top of the event.
 
     https://docs.amplify.aws/gen1/javascript/build-a-backend/graphqlapi/custom-business-logic/
     """

@@ -17,7 +17,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A token, and the operation that it is to allow."""
+    """Whether it has a token and the operation to authorize."""
     if not isinstance(event, dict) or not isinstance(event.get("authorizationToken"), str):
         return False
     context = dictionary(event.get("requestContext"))

@@ -17,13 +17,13 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """An operation on a channel."""
+    """Whether it has an operation on a channel."""
     info = dictionary(dictionary(event).get("info"))
     return isinstance(info.get("operation"), str) and isinstance(info.get("channel"), dict)
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The channel; the namespace stands for it where channels are made at will."""
+    """The channel; its namespace is the template, as clients may create any channel."""
     info = dictionary(event.get("info"))
     attributes = {
         "messaging.system": "aws.appsync",

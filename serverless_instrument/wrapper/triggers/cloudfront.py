@@ -14,20 +14,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Facts, Json
 
-# CloudFront lets far fewer through; a made-up event must not cost the function time.
+# CloudFront allows far fewer; an invented event must not cost the function time.
 _HEADERS = 256
 
 
 def infer(event: object) -> bool:
-    """One record, of a distribution's request."""
+    """Whether the first record has a distribution's request."""
     return isinstance(_record(event).get("request"), dict)
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
     """The viewer's request; CloudFront knows no route.
 
-    The host of a request to the origin may be the origin's. ``uri`` may hold a query only where
-    the function puts one there.
+    In a request to the origin the host may be the origin's. ``uri`` has no query unless the
+    function has put one there.
     """
     record = _record(event)
     request = dictionary(record.get("request"))
@@ -50,7 +50,7 @@ def _record(event: object) -> Json:
 
 
 def _headers(headers: object) -> dict[str, str]:
-    """``{"host": [{"key": "Host", "value": "…"}]}`` to lower-case names and values."""
+    """Lower-case names and values of ``{"host": [{"key": "Host", "value": "…"}]}``."""
     found = {}
     for name, items in islice(dictionary(headers).items(), _HEADERS):
         listed = items[:_HEADERS] if isinstance(items, list) else []
@@ -62,7 +62,7 @@ def _headers(headers: object) -> dict[str, str]:
 
 
 def outcome(response: object) -> Outcome:
-    """A response has a ``status``, as text; a request goes on to the origin and has none."""
+    """The response's ``status``, a string; a request that goes on to the origin has none."""
     if "status" in dictionary(response):
         return http.status_outcome(response, implicit_status=None, key="status")
     return Outcome()

@@ -15,7 +15,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """Records of a repository."""
+    """Whether it has records of a repository."""
     return batches.are_records_of(event, "aws:codecommit")
 
 

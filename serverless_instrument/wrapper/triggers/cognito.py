@@ -17,7 +17,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A trigger source of a user pool, or an identity pool's data set."""
+    """Whether it has a user pool's trigger source, or an identity pool's data set."""
     if not isinstance(event, dict):
         return False
     if isinstance(event.get("triggerSource"), str):
@@ -26,9 +26,9 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """A step of a sign-up or sign-in; who does it is not recorded.
+    """A step of a sign-up or sign-in; the user is not recorded.
 
-    What an application passes on as ``ClientMetadata`` may carry its trace context.
+    An application's ``ClientMetadata`` may carry trace context.
     """
     metadata = dictionary(event.get("request")).get("clientMetadata")
     return source.facts("aws:cognito", payload.carrier(metadata))

@@ -12,14 +12,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Facts, Json
 
-# A scheduled notification has five short members.
+# A scheduled notification has five short members; a longer text is not decoded.
 _SCHEDULED_CHARACTERS = 4096
 
 outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A rule, and what made Config ask."""
+    """Whether it has a rule's name and the event that started the evaluation."""
     return (
         isinstance(event, dict)
         and isinstance(event.get("invokingEvent"), str)
@@ -28,9 +28,9 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """A periodic evaluation is a timer's.
+    """An evaluation; a periodic one has the trigger timer.
 
-    ``invokingEvent`` is JSON in a string, long where it holds a configuration item.
+    ``invokingEvent`` is JSON in a string, which is long where it holds a configuration item.
     """
     invoking = text(event.get("invokingEvent"))
     if len(invoking) <= _SCHEDULED_CHARACTERS and '"ScheduledNotification"' in invoking:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:  # noqa: ARG001 - the registry asks every trigger the same way
-    """Claims nothing of its own: the registry falls back to it."""
+    """Claims no event; it is the registry's fallback."""
     return False
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as above
-    """Nothing is known but that the function was invoked, and perhaps by whom.
+    """No attributes; the caller's trace context, if the payload carries it.
 
-    Callers put trace context at the top of their payload, or into ``headers`` as
+    Callers put it at the top of their payload, or into ``headers``, where
     opentelemetry-python-contrib's instrumentation of Lambda reads it.
     """
     carrier = payload.carrier(event) or payload.carrier(dictionary(event).get("headers"))

@@ -19,7 +19,7 @@ _OPERATIONS = {"insert": "insert", "update": "edit", "replace": "edit", "delete"
 
 
 def infer(event: object) -> bool:
-    """Changes of a cluster."""
+    """Whether it has changes of a cluster."""
     return (
         isinstance(event, dict)
         and event.get("eventSource") == "aws:docdb"
@@ -28,7 +28,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The database, as conventions have it for Cosmos DB, and in it the collection."""
+    """The database as ``faas.document.collection``, as for Cosmos DB; the collection as name."""
     changes = [dictionary(record.get("event")) for record in batches.dictionaries(event["events"])]
     places = [dictionary(change.get("ns")) for change in changes]
     operations = {text(change.get("operationType")) for change in changes}

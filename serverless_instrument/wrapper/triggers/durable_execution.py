@@ -20,7 +20,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """An execution and where it stands."""
+    """Whether it has an execution and its checkpoint token."""
     return (
         isinstance(event, dict)
         and isinstance(event.get("DurableExecutionArn"), str)
@@ -29,7 +29,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The trace context is the one in the execution's input: all replays have one parent.
+    """The trace context of the execution's input, so that all replays have one parent.
 
     The first operation is the execution; its input is JSON in a string.
     """

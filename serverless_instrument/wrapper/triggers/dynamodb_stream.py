@@ -22,15 +22,15 @@ _OPERATIONS = {"INSERT": "insert", "MODIFY": "edit", "REMOVE": "delete"}
 
 
 def infer(event: object) -> bool:
-    """Records of a table's stream, from an event source mapping or from EventBridge Pipes."""
+    """Whether it has records of a table's stream, from an event source mapping or from Pipes."""
     return batches.is_batch_of(event, "aws:dynamodb")
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The table and what was done to it.
+    """The table and the operation.
 
     A stream is consumed like Kinesis', with partial failures, so it has a CONSUMER span too. Its
-    contexts are those that an outbox pattern stores in the item.
+    links are the trace contexts that an outbox pattern stores in the items.
     """
     records = batches.records_of(event)
     tables = {

@@ -5,10 +5,9 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.htm
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.events import source
+from serverless_instrument.wrapper.events import s3_notifications, source
 from serverless_instrument.wrapper.events.base import Facts, text
 from serverless_instrument.wrapper.events.message_carriers import event_payload
-from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ _TIMERS = ("aws.events", "aws.scheduler")
 
 
 def infer(event: object) -> bool:
-    """An event in the bus's envelope that is no timer's."""
+    """Whether it is an event in the bus's envelope, and no timer's."""
     if not isinstance(event, dict) or not isinstance(event.get("detail-type"), str):
         return False
     if not isinstance(event.get("source"), str) or "detail" not in event:
@@ -28,7 +27,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """A single event, whose publisher is the parent. The bus's name is not in it."""
+    """A single event, whose publisher is the parent; the bus's name is not in it."""
     attributes: dict[str, object] = {
         "messaging.system": "aws.eventbridge",
         "messaging.operation.name": "process",
@@ -38,6 +37,6 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     }
     if text(event.get("id")):
         attributes["messaging.message.id"] = event["id"]
-    attributes.update(s3.facts_in_detail(event))
+    attributes.update(s3_notifications.eventbridge_attributes(event))
     detail = {"detail": event.get("detail")}  # the envelope's own keys are AWS's
     return Facts(None, "pubsub", attributes, event_payload(detail))

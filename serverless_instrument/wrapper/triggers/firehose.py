@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """Records of a delivery stream."""
+    """Whether it has records of a delivery stream."""
     return (
         isinstance(event, dict)
         and isinstance(event.get("deliveryStreamArn"), str)
@@ -38,7 +38,7 @@ def _messages(records: list[object]) -> Iterator[Message]:
 
 
 def outcome(response: object) -> Outcome:
-    """Firehose delivers a record with ``ProcessingFailed`` to the error output."""
+    """The number of ``ProcessingFailed`` records, which Firehose delivers to the error output."""
     records = response.get("records") if isinstance(response, dict) else None
     if not isinstance(records, (list, tuple)):
         return Outcome()

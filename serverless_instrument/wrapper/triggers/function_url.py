@@ -12,5 +12,5 @@ outcome = http_api_v2.outcome
 
 
 def infer(event: object) -> bool:
-    """Format 2.0 on a function URL's domain."""
+    """Whether it is in payload format 2.0, on a function URL's domain."""
     return http_api_v2.is_format_2(event) and http_api_v2.is_function_url(event)

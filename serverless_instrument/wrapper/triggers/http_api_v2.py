@@ -17,12 +17,12 @@ _DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
 
 
 def infer(event: object) -> bool:
-    """Format 2.0 with an HTTP request context that is no function URL's and no authorizer's."""
+    """Whether it is in format 2.0, and no function URL's and no authorizer's event."""
     return is_format_2(event) and not is_function_url(event)
 
 
 def is_format_2(event: object) -> bool:
-    """An HTTP request in payload format 2.0; authorizer requests (``type``) are not."""
+    """Whether it is an HTTP request in format 2.0; authorizer requests (``type``) are not."""
     if not isinstance(event, dict) or event.get("version") != "2.0" or "type" in event:
         return False
     context = event.get("requestContext")
@@ -33,7 +33,7 @@ def is_format_2(event: object) -> bool:
 
 
 def is_function_url(event: object) -> bool:
-    """A function URL's domain is ``<id>.lambda-url.<region>.on.aws``, whatever domain fronts it."""
+    """Whether the domain is ``<id>.lambda-url.<region>.on.aws``, as behind any other domain."""
     context = dictionary(dictionary(event).get("requestContext"))
     return ".lambda-url." in text(context.get("domainName"))[:_DOMAIN_CHARACTERS]
 
@@ -41,8 +41,8 @@ def is_function_url(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
     """The request; ``routeKey`` is ``METHOD /route``, or ``$default``, which names no route.
 
-    ``rawPath`` has the stage that the client asked for. A custom domain's mapping is not told by
-    this format (AWS's page, above), so its path lacks that base path.
+    ``rawPath`` includes the stage where the client's path does. This format lacks the base path of
+    a custom domain's mapping (AWS's page, above), so the path lacks it, too.
     """
     context = dictionary(event.get("requestContext"))
     request = dictionary(context.get("http"))
@@ -62,5 +62,5 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def outcome(response: object) -> Outcome:
-    """A response without ``statusCode`` is sent as a 200 with the response as its body."""
+    """The response's status; without ``statusCode`` it is sent as the body of a 200."""
     return http.status_outcome(response, implicit_status=200)

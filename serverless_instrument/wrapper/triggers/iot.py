@@ -1,6 +1,6 @@
 """AWS IoT: custom authorizers, and the button.
 
-A rule's action sends whatever its SQL selects, which has no shape to know it by.
+A rule's action sends whatever its SQL selects, which has no recognizable shape.
 https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-lambda.html
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-lambda-rule.html
 """
@@ -20,7 +20,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A connection to authorize, or a click."""
+    """Whether it is a connection to authorize, or a click of the button."""
     if not isinstance(event, dict):
         return False
     if isinstance(event.get("protocolData"), dict):
@@ -29,7 +29,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """A device; where it connects over HTTP or WebSocket, its headers carry trace context."""
+    """A device; over HTTP or WebSocket its headers may carry trace context."""
     headers = dictionary(dictionary(event.get("protocolData")).get("http")).get("headers")
     lower = {name.lower(): value for name, value in islice(dictionary(headers).items(), 256)}
     return source.facts("aws:iot", payload.carrier(lower))

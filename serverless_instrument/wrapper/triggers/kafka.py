@@ -22,7 +22,7 @@ _SOURCES = ("SelfManagedKafka", "aws:kafka")
 
 
 def infer(event: object) -> bool:
-    """Records by topic and partition; from EventBridge Pipes, in an array."""
+    """Whether it has records by topic and partition, or is an array of them from Pipes."""
     if isinstance(event, list):
         return any(batches.is_batch_of(event, source) for source in _SOURCES)
     return (
@@ -33,7 +33,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The topic, and the partition where there is but one."""
+    """The topic, and the partition if there is only one."""
     records = _records(event)
     topics, partitions = set(), set()
     for record in batches.dictionaries(records):

@@ -19,12 +19,12 @@ outcome = batches.outcome
 
 
 def infer(event: object) -> bool:
-    """Records of a stream, from an event source mapping or from EventBridge Pipes."""
+    """Whether it has records of a stream, from an event source mapping or from Pipes."""
     return batches.is_batch_of(event, "aws:kinesis")
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The stream and the shard: a batch comes from one."""
+    """The stream and the shard; a batch comes from one shard."""
     records = batches.records_of(event)
     # arn:aws:kinesis:REGION:ACCOUNT:stream/NAME, then /consumer/NAME:TIME with enhanced fan-out.
     streams = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """A method, and a raw path (V1) or a service network (V2)."""
+    """Whether it has a method, and a raw path (V1) or a service network (V2)."""
     if not isinstance(event, dict) or not isinstance(event.get("method"), str):
         return False
     if isinstance(event.get("raw_path"), str):
@@ -29,8 +29,8 @@ def infer(event: object) -> bool:
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
     """The request; a service knows no route.
 
-    V1 joins the values of a header and of a parameter by commas, V2 has lists of them. As a load
-    balancer does, Lattice passes the parameters still encoded.
+    V1 joins the values of a header or a parameter by commas, V2 has lists of them. Lattice leaves
+    the parameters encoded, as a load balancer does.
     """
     whole = text(event.get("raw_path")) or text(event.get("path")) or "/"
     path, _, query = whole.partition("?")
@@ -45,5 +45,5 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def outcome(response: object) -> Outcome:
-    """A response without ``statusCode`` is an error to the client."""
+    """The response's status; without ``statusCode`` the client gets an error."""
     return http.status_outcome(response, implicit_status=None)

@@ -20,7 +20,7 @@ outcome = batches.outcome
 
 
 def infer(event: object) -> bool:
-    """Messages by queue; from EventBridge Pipes, in an array."""
+    """Whether it has messages by queue, or is an array of them from EventBridge Pipes."""
     if isinstance(event, list):
         return batches.is_batch_of(event, "aws:rmq")
     return (
@@ -32,7 +32,7 @@ def infer(event: object) -> bool:
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
     """The queue."""
-    messages = _all(event)
+    messages = _messages_of(event)
     by_queue = dictionary(dictionary(event).get("rmqMessagesByQueue"))
     queues = {name.partition("::")[0] for name in by_queue}  # QUEUE::VIRTUAL-HOST
     only = dictionary(messages[0]) if len(messages) == 1 else {}
@@ -49,7 +49,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     )
 
 
-def _all(event: object) -> list[object]:
+def _messages_of(event: object) -> list[object]:
     if isinstance(event, list):
         return event
     lists = dictionary(dictionary(event).get("rmqMessagesByQueue")).values()

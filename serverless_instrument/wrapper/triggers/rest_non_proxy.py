@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Facts, Json
 
-# API Gateway's limit for a request line with its headers.
+# API Gateway's limit for request line and headers together.
 _PATH_CHARACTERS = 10_240
 # pchar of RFC 3986, section 3.3, and the slashes of a greedy parameter.
 _PATH_SAFE = frozenset(
@@ -26,7 +26,7 @@ _PATH_SAFE = frozenset(
 
 
 def infer(event: object) -> bool:
-    """The template's members."""
+    """Whether it has the template's members."""
     return (
         isinstance(event, dict)
         and "body-json" in event
@@ -36,7 +36,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:
-    """The request; its path is put together again, as the template has no path."""
+    """The request; its path is rebuilt, as the template has none."""
     params, context = dictionary(event.get("params")), dictionary(event.get("context"))
     headers = http_headers({"headers": params.get("header")})
     route = text(context.get("resource-path"))
@@ -57,7 +57,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def _path(route: str, parameters: object, stage: str, host: str) -> str:
-    """`route` with its parameters' values; behind the stage on the API's own domain."""
+    """`route` with the values of its parameters; after the stage on the API's own domain."""
     path = route[:_PATH_CHARACTERS] or "/"
     for name, value in islice(dictionary(parameters).items(), path.count("{")):
         if isinstance(value, str) and len(path) + len(value) <= _PATH_CHARACTERS:
@@ -67,5 +67,5 @@ def _path(route: str, parameters: object, stage: str, host: str) -> str:
 
 
 def outcome(response: object) -> Outcome:  # noqa: ARG001 - a trigger's functions are called alike
-    """The integration response, which the function does not see, decides over the status."""
+    """No status: the integration response decides it, which the function does not see."""
     return Outcome()

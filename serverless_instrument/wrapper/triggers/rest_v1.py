@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """A method, a resource and a request context; ALB has ``elb`` there, authorizers a ``type``."""
+    """Whether it has method, resource and request context, without ``elb`` (ALB) or ``type``."""
     if not isinstance(event, dict) or "type" in event:
         return False
     context = event.get("requestContext")
@@ -46,22 +46,23 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:
 
 
 def _path(event: Json, context: Json) -> str:
-    """The path that the client asked for.
+    """The path that the client requested.
 
-    It has the stage on the API's own domain and the mapping's base path on a custom one. The
-    context's path has both, the event's lacks the stage. The console's test has a template there.
+    It includes the stage on the API's own domain, and the mapping's base path on a custom one. The
+    context's path has both; the event's lacks the stage. In a test from the console the context's
+    path is a template.
     """
     path, asked = text(event.get("path")), text(context.get("path"))
     return (path if "{" in asked else asked) or path or "/"
 
 
 def _route(resource: str) -> str:
-    # HTTP API format 1.0 puts its routeKey here: "$default" or "GET /items/{id}" style.
+    # HTTP API format 1.0 has its routeKey here: "$default" or "GET /items/{id}".
     if resource.startswith("/"):
         return resource
     return resource[: http.ROUTE_CHARACTERS].partition(" ")[2]
 
 
 def outcome(response: object) -> Outcome:
-    """A response without ``statusCode`` is a malformed proxy response, a 502 to the client."""
+    """The response's status; without ``statusCode`` it is malformed, and the client gets a 502."""
     return http.status_outcome(response, implicit_status=None)

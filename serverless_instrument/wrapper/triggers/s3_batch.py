@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from serverless_instrument.wrapper.events.base import Facts, Json
 
-# A key has 1,024 bytes at most, each perhaps escaped.
+# A key has at most 1,024 bytes, each of which may be percent-encoded.
 _KEY_CHARACTERS = 3 * 1024
 
 
 def infer(event: object) -> bool:
-    """A job with its tasks, of which there is one."""
+    """Whether it has a job's schema version and its tasks, of which there is one."""
     return (
         isinstance(event, dict)
         and isinstance(event.get("invocationSchemaVersion"), str)
@@ -27,7 +27,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The object, in the words of https://opentelemetry.io/docs/specs/semconv/registry/attributes/aws/.
+    """The object. https://opentelemetry.io/docs/specs/semconv/registry/attributes/aws/
 
     Version 1.0 has the bucket's ARN and the key percent-encoded, 2.0 the bucket's name.
     """
@@ -43,7 +43,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 
 
 def outcome(response: object) -> Outcome:
-    """A task that the handler reports as failed is the invocation's error."""
+    """The result code and string of a failed task, as the invocation's error."""
     results = dictionary(response).get("results")
     result = dictionary(results[0]) if isinstance(results, list) and results else {}
     code = text(result.get("resultCode"))

@@ -18,7 +18,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A user's request to an access point."""
+    """Whether it has a user's request to an access point."""
     return (
         isinstance(event, dict)
         and isinstance(event.get("xAmzRequestId"), str)
@@ -27,7 +27,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The user's request, whose headers carry trace context; its URL is presigned: not recorded."""
+    """The user's request and its headers' trace context; its presigned URL is not recorded."""
     headers = dictionary(dictionary(event.get("userRequest")).get("headers"))
     lower = {name.lower(): value for name, value in islice(headers.items(), 256)}
     return source.facts("aws:s3:object-lambda", payload.carrier(lower))

@@ -17,7 +17,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """A scheduled event of the bus or of Scheduler."""
+    """Whether it is a scheduled event of the bus or of Scheduler."""
     return (
         isinstance(event, dict)
         and event.get("detail-type") == "Scheduled Event"
@@ -26,7 +26,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """When it was due. Which expression that came from is not in the event."""
+    """The time when it was due; the schedule's expression is not in the event."""
     event_source = text(event.get("source")).replace(".", ":")
     attributes = {"faas.time": text(event.get("time"))}
     return source.facts(event_source, trigger="timer", attributes=attributes)

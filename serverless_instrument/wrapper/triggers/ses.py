@@ -16,11 +16,11 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """Records of a receipt rule."""
+    """Whether it has records of a receipt rule."""
     return batches.are_records_of(event, "aws:ses")
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The message's id; who wrote to whom is nobody's business."""
+    """The message's id; sender and recipients are not recorded."""
     mail = dictionary(dictionary(dictionary(event["Records"][0]).get("ses")).get("mail"))
     return source.facts("aws:ses", attributes={"messaging.message.id": text(mail.get("messageId"))})

@@ -5,10 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events import batches, s3_notifications
 from serverless_instrument.wrapper.events.base import Outcome, dictionary, text
 from serverless_instrument.wrapper.events.message_carriers import message
-from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def infer(event: object) -> bool:
-    """Records of a topic."""
+    """Whether it has records of a topic."""
     return batches.are_records_of(event, "aws:sns")
 
 
@@ -36,7 +35,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
             "aws.sns.topic.arn": batches.agreed(arns),
             "messaging.message.id": text(only.get("MessageId")),
         },
-        span_attributes=s3.facts_in_text(text(only.get("Message"))),
+        span_attributes=s3_notifications.message_attributes(text(only.get("Message"))),
         is_batch=False,
     )
 
@@ -48,5 +47,5 @@ def _messages(messages: list[Json]) -> Iterator[Message]:
 
 
 def outcome(response: object) -> Outcome:  # noqa: ARG001 - as every trigger's
-    """Any return value is a success: nothing reads it."""
+    """Any return value is a success: SNS does not read it."""
     return Outcome()

@@ -6,10 +6,9 @@ https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.events import batches
+from serverless_instrument.wrapper.events import batches, s3_notifications
 from serverless_instrument.wrapper.events.base import dictionary, text
 from serverless_instrument.wrapper.events.message_carriers import message
-from serverless_instrument.wrapper.triggers import s3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +20,12 @@ outcome = batches.outcome
 
 
 def infer(event: object) -> bool:
-    """Records of queues, from an event source mapping or from EventBridge Pipes."""
+    """Whether it has records of queues, from an event source mapping or from Pipes."""
     return batches.is_batch_of(event, "aws:sqs")
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The queue; its name is in the span's, where there is but one."""
+    """The queue; its name is part of the span's name if there is only one."""
     records = batches.records_of(event)
     queues = {arn.rpartition(":")[2] for arn in batches.records_key(event, "eventSourceARN")}
     queue = batches.agreed(queues)
@@ -38,7 +37,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
         _messages(records),
         {"messaging.message.id": text(only.get("messageId"))},
         name=f"process {queue}" if queue else None,
-        span_attributes=s3.facts_in_text(text(only.get("body"))),
+        span_attributes=s3_notifications.message_attributes(text(only.get("body"))),
     )
 
 

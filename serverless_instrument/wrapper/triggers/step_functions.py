@@ -17,7 +17,7 @@ outcome = source.outcome
 
 
 def infer(event: object) -> bool:
-    """An execution and its state machine."""
+    """Whether it has an execution and its state machine or state."""
     if not isinstance(event, dict):
         return False
     context = _context(event)
@@ -27,9 +27,9 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """The state machine, in the words of https://opentelemetry.io/docs/specs/semconv/registry/attributes/aws/.
+    """The state machine. https://opentelemetry.io/docs/specs/semconv/registry/attributes/aws/
 
-    The trace context is what the task's own input carries, else the execution's.
+    The trace context is that of the task's own input, else that of the execution's input.
     """
     context = _context(event)
     machine = dictionary(context.get("StateMachine"))

@@ -17,7 +17,7 @@ _DOMAIN_CHARACTERS = 255  # RFC 1035, section 2.3.4
 
 
 def infer(event: object) -> bool:
-    """A connection and what happens to it; an authorizer's event has an ARN, too."""
+    """Whether it has a connection and an event type; an authorizer's event has an ARN, too."""
     if not isinstance(event, dict) or "methodArn" in event or "httpMethod" in event:
         return False
     context = dictionary(event.get("requestContext"))
@@ -29,7 +29,7 @@ def infer(event: object) -> bool:
 
 
 def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 - as every trigger's
-    """What the client did, named by its route: ``$connect``, ``$default`` or one of the user's.
+    """The event, named by its route: ``$connect``, ``$default`` or one of the user's.
 
     Only a connection starts with an HTTP request, a GET (RFC 6455, section 4.1). A message has no
     method, no path and no headers.
@@ -41,7 +41,7 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
     attributes: dict[str, object] = {}
     if context.get("eventType") == "CONNECT":
         attributes["http.request.method"] = "GET"
-        if ".execute-api." in domain_name:  # on a custom domain a mapping decides, untold
+        if ".execute-api." in domain_name:  # a custom domain's mapping is not in the event
             attributes["url.path"] = "/" + text(context.get("stage"))
         query = http.rebuilt_query(event, encoded=False)
         if query:
@@ -60,9 +60,10 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 
 
 def outcome(response: object) -> Outcome:
-    """A status code decides over a connection; for a message a result may be anything.
+    """The status of a response that has one; it decides whether a connection is accepted.
 
-    Behind a non-proxy integration a connection, too, is accepted whatever the result is.
+    The result for a message may be anything, as may that of a connection behind a non-proxy
+    integration.
     """
     if isinstance(response, dict) and response.get("statusCode") is not None:
         return http.status_outcome(response, implicit_status=None)

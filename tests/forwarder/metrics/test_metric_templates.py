@@ -56,7 +56,7 @@ class Function:
             with use_span(NonRecordingSpan(span)):
                 getattr(instrument, verb)(value, {} if attribute is None else {"key": attribute})
         self._now_ns += 1000
-        data = self._provider.take(self._now_ns)
+        data = self._provider.take_metric_frames(self._now_ns)
         ((_, payload),) = (
             wire.FrameReader().feed(data) if data else [(0, wire.pack_batch(b"", b"", 0))]
         )

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from serverless_instrument.wrapper.events import registry
+from serverless_instrument.wrapper.triggers import simple_sources
 from tests.wrapper.triggers import events
 
 
@@ -41,24 +43,31 @@ def test_an_event_of_no_known_shape_is_a_direct_invocation(event: object) -> Non
     assert trigger.outcome({"statusCode": 500}).error_type == ""
 
 
-# Two of one shape, and what an authorizer asks about.
-ALSO_LOADED = {"function_url": {"http_api_v2"}, "authorizer_request_v1": {"rest_v1"}}
+DIRECTORY = Path(simple_sources.__file__).parent
+TRIGGER_FILES = {path.stem for path in DIRECTORY.glob("*.py")} - {"__init__"}
+# By event: the file of its trigger, and those that the trigger is built on.
+LOADED_FILES = {
+    "http_api_v2": {"http_api_v2"},
+    "function_url": {"function_url", "http_api_v2"},
+    "authorizer_request_v1": {"api_authorizer", "rest_v1"},
+    "schedule": {"schedule"},
+    "direct": {"direct"},
+    "appsync_batch": {"appsync"},
+    "lex_v2": {"simple_sources"},
+}
 SELECT = """
 import json, sys
 from serverless_instrument.wrapper.events import registry
 event = json.load(sys.stdin)
 registry.select(event).facts(event, frozenset())
-print(json.dumps([name.rpartition(".")[2] for name in sys.modules]))
+names = [name.partition("wrapper.triggers.")[2] or name for name in sys.modules]
+print(json.dumps(names))
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["http_api_v2", "function_url", "authorizer_request_v1", "schedule", "direct", "appsync_batch"],
-)
+@pytest.mark.parametrize("name", LOADED_FILES)
 def test_only_the_file_of_the_claiming_trigger_is_loaded(name: str) -> None:
     event = events.load(name)
-    chosen = registry.select(event).__name__.rpartition(".")[2]  # type: ignore[attr-defined] # a module
     done = subprocess.run(
         [sys.executable, "-c", SELECT],
         input=json.dumps(event),
@@ -67,5 +76,11 @@ def test_only_the_file_of_the_claiming_trigger_is_loaded(name: str) -> None:
         check=True,
     )
     loaded = set(json.loads(done.stdout))
-    assert loaded & set(events.TRIGGERS) == {chosen} | ALSO_LOADED.get(name, set())
-    assert "records_registry" not in loaded
+    assert loaded & TRIGGER_FILES == LOADED_FILES[name]
+    assert "serverless_instrument.wrapper.events.records_registry" not in loaded
+
+
+def test_the_registry_knows_every_row_and_every_file() -> None:
+    assert set(registry.SIMPLE_SOURCES) == set(simple_sources.TRIGGERS)
+    files = set(events.TRIGGERS) - set(registry.SIMPLE_SOURCES)
+    assert files | {"simple_sources"} == TRIGGER_FILES

@@ -1,4 +1,4 @@
-"""A real endpoint for AWS calls: moto's server, in a process of its own."""
+"""An endpoint for AWS calls: moto's server, in a process of its own."""
 
 from __future__ import annotations
 

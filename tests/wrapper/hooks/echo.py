@@ -1,4 +1,4 @@
-"""A local HTTP server that keeps what it was asked."""
+"""A local HTTP server that keeps the requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What was asked; header names in lower case."""
+    """A request; header names in lower case."""
 
     path: str
     headers: dict[str, str]

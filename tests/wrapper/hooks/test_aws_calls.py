@@ -1,4 +1,4 @@
-"""boto3 against a real endpoint: one span a call, and its context in what the call sends."""
+"""boto3 against a real endpoint: one span for each call, and its context in the request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def endpoint() -> Iterator[str]:
 
 
 def call(endpoint: str, *body: str, disabled: str = "") -> Outcome:
-    """Run the parts of `body`, in which ``client(name)`` makes one for the endpoint."""
+    """Run the parts of `body`, where ``client(name)`` makes a client for the endpoint."""
     source = f"""
         import boto3
         from botocore.config import Config
@@ -189,7 +189,7 @@ def test_sqs_messages_carry_the_context(endpoint: str) -> None:
         "a": "1",
         "baggage": "tenant=a%20b",
     }
-    # Ten attributes are the most; the user's are never displaced.
+    # A message has at most ten attributes; the user's are never displaced.
     assert len(found["nine"]) == len(found["ten"]) == 10
     assert found["nine"]["traceparent"] == headers[2]
     assert "traceparent" not in found["ten"]
@@ -257,7 +257,7 @@ def header(span: Any) -> str:
     return f"00-{span.trace_id.hex()}-{span.span_id.hex()}-03"
 
 
-# What leaves, read off the request where the endpoint does not give it back.
+# The request itself is read, as the endpoint does not return it.
 SEEN = """
     seen = []
     def note(request, **_):
@@ -324,7 +324,7 @@ INVOKE = (
         try:
             functions.invoke(FunctionName="f", **parameters)
         except botocore.exceptions.ClientError:
-            pass  # the endpoint has no such function: what was sent is what counts
+            pass  # the endpoint has no such function; only the request matters
         headers, body = seen[0]
         context = headers.get("X-Amz-Client-Context")
         return {
@@ -392,6 +392,6 @@ def test_an_invocation_carries_the_context_beside_its_payload(endpoint: str) -> 
         "env": {"e": 1},
         "w3c": second,
     }
-    # The user's own, one over the limit, and one that is no JSON.
+    # A context of the user's own, one over the limit, and one that is no JSON.
     assert [each["context"] for each in found[2:]] == [theirs, huge, "bm8ganNvbg=="]
     assert outcome.spans[0].attributes["faas.invoked_name"] == "f"

@@ -1,4 +1,4 @@
-"""Each HTTP client: one CLIENT span with the stable attributes, and the context onward."""
+"""Each HTTP client: one CLIENT span with the stable attributes, and the context propagated."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ FINE, MISSING, BROKEN, SECRET, REFUSED = range(5)
 
 
 class Calls(NamedTuple):
-    """One call of each kind by one client, in one process."""
+    """One call of each kind by one client in one process."""
 
     client: str
     outcome: Outcome
@@ -151,7 +151,7 @@ def test_one_client_span_with_the_stable_attributes(calls: Calls) -> None:
             "http.response.status_code": 200,
         }.items()
     )
-    # Nothing of the conventions before.
+    # No attribute of the older conventions.
     assert not {"http.method", "http.url", "http.status_code", "net.peer.name"} & set(
         sent.attributes
     )
@@ -174,9 +174,9 @@ def test_from_400_up_a_response_is_an_error_of_the_client(
     assert calls.outcome.results[kind] == status
     assert sent.span.status.code == 2
     assert sent.attributes["http.response.status_code"] == status
-    # urllib raises for these, and the exception's type is as good, by the conventions.
+    # urllib raises for these; the conventions allow the exception's type.
     assert sent.attributes["error.type"] in (str(status), "HTTPError")
-    # Answered, so no error of the invocation's.
+    # The call has a response, so the invocation has no error.
     assert calls.outcome.invocations[kind].span.status.code == 0
 
 
@@ -210,7 +210,7 @@ def test_user_information_is_redacted(client: str, server: Echo) -> None:
 @each_client
 def test_disabled_by_name(client: str, server: Echo) -> None:
     names = {"httpx, async": "httpx", "aiohttp": "aiohttp-client", "requests session": "requests"}
-    # requests stands on urllib3, whose own span would be there instead.
+    # requests uses urllib3, whose span would appear instead.
     disabled = f" {names.get(client, client)} , other,urllib3"
     outcome = run(
         (GET[client], HANDLER),

@@ -1,4 +1,4 @@
-"""A function that instruments its libraries itself: one span, no warning, its options count."""
+"""A function that instruments its libraries itself: one span, no warning, its own options."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_switching_it_off_and_on_again(client: str, server: Echo) -> None:
     outcome = run((GET[client], own, source), [f"{server.url}/status/200"])
     assert outcome.result == 200
     names = [sent.scope.rpartition(".")[2] for sent in outcome.spans]
-    # requests stands on urllib3, whose span it is while requests has none.
+    # requests uses urllib3, which makes the span while requests is not instrumented.
     expected = ["urllib3"] if client == "requests" else []
     assert names == [*expected, INSTRUMENTORS[client][0]]
 
@@ -85,7 +85,7 @@ def test_something_else_that_wraps_the_first_call(client: str, server: Echo) -> 
             return len(calls)
     """
     outcome = run((f"CLIENT = {client!r}", GET[client], wrap), [f"{server.url}/status/200"] * 2)
-    # Its calls go through, once each; what wraps ours from outside keeps ours from starting.
+    # Each call is made once; a wrapper around ours keeps ours from loading.
     assert outcome.results == [2, 4]
     assert len(server.requests) == 4
 
@@ -147,7 +147,7 @@ def test_an_instrumentation_that_does_not_fit_is_said_in_one_line(
     assert (outcome.results, outcome.spans) == ([200, 200], [])
     assert len(outcome.invocations) == 2
     (line,) = outcome.log
-    # The remedy follows where opentelemetry is the function's own: not in a checkout's own .venv.
+    # A remedy follows where opentelemetry is the function's own: not in a checkout's own .venv.
     assert line.startswith(
         f"serverless-instrument: {said} is not instrumented: RuntimeError: does not fit"
     )

@@ -1,4 +1,4 @@
-"""Routes that web frameworks find, on the invocation's span; each real one in a process."""
+"""Routes of real web frameworks on the invocation's span, one process for each."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_route_of_a_framework_names_the_span(name: str, line: str) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_route_that_fails_is_told_as_well(name: str) -> None:
     source, _, route = PROGRAMS[name]
-    # Powertools lets the exception out of the handler; the others answer 500.
+    # Powertools raises the exception from the handler; the others respond with 500.
     outcome = outcome_of(
         (source + "\n    route = handler\n" + CATCHING), [request("/shop/broken/pipe")]
     )

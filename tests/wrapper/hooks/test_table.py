@@ -28,7 +28,7 @@ def test_the_class_of_each_installed_instrumentation(name: str, class_name: str)
 
 
 def test_names_are_those_of_the_entry_points() -> None:
-    """What ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` calls them, as other tools do."""
+    """The names are those of ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``, as in other tools."""
     named = {
         entry_point.value: entry_point.name
         for entry_point in metadata.entry_points(group="opentelemetry_instrumentor")
@@ -38,7 +38,7 @@ def test_names_are_those_of_the_entry_points() -> None:
     }
     both = named.keys() & table.keys()
     assert len(both) >= 6  # those of the layer
-    # aiohttp's package and its entry point go by different names: both are in use.
+    # aiohttp's package and its entry point have different names; both are in use.
     differing = {key: (table[key], named[key]) for key in both if table[key] != named[key]}
     assert set(differing.values()) <= {("aiohttp_client", "aiohttp-client")}
 

@@ -1,4 +1,4 @@
-"""What a lean import leaves out, and what of it works all the same afterwards."""
+"""A lean import: what it leaves out, and that it all works afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-# A dear module, and one that names what is in it.
+# A module that is expensive to import, and one that imports names of it.
 DEAR = """
     calls = []
     class Class:
@@ -108,7 +108,7 @@ def test_errors_of_the_import_are_its_own(modules: Path) -> None:
     with pytest.raises(LookupError, match="its own"):
         imported("lean_broken", "lean_dear")
     assert "lean_dear" not in sys.modules
-    # Nothing is put off any more.
+    # Calls are no longer put off.
     module = imported("lean_user", "lean_dear")
     assert module.later() == "result"
 

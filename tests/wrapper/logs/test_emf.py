@@ -45,7 +45,7 @@ Told = dict[str, tuple[str, str, dict[str, str], list[tuple[float, int]]]]
 
 
 def told(written: Written) -> Told:
-    """(namespace, unit, attributes, values) by name, as the forwarder will read them."""
+    """(namespace, unit, attributes, values) by metric name, as the forwarder reads them."""
     found: Told = {}
     for line in written.emf:
         measurements, defects = emf.parse_line(line, time.time_ns())
@@ -65,7 +65,7 @@ def test_powertools() -> None:
         "Size": ("other", "By", {"kind": "book"}, [(9, 1)]),
         "ColdStart": ("shop", "{count}", {"function_name": "shop", **service}, [(1, 1)]),
     }
-    # Each line is a log record, too, and one that the platform's copy is not taken for.
+    # Each line is also a log record with a digest, so that the platform's copy is not sent.
     assert len(written.lines) == len(written.emf) == 3
     assert not written.missed
 
@@ -100,10 +100,10 @@ PRINTED = """
 
 @pytest.mark.parametrize("environ", [{}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"}])
 @pytest.mark.parametrize("framed", [False, True])
-def test_whoever_writes_the_line(environ: dict[str, Any], framed: bool) -> None:
+def test_a_line_counts_however_it_is_written(environ: dict[str, Any], framed: bool) -> None:
     written = run(PRINTED, framed=framed, **environ)
-    # Not what the runtime client's formatters put a time or a JSON object of their own around:
-    # CloudWatch sees no metric in it either.
+    # Lines that the runtime client's formatters prefix with a time, or wrap in JSON of their own,
+    # are no metrics, nor are they to CloudWatch.
     assert len(written.emf) == 5
     assert {values for _, _, _, ((values, _),) in told(written).values()} == {1}
     assert len(written.lines) == 8
@@ -111,7 +111,7 @@ def test_whoever_writes_the_line(environ: dict[str, Any], framed: bool) -> None:
 
 
 @pytest.mark.parametrize("environ", [{"SERVERLESS_INSTRUMENT_LOGS_EXCLUDE": "_aws"}, {}])
-def test_a_line_that_does_not_leave_is_told_all_the_same(environ: dict[str, Any]) -> None:
+def test_an_excluded_line_is_still_a_metric(environ: dict[str, Any]) -> None:
     written = run(PRINTED, **environ)
     assert len(written.emf) == 5
     assert len(written.lines) == (0 if environ else 8)
@@ -124,7 +124,7 @@ def test_output_is_what_it_was() -> None:
 
 
 def test_a_line_without_it_costs_next_to_nothing() -> None:
-    # What stands in the path of each line, and what the line costs beside (some 30 µs).
+    # The check that each line passes; the line itself costs some 30 µs.
     line = "x" * 200
     rounds = []
     for _ in range(20):

@@ -19,7 +19,7 @@ LIMITS = records.Limits()
 def made(msg: object, *args: object, text: str = "", **given: object) -> records.LogRecord:
     record = logging.LogRecord("shop", 30, "/var/task/app.py", 7, msg, args, None, "handler")
     record.__dict__.update(given)
-    return log_records.of_logging(record, record.__dict__.copy(), text, NOW_UNIX_NS)
+    return log_records.record_from_logging(record, record.__dict__.copy(), text, NOW_UNIX_NS)
 
 
 def test_bodies_of_records() -> None:
@@ -41,10 +41,10 @@ def test_a_message_that_a_formatter_has_made_is_not_made_again() -> None:
     record = logging.LogRecord("shop", 30, "", 7, "one %s", (1,), None)
     before = record.__dict__.copy()
     record.message, record.msg = "formatted", "two %s"
-    assert log_records.of_logging(record, before, "", NOW_UNIX_NS).body == "formatted"
+    assert log_records.record_from_logging(record, before, "", NOW_UNIX_NS).body == "formatted"
     del record.message
     line = '{"message": "written"}'
-    assert log_records.of_logging(record, before, line, NOW_UNIX_NS).body == "written"
+    assert log_records.record_from_logging(record, before, line, NOW_UNIX_NS).body == "written"
 
 
 def test_fields_of_records() -> None:
@@ -73,11 +73,11 @@ def test_masks_come_before_the_json_is_read() -> None:
     def mask(text: str) -> str:
         return text.replace("4111", "0")
 
-    record, _ = log_records.of_text('{"n": 4111}', NOW_UNIX_NS, mask)
+    record, _ = log_records.record_from_line('{"n": 4111}', NOW_UNIX_NS, mask)
     assert record.body == {"n": 0}
     logged = logging.LogRecord("shop", 30, "", 7, '{"n": 4111}', (), None)
     before = logged.__dict__.copy()
-    told = log_records.of_logging(logged, before, '{"m": 4111}', NOW_UNIX_NS, mask)
+    told = log_records.record_from_logging(logged, before, '{"m": 4111}', NOW_UNIX_NS, mask)
     assert (told.body, told.attributes) == ({"n": 0}, {"n": 0, "m": 0})
 
 
@@ -92,14 +92,14 @@ def test_masks_come_before_the_json_is_read() -> None:
     ],
 )
 def test_lines_of_text(text: str, severity: int, name: str, body: str) -> None:
-    record, logger = log_records.of_text(text, NOW_UNIX_NS)
+    record, logger = log_records.record_from_line(text, NOW_UNIX_NS)
     assert (record.severity_number, record.severity_text, record.body) == (severity, name, body)
     assert (record.time_unix_ns, record.attributes, logger) == (NOW_UNIX_NS, {}, "")
 
 
 def test_a_record_that_fits_no_frame_comes_in_parts() -> None:
     text = "é" * 2_000_000
-    parts = log_frames.bounded(log_records.of_text(text, NOW_UNIX_NS)[0], LIMITS)
+    parts = log_frames.encoded_parts(log_records.record_from_line(text, NOW_UNIX_NS)[0], LIMITS)
     assert all(len(part) < wire.MAX_PAYLOAD_BYTES for part in parts)
     batch = wire.pack_batch(b"", b"".join(map(encoder.item, parts)), len(parts))
     told = [decoded.plain(record.body) for record in decoded.log_records(batch)]
@@ -108,21 +108,21 @@ def test_a_record_that_fits_no_frame_comes_in_parts() -> None:
 
 def test_values_that_fit_no_frame_are_cut() -> None:
     record = made("hello", huge="x" * 4_000_000)
-    (part,) = log_frames.bounded(record, LIMITS)
+    (part,) = log_frames.encoded_parts(record, LIMITS)
     assert len(part) < 10_000
-    (part, *_) = log_frames.bounded(made({"a": ["x" * 2_000_000] * 2}), LIMITS)
+    (part, *_) = log_frames.encoded_parts(made({"a": ["x" * 2_000_000] * 2}), LIMITS)
     assert len(part) < wire.MAX_PAYLOAD_BYTES
 
 
 def test_a_structure_that_fits_no_frame_with_values_that_do() -> None:
-    (part,) = log_frames.bounded(made({"a": 1}, huge="x" * 4_000_000), LIMITS)
+    (part,) = log_frames.encoded_parts(made({"a": 1}, huge="x" * 4_000_000), LIMITS)
     assert len(part) < 10_000
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.binary(max_size=9)), max_size=9))
 def test_frames_keep_the_order(scoped: list[tuple[bytes, bytes]]) -> None:
     found = []
-    for kind, payload in decoded.frames(log_frames.frames(scoped, "", [])):
+    for kind, payload in decoded.frames(log_frames.encode_frames(scoped, "", [])):
         assert kind == wire.LOGS
         scope, items, count = wire_payloads.unpack_batch(payload)
         found.append((scope, items, count))
@@ -134,9 +134,9 @@ def test_frames_keep_the_order(scoped: list[tuple[bytes, bytes]]) -> None:
 
 def test_frames_have_a_size() -> None:
     scoped = [(b"a", bytes(600_000))] * 5
-    assert len(decoded.frames(log_frames.frames(scoped, "", []))) == 5
+    assert len(decoded.frames(log_frames.encode_frames(scoped, "", []))) == 5
     digests = [bytes(8)] * 100_000
-    kinds = [kind for kind, _ in decoded.frames(log_frames.frames([], "id", digests))]
+    kinds = [kind for kind, _ in decoded.frames(log_frames.encode_frames([], "id", digests))]
     assert kinds == [wire.LINES] * 2
 
 
@@ -151,4 +151,4 @@ def test_frames_have_a_size() -> None:
     ],
 )
 def test_digests(line: str, raw: bytes) -> None:
-    assert log_frames.digest(line) == wire.line_digest(raw)
+    assert log_frames.text_digest(line) == wire.line_digest(raw)

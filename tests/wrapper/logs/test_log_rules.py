@@ -1,4 +1,4 @@
-"""Which lines leave the runtime, and with what of them hidden; limits of records."""
+"""Rules for lines: level, include, exclude and mask; and the limits of records."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_lines_that_are_not_wanted_have_a_digest_all_the_same(
 ) -> None:
     written = run(LEVELS, **environ)
     assert written.bodies == expected
-    assert not written.missed  # so that the forwarder does not send them either
+    assert not written.missed  # the forwarder does not send them either
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_secret_leaves_nowhere(environ: dict[str, Any], framed: bool) -> None:
     assert "4111111111111111" not in everything
     assert written.bodies[0] == "printed CARD"
     assert written.bodies[1] == '{"card": "CARD", "deep": [{"number": CARD}]}'
-    assert SECRET.encode() in written.stdout  # which stays as it is
+    assert SECRET.encode() in written.stdout  # the function's output is not masked
     assert not written.missed
 
 

@@ -1,4 +1,4 @@
-"""Standard streams that are watched, where a process of its own is needed."""
+"""Watched standard streams at interpreter exit, in a process of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textwrap import dedent
 
 
 def test_a_daemon_thread_that_ends_with_the_lock() -> None:
-    """What is written while the interpreter ends waits for no thread that is no more."""
+    """A write during interpreter exit does not wait for a thread that has ended."""
     source = """
         import sys, threading, time, types
         from serverless_instrument.wrapper.logs.output_tee import OutputTee
@@ -32,7 +32,7 @@ def test_a_daemon_thread_that_ends_with_the_lock() -> None:
         assert OutputTee(stream, lambda text: None).install()
         threading.Thread(target=stream.write, args=["daemon"], daemon=True).start()
         assert writing.wait(60)
-        # Not a global of this module: the thread that sleeps keeps those.
+        # Not a global of this module, which the sleeping thread keeps alive.
         sys.modules["ends"] = types.ModuleType("ends")
         sys.modules["ends"].last = Last(stream)
     """

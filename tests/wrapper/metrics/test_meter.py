@@ -1,4 +1,4 @@
-"""OpenTelemetry's metrics API on our own measurements: against the SDK, value for value."""
+"""OpenTelemetry's metrics API on our own measurements, compared with the SDK value by value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from serverless_instrument import wire, wire_payloads
 from serverless_instrument.histogram_bounds import DEFAULT
 from serverless_instrument.wrapper.metrics.meter import Provider
 from serverless_instrument.wrapper.metrics.metric_reader import temporality
-from serverless_instrument.wrapper.metrics.sdk_metrics import _CUMULATIVE
+from serverless_instrument.wrapper.metrics.metrics_bridge import _CUMULATIVE
 from tests.wrapper import decoded
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from opentelemetry import metrics
 
-    # An instrument's name, a value, an attribute's value.
+    # (instrument's name, value, value of the attribute)
     Step = tuple[str, float, object]
 
 SYNCHRONOUS = ("counter", "up_down_counter", "histogram", "gauge")
-# Sums of these are exact in every order.
+# Their sums are exact in every order.
 VALUES = st.one_of(
     st.integers(-(1 << 50), 1 << 50).map(lambda number: number / 8), st.integers(-5, 5000)
 )
@@ -45,7 +45,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(SYNCHRONOUS), VALUES, ATTRIBUTES), ma
 
 
 class Ours:
-    """A provider of ours, and what it has said."""
+    """Our provider, with its warnings and the frames that it has sent."""
 
     def __init__(self, preference: str = "delta", exemplars: str = "always_off") -> None:
         self.said: list[str] = []
@@ -56,7 +56,7 @@ class Ours:
 
     def collect(self) -> list[Metric]:
         self.now_ns += 1
-        return read(self.provider.take(self.now_ns))
+        return read(self.provider.take_metric_frames(self.now_ns))
 
 
 def read(data: bytes) -> list[Metric]:
@@ -71,7 +71,7 @@ def read(data: bytes) -> list[Metric]:
 
 
 class Sdk:
-    """The SDK's provider, with the temporality that a reader of ours asks it for."""
+    """The SDK's provider, with the temporality of our reader for it."""
 
     def __init__(self, preference: str = "delta") -> None:
         self._reader = InMemoryMetricReader(temporality(preference))
@@ -100,7 +100,7 @@ def record(instrument: Any, value: float, attribute: object) -> None:
 
 
 def points(found: Sequence[Metric]) -> dict[tuple[object, ...], list[Any]]:
-    """By metric and attributes, without times and exemplars."""
+    """Points by metric and attributes, without times and exemplars."""
     sorted_out: defaultdict[tuple[object, ...], list[Any]] = defaultdict(list)
     for metric in found:
         data = getattr(metric, str(metric.WhichOneof("data")))
@@ -135,7 +135,7 @@ def test_points_as_the_sdk_makes_them(rounds: list[list[Step]], preference: str)
         found, told = points(ours.collect()), points(sdk.collect())
         seen.update(found)
         reference.update(told)
-        # Of totals that have not changed the SDK tells again.
+        # The SDK also reports totals that have not changed.
         assert found.keys() <= told.keys()
         assert {key: told[key] for key in found} == found
     assert seen == reference
@@ -166,10 +166,10 @@ def test_observed_values_as_the_sdk_makes_them(
 def test_nothing_recorded_is_no_frame() -> None:
     ours = Ours()
     mine = instruments(ours.provider)
-    assert ours.provider.take(1) == b""
+    assert ours.provider.take_metric_frames(1) == b""
     mine["counter"].add(1)
-    assert ours.provider.take(2)
-    assert ours.provider.take(3) == b""
+    assert ours.provider.take_metric_frames(2)
+    assert ours.provider.take_metric_frames(3) == b""
 
 
 def test_intervals_follow_each_other() -> None:
@@ -251,7 +251,7 @@ def test_attributes_of_any_type(attributes: dict[str, object]) -> None:
 
 
 class Hostile:
-    """Raises whatever is asked of it."""
+    """Raises on every operation."""
 
     def __hash__(self) -> int:
         raise ValueError("no hash")
@@ -277,7 +277,7 @@ def test_a_hostile_value_is_counted_and_the_others_are_sent() -> None:
     mine["counter"].add(1, {"a": Hostile()})
     mine["counter"].add(Hostile())
     mine["counter"].add(2)
-    dropped, metrics = decoded.frames(ours.provider.take(1))
+    dropped, metrics = decoded.frames(ours.provider.take_metric_frames(1))
     assert (dropped[0], wire_payloads.unpack_dropped(dropped[1])) == (
         wire.DROPPED,
         (1, wire.METRICS),
@@ -302,7 +302,7 @@ def test_a_clock_that_steps_back_gives_no_interval_below_zero() -> None:
     counter = instruments(ours.provider)["counter"]
     for now_ns in (2_000_000_000_000_000_000, 1_000_000_000_000_000_000):
         counter.add(1)
-        (metric,) = read(ours.provider.take(now_ns))
+        (metric,) = read(ours.provider.take_metric_frames(now_ns))
         (point,) = metric.sum.data_points
         assert point.start_time_unix_nano <= point.time_unix_nano
 
@@ -342,7 +342,7 @@ def test_a_metric_of_many_points_takes_several_frames() -> None:
     histogram = instruments(ours.provider)["histogram"]
     for number in range(1999):
         histogram.record(1, {"number": number, "text": "x" * 1500})
-    frames = list(decoded.frames(ours.provider.take(1)))
+    frames = list(decoded.frames(ours.provider.take_metric_frames(1)))
     assert len(frames) > 1
     found = [m for kind, payload in frames for m in read(wire.frame(kind, payload))]
     assert sum(len(metric.histogram.data_points) for metric in found) == 1999
@@ -463,7 +463,7 @@ def test_a_point_that_no_frame_holds_is_counted() -> None:
     ours = Ours()
     mine = instruments(ours.provider)
     mine["counter"].add(1, {"key": "x" * wire.MAX_PAYLOAD_BYTES})
-    ((kind, payload),) = decoded.frames(ours.provider.take(1))
+    ((kind, payload),) = decoded.frames(ours.provider.take_metric_frames(1))
     assert (kind, wire_payloads.unpack_dropped(payload)) == (wire.DROPPED, (1, wire.METRICS))
 
 
@@ -487,7 +487,7 @@ def test_values_that_cannot_be_sent_are_counted() -> None:
     def fail() -> None:
         raise OSError("nobody listens")
 
-    ours.provider.measurements.relieve = fail
+    ours.provider.measurements.on_full = fail
     for _ in range(20_003):
         counter.add(1)
     assert ours.provider.measurements.dropped == 3

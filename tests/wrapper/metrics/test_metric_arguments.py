@@ -1,4 +1,4 @@
-"""Arguments of `serverless_instrument.metric`: what they come to, and what is refused."""
+"""Arguments of `serverless_instrument.metric`: their plain values, and what is refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ratio(float):
 
 
 class Indexed:
-    """As numpy's integers."""
+    """An integer like numpy's."""
 
     def __index__(self) -> int:
         return 7

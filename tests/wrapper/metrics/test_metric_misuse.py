@@ -1,4 +1,4 @@
-"""`serverless_instrument.metric` with anything, from anywhere: the function never notices."""
+"""`serverless_instrument.metric` with any argument, from any thread, never raises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.wrapper.program import Outcome, run
 
-# What no argument should be. What raises here must not raise in the function.
+# Invalid arguments, also of types that raise; none may raise in the function.
 HOSTILE = """
     from collections import UserDict
     from decimal import Decimal
@@ -66,7 +66,7 @@ HOSTILE = """
 
 
 def of(outcome: Outcome, name: str) -> list[float]:
-    """The values of a counter, one for each invocation."""
+    """Values of a counter, one for each invocation."""
     found = []
     for metric in outcome.metrics:
         if metric.name == name:
@@ -108,7 +108,7 @@ def test_it_never_raises_and_the_rest_arrives(calls: str) -> None:
     assert of(outcome, "before") == of(outcome, "after") == [1, 1]
     ours = [line for line in outcome.log if "metric" in line]
     assert outcome.log == ours
-    # Once for what is wrong, not once for each invocation; and what is shown is short.
+    # One short warning for each mistake, not for each invocation.
     assert len(set(ours)) == len(ours)
     assert len(ours) <= 20
     assert max(map(len, ours), default=0) < 400
@@ -216,7 +216,7 @@ def test_from_threads_that_go_on_after_the_invocation() -> None:
         """,
         [{"n": number} for number in range(20)],
     )
-    # Each value once: none is lost between two invocations, none told twice.
+    # Each value arrives once: none is lost between two invocations, none is sent twice.
     assert sum(of(outcome, "calls")) == outcome.results[-1]
 
 

@@ -1,4 +1,4 @@
-"""The SDK's metrics as our frames: against the official encoder of the same measurements."""
+"""Frames of the SDK's metrics, compared with the official encoder on the same measurements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opentelemetry.trace import use_span
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.metrics import metric_encoder
-from serverless_instrument.wrapper.metrics.metric_reader import make, temporality
+from serverless_instrument.wrapper.metrics.metric_reader import make_reader, temporality
 from tests.wrapper import decoded
 from tests.wrapper.metrics.test_meter import ATTRIBUTES, VALUES, context, points, read
 
@@ -24,10 +24,10 @@ STEPS = st.lists(st.tuples(st.integers(0, 4), VALUES, ATTRIBUTES), max_size=12)
 
 
 class Both:
-    """One provider, read by us and by the SDK's own reader."""
+    """One provider with two readers: ours and the SDK's."""
 
     def __init__(self, preference: str = "delta") -> None:
-        self.ours = make(preference)
+        self.ours = make_reader(preference)
         self._theirs = InMemoryMetricReader(temporality(preference))
         views = [View(instrument_name="e", aggregation=ExponentialBucketHistogramAggregation())]
         self._provider = MeterProvider(
@@ -54,7 +54,7 @@ class Both:
         assert data is not None
         (resource,) = encode_metrics(data).resource_metrics
         (scope,) = resource.scope_metrics
-        return read(self.ours.take()), list(scope.metrics)
+        return read(self.ours.take_metric_frames()), list(scope.metrics)
 
 
 @given(st.lists(STEPS, min_size=1, max_size=3), st.sampled_from(["delta", "cumulative"]))
@@ -74,7 +74,7 @@ def test_points_as_the_official_encoder_makes_them(
 
 
 def all_exemplars(found: list[Any]) -> list[Any]:
-    # Which of several a reservoir keeps is chance, but where there is one for each bucket.
+    # A reservoir keeps a random one of several, except where it has one for each bucket.
     return [
         exemplar
         for metric in found
@@ -85,16 +85,16 @@ def all_exemplars(found: list[Any]) -> list[Any]:
 
 
 def test_texts_and_attributes_that_are_known_are_forgotten_in_time() -> None:
-    for number in range(metric_encoder._MOST_KNOWN * 2):
+    for number in range(metric_encoder._MAX_KNOWN * 2):
         metric_encoder.head(f"name {number}", "", "")
-    assert len(metric_encoder._known) <= metric_encoder._MOST_KNOWN
+    assert len(metric_encoder._known) <= metric_encoder._MAX_KNOWN
 
 
 def test_a_metric_of_very_many_points_takes_several_frames() -> None:
     both = Both()
     for number in range(4000):
         both.record(2, 1, f"{number:04}" + "x" * 600)
-    frames = list(decoded.frames(both.ours.take()))
+    frames = list(decoded.frames(both.ours.take_metric_frames()))
     assert len(frames) > 1
     found = [metric for kind, payload in frames for metric in read(wire.frame(kind, payload))]
     assert sum(len(metric.histogram.data_points) for metric in found) == 4000
@@ -102,7 +102,7 @@ def test_a_metric_of_very_many_points_takes_several_frames() -> None:
 
 def test_a_histogram_of_which_little_is_known() -> None:
     point = metric_encoder.histogram_point(None, 1, 2, (0, 0.0, None, None), (), ())
-    (item,) = metric_encoder.metrics(("h", "", ""), metric_encoder.HISTOGRAM, [point])
+    (item,) = metric_encoder.encode_metric(("h", "", ""), metric_encoder.HISTOGRAM, [point])
     (metric,) = ScopeMetrics.FromString(item).metrics
     (found,) = metric.histogram.data_points
     assert (found.count, found.HasField("sum"), found.HasField("min")) == (0, True, False)

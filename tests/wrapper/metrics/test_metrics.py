@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from serverless_instrument import wire, wire_payloads
 from serverless_instrument.wrapper.metrics.measurements import Measurements
-from serverless_instrument.wrapper.metrics.metric_reader import make
+from serverless_instrument.wrapper.metrics.metric_reader import make_reader
 from tests.wrapper.program import run
 
 ALL_INSTRUMENTS = """
@@ -125,12 +125,12 @@ def test_metrics_that_are_not_exported_are_not_collected(source: str) -> None:
 def test_a_loop_without_an_end_is_bounded() -> None:
     measurements = Measurements(0)
     for _ in range(20_005):
-        measurements.record("a", 1, "", None, "counter")
+        measurements.record_value("a", 1, "", None, "counter")
     assert measurements.dropped == 5
-    (kind, payload), (metrics, _) = wire.FrameReader().feed(measurements.take(1))
+    (kind, payload), (metrics, _) = wire.FrameReader().feed(measurements.take_metric_frames(1))
     assert (kind, wire_payloads.unpack_dropped(payload)) == (wire.DROPPED, (5, wire.METRICS))
     assert metrics == wire.METRICS
-    assert measurements.take(2) == b""
+    assert measurements.take_metric_frames(2) == b""
 
 
 FORKING = """
@@ -157,7 +157,7 @@ def test_a_child_sends_what_it_has_measured_and_the_parent_the_rest() -> None:
     sums: dict[str, list[int]] = {"api": [], "own": []}
     for metric in outcome.metrics:
         sums[metric.name].append(metric.sum.data_points[0].as_int)
-    # A child that ends without a flush leaves nothing: the invocation's end is the parent's.
+    # A child that exits without a flush sends nothing: the invocation ends in the parent.
     assert sorted(sums["api"]) == [10, 10, 11, 11]
     assert sums["own"] == [11, 11]
 
@@ -199,39 +199,39 @@ def test_a_flush_and_a_shutdown_of_the_functions_own_provider(ended: str) -> Non
         [{}],
         log=None,
     )
-    # A reader that was added later is none of those that it flushes: the invocation's end does.
+    # The provider does not flush a reader added later; the invocation's end collects from it.
     assert sum(metric.sum.data_points[0].as_int for metric in outcome.metrics) == 3
     assert not [line for line in outcome.log if "Traceback" in line]
 
 
 def test_a_reader_keeps_what_a_flush_or_the_end_of_its_provider_has_collected() -> None:
-    reader = make("delta")
+    reader = make_reader("delta")
     provider = MeterProvider([reader], shutdown_on_exit=False)
     counter = provider.get_meter("shop").create_counter("c")
     counter.add(1)
     provider.force_flush()
     counter.add(2)
-    assert values(reader.take()) == [1, 2]
-    assert reader.take() == b""
+    assert values(reader.take_metric_frames()) == [1, 2]
+    assert reader.take_metric_frames() == b""
     counter.add(4)
     provider.shutdown()
-    assert values(reader.take()) == [4]
-    assert reader.take() == b""
+    assert values(reader.take_metric_frames()) == [4]
+    assert reader.take_metric_frames() == b""
 
 
 def test_a_readers_child_leaves_what_was_collected_to_the_parent() -> None:
-    reader = make("delta")
+    reader = make_reader("delta")
     provider = MeterProvider([reader], shutdown_on_exit=False)
     counter = provider.get_meter("s").create_counter("c")
     counter.add(1)
     provider.force_flush()
     reader.after_fork()
     counter.add(2)
-    assert values(reader.take()) == [2]
+    assert values(reader.take_metric_frames()) == [2]
 
 
 def values(data: bytes) -> list[int]:
-    """Of the first point of each metric."""
+    """The value of the first point of each metric."""
     found: list[int] = []
     for _, payload in wire.FrameReader().feed(data):
         _, items, _ = wire_payloads.unpack_batch(payload)

@@ -61,7 +61,7 @@ def xray(trace_id: str) -> dict[str, str]:
         ("xray-lambda", XRAY, xray(XRAY)),
         ("b3", B3, {"b3": "T-S-1"}),
         ("b3multi", B3, MULTI),
-        # A later one that finds a span overrides an earlier one.
+        # A later propagator that finds a span overrides an earlier one.
         ("b3,xray", XRAY, {"b3": "T-S-1", **xray(XRAY)}),
         ("xray,b3", B3, {"b3": "T-S-1", **xray(B3)}),
         (" TraceContext , , B3 ", B3, {"traceparent": "00-T-S-01", "b3": "T-S-1"}),

@@ -23,7 +23,7 @@ UNLIMITED = records.Limits(None, None, None, None, None, None)
 
 
 def finished() -> ReadableSpan:
-    """A span with something of everything, over its limits."""
+    """A span with every kind of part, over its limits."""
     logging.getLogger("opentelemetry.attributes").setLevel(logging.CRITICAL)
     exporter = InMemorySpanExporter()
     provider = TracerProvider(
@@ -63,7 +63,7 @@ def test_the_same_message_as_the_official_encoder_makes() -> None:
     official = encode_spans([ended]).resource_spans[0].scope_spans[0]
     ours = decoded.span(record_encoder.span(record_of(ended), UNLIMITED))
     assert (ours.flags, ours.links[0].flags, ours.links[0].trace_state) == (0x303, 0x303, "k=v")
-    # The official encoder leaves the W3C flags out of OTLP's, and a link's state.
+    # The official encoder omits the W3C flags, and a link's trace state.
     ours.flags &= ~0xFF
     for link in ours.links:
         link.flags &= ~0xFF

@@ -1,4 +1,4 @@
-"""Development: that a span has begun is told while it runs."""
+"""Development mode: the start of a span is sent while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our spans against the SDK's: the same operations on both give the same decoded span."""
+"""Our spans compared with the SDK's: the same operations give the same decoded span."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ INVALID = trace.INVALID_SPAN_CONTEXT
 
 
 def ours(operations: Operations, limits: Limits) -> list[ProtoSpan]:
-    """What is left of `operations` on our tracer."""
+    """The spans that `operations` make on our tracer."""
     ended: list[records.Span] = []
 
     def no_sdk() -> trace.TracerProvider:
@@ -55,7 +55,7 @@ def ours(operations: Operations, limits: Limits) -> list[ProtoSpan]:
 
 
 def the_sdks(operations: Operations, limits: Limits) -> list[ProtoSpan]:
-    """The same on the SDK's, with our processor."""
+    """The spans that they make on the SDK's tracer, with our processor."""
     ended: list[ReadableSpan] = []
     provider = TracerProvider(
         resource=Resource({}), shutdown_on_exit=False, span_limits=span_limits(limits)
@@ -66,7 +66,7 @@ def the_sdks(operations: Operations, limits: Limits) -> list[ProtoSpan]:
 
 
 def comparable(span: ProtoSpan) -> dict[str, Any]:
-    """All but ids and times, of which `test_ids` and `test_times` tell."""
+    """All but ids and times, which `test_ids` and `test_times` check."""
     return {
         "name": span.name,
         "kind": span.kind,
@@ -101,7 +101,7 @@ def comparable(span: ProtoSpan) -> dict[str, Any]:
 
 
 def without_traces(attributes: dict[str, object]) -> dict[str, object]:
-    """Stack traces end with the same line; above it stand the frames of each implementation."""
+    """The stack traces' last line only: the frames above differ by implementation."""
     text = attributes.get("exception.stacktrace")
     if isinstance(text, str):
         assert text.startswith(("Traceback", str(attributes["exception.type"])))
@@ -321,7 +321,7 @@ OPERATIONS: dict[str, Operations] = {
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """The SDK warns of what is tried here on purpose."""
+    """Silences the SDK's warnings about the invalid calls here."""
     caplog.set_level(logging.CRITICAL, "opentelemetry")
 
 
@@ -370,7 +370,7 @@ DROPPED = ("dropped_attributes", "dropped_events", "dropped_links")
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
 def test_limits_drop_as_many_as_the_sdks(limits: dict[str, int | None]) -> None:
-    # Which ones differs: the specification has the new attribute discarded, the SDK the oldest.
+    # The specification drops the new attribute, the SDK the oldest.
     made = Limits(**limits)
     (mine,), (theirs,) = ours(filled, made), the_sdks(filled, made)
     found, expected = comparable(mine), comparable(theirs)
@@ -499,7 +499,7 @@ def test_a_span_that_is_not_sampled_carries_the_trace_on() -> None:
         assert not span.is_recording()
     assert context.trace_id == STATEFUL.trace_id
     assert context.span_id != STATEFUL.span_id
-    assert context.trace_flags == 2  # the trace id stays a random one
+    assert context.trace_flags == 2  # the trace id is a random one still
     assert context.trace_state == STATEFUL.trace_state
 
 

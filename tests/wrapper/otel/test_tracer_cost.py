@@ -1,4 +1,4 @@
-"""Many spans in one invocation, and what one costs."""
+"""Many spans in one invocation, and the cost of one."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ MANY = """
         bare = took_us(TracerProvider().get_tracer("t"), event["count"], event["batch"])
         return ours, bare[0]
 """
-# A span with three attributes, start to socket. In processor time, and held to the best of the
-# batches: what else runs on the machine costs caches and clock. Python 3.10 is slower by half.
+# A span with three attributes, from its start to the socket, in processor time. The best batch
+# counts, as other load on the machine costs caches and clock. Python 3.10 is slower by half.
 BUDGET_US = 60 if sys.version_info >= (3, 11) else 90
 # The SDK's span without any processor takes 26 us where the budget is meant; on a machine that is
 # busy, or slower, both take more.

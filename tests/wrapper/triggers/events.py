@@ -20,7 +20,7 @@ def load(name: str) -> Any:
 
 
 def http_request(headers: dict[str, str], **changes: Any) -> dict[str, Any]:
-    """The HTTP API event with these headers alone, no fallbacks for them, and `changes`."""
+    """The HTTP API event with only these headers, without other sources of them, and `changes`."""
     event: dict[str, Any] = load("http_api_v2")
     event["headers"] = headers
     del event["requestContext"]["domainName"]

@@ -1,4 +1,4 @@
-"""What each documented event gives, in full, from the bytes that are sent.
+"""The spans of each documented event, in full, decoded from the bytes that are sent.
 
 The expected files are written from AWS's pages and the conventions. ``attributes`` are those of the
 trigger; ``parent`` and ``links`` are ``traceid-spanid`` in hex.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.invocation.invocation import Invocation
 
 EXPECTED = Path(__file__).parent / "expected"
-# Not of the event: from the invocation, and of the response.
+# Attributes that come from the invocation and from the response, not from the event.
 NOT_THE_TRIGGERS = {"faas.coldstart", "http.response.status_code"}
 
 
@@ -42,7 +42,7 @@ def of_the_trigger(span: Span) -> dict[str, object]:
 
 
 def shown(span: Span) -> dict[str, object]:
-    """A root span as an expected file has it."""
+    """A root span in the format of the expected files."""
     parent = hex_ids(span.trace_id, span.parent_span_id) if span.parent_span_id else None
     return {
         "name": span.name,

@@ -1,4 +1,4 @@
-"""Where an HTTP event has its route, its path and its headers."""
+"""Route, path and headers of HTTP events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of no shape that AWS documents: none raises, none is changed, none costs a millisecond."""
+"""Events of undocumented shapes: none raises, is changed, or costs a millisecond."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def paths(value: Any, prefix: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def words(value: Any) -> Iterator[str]:
-    """Every key and text of a documented event, also of one that is packed in a text."""
+    """Every key and text of a documented event, and of an event inside a text."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key
@@ -50,7 +50,7 @@ def words(value: Any) -> Iterator[str]:
 
 ALL_WORDS = sorted({word for name in events.NAMES for word in words(events.load(name))})
 WORDS = st.sampled_from(ALL_WORDS)
-# Made of the words that triggers look for, so that it gets past the first glance.
+# Made of the words that triggers look for, so that the registry names a candidate.
 EVENTS = st.recursive(
     SCALAR | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=6),
@@ -70,7 +70,7 @@ def claimants(event: object) -> list[str]:
 
 
 def look_at(event: Any) -> None:
-    """All that is done to an event; it must neither raise nor change it."""
+    """Run everything that reads an event; it must neither raise nor change the event."""
     before = copy.deepcopy(event)
     trigger = registry.select(event)
     facts = trigger.facts(event, events.KNOWN_METHODS)
@@ -90,7 +90,7 @@ def look_at(event: Any) -> None:
             assert all(type(value) is str for value in carrier.values())
     invocation = invocations.started(event)
     assert invocation.succeed(event, invocations.END_UNIX_NS)
-    assert repr(event) == repr(before)  # equality would trip over NaN
+    assert repr(event) == repr(before)  # NaN is not equal to itself
 
 
 @settings(max_examples=300)
@@ -179,7 +179,7 @@ def test_text_that_only_looks_like_json(name: str, text: str) -> None:
 
 
 def least_ns(event: object, times: int = 50) -> int:
-    """The least of many: other load on the machine only adds. Coverage, which doubles it, waits."""
+    """The minimum of many runs, as other load only adds. Coverage, which doubles it, is paused."""
     least = 1 << 62
     tracer = sys.gettrace()
     sys.settrace(None)
@@ -200,7 +200,7 @@ def test_an_event_costs_less_than_a_millisecond(name: str) -> None:
     event = events.load(name)
     for key in ("body", "data", "Message"):
         if isinstance(event, dict):
-            event[key] = "x" * 6_000_000  # as long as Lambda lets it be
+            event[key] = "x" * 6_000_000  # about Lambda's limit
     assert least_ns(event) < 1_000_000
 
 

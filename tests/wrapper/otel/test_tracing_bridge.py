@@ -105,7 +105,7 @@ EVENTS = [{"number": 1}, {"number": 2}, {"number": 3}]
 @pytest.mark.parametrize("use", [AT_IMPORT, IN_THE_HANDLER])
 def test_a_provider_of_the_functions_own_gets_every_span_and_so_do_we(use: str) -> None:
     outcome = run(OWN.replace("RESOURCE", OWN_RESOURCE) + use, EVENTS)
-    # The invocation's span ends after the handler: seen by the next one.
+    # The invocation's span ends after the handler; the next invocation sees it.
     assert outcome.results == [[], ["two", "one", "shop"], ["two", "one", "shop"]]
     for invocation in outcome.invocations:
         assert children(outcome, invocation) == ["one"]
@@ -434,10 +434,10 @@ def test_switched_off_as_a_whole_the_functions_own_sdk_is_its_own() -> None:
     outcome = run(
         OWN.replace("RESOURCE", OWN_RESOURCE) + AT_IMPORT,
         EVENTS[:2],
-        log=None,  # some releases of the SDK say so
+        log=None,  # some releases of the SDK warn
         OTEL_SDK_DISABLED="true",
     )
-    # By the specification its tracers do nothing either.
+    # As the specification requires, its tracers do nothing.
     assert outcome.results == [[], []]
     assert (outcome.invocations, outcome.spans) == ([], [])
 

@@ -1,7 +1,7 @@
-"""Runs a function after a module's first import, without wrapt (27 M instructions to import).
+"""Runs a hook after a module's first import, without wrapt, whose import takes 27 M instructions.
 
-A PEP 451 finder: it asks the others for the module's spec and puts its own loader around theirs
-for the one import that it watches.
+`PostImportHooks` is a PEP 451 finder: it asks the other finders for the module's spec and wraps its
+loader for the one import that it watches.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 
 class PostImportHooks:
-    """A meta path finder that calls `fault` where a hook fails, and never fails an import.
+    """A meta path finder that runs hooks; a hook that fails never fails the import.
 
     Args:
-        fault: told the module's name and the exception.
+        on_fault: called with the module's name and the exception of a hook that failed.
     """
 
-    def __init__(self, fault: Callable[[str, Exception], None]) -> None:
+    def __init__(self, on_fault: Callable[[str, Exception], None]) -> None:
         self._hooks: dict[str, Hook] = {}
         self._before: dict[str, Before] = {}
-        self._fault = fault
+        self._on_fault = on_fault
 
     def install(self) -> None:
-        """Go first on ``sys.meta_path``, once."""
+        """Insert this finder at the front of ``sys.meta_path``, once."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def watch(self, module_name: str, hook: Hook, before: Before | None = None) -> None:
+    def watch_module(self, module_name: str, hook: Hook, before: Before | None = None) -> None:
         """Call ``hook(module)`` once `module_name` has been imported; now, if it has been.
 
-        `before` is called before the module is executed; what it returns, after. An ImportError
-        that it raises is that of the import.
+        `before` is called before the module is executed, and the function that it returns
+        afterwards. An ImportError that `before` raises becomes the import's.
         """
         module = sys.modules.get(module_name)
         if module is None:
@@ -47,7 +47,7 @@ class PostImportHooks:
             if before is not None:
                 self._before[module_name] = before
         else:
-            self._call(module_name, hook, module)
+            self._run_hook(module_name, hook, module)
 
     def find_spec(
         self,
@@ -55,27 +55,27 @@ class PostImportHooks:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The import system's question; None for every module that is not watched."""
+        """The import system's protocol; None for every module that is not watched."""
         if name not in self._hooks:
             return None
         for finder in sys.meta_path:
             find_spec = None if finder is self else getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = find_spec(name, path, target) if find_spec else None
             if spec is not None:
-                # Whoever asks may only want to know: the hook goes once the module is executed.
+                # The caller may only want the spec: the module's execution removes the hook.
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
                     spec.loader = _Loader(self, spec.loader)  # type: ignore[assignment] # as above
                 return spec
         return None
 
-    def _call(self, name: str, hook: Hook, module: ModuleType) -> None:
+    def _run_hook(self, name: str, hook: Hook, module: ModuleType) -> None:
         try:
             hook(module)
         except Exception as error:  # a hook is ours, the import is the user's
-            self._fault(name, error)
+            self._on_fault(name, error)
 
-    def execute(self, module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
-        """Execute a module with `execution`, and then its hook; watch it again if it raises."""
+    def execute_module(self, module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
+        """Execute `module` with `execution`, then its hook; keep the hook if the module raises."""
         name = module.__name__
         hook = self._hooks.pop(name, None)
         before = self._before.get(name) if hook is not None else None
@@ -91,11 +91,11 @@ class PostImportHooks:
             if after is not None:
                 after()
         if hook is not None:
-            self._call(name, hook, module)
+            self._run_hook(name, hook, module)
 
 
 class _Loader:
-    """The module's own loader, for the length of one import."""
+    """Wraps the module's own loader for one import."""
 
     def __init__(self, hooks: PostImportHooks, loader: object) -> None:
         self._hooks = hooks
@@ -109,9 +109,9 @@ class _Loader:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The module must look, to inspect and pkgutil, as if we had not been here.
+        # To inspect and pkgutil the module must look as it does without us.
         spec = module.__spec__
         if spec is not None:
             spec.loader = self._loader  # type: ignore[assignment] # what it was
         module.__loader__ = self._loader  # type: ignore[assignment] # what it was
-        self._hooks.execute(module, self._loader.exec_module)  # type: ignore[attr-defined] # PEP 451
+        self._hooks.execute_module(module, self._loader.exec_module)  # type: ignore[attr-defined] # PEP 451

@@ -1,8 +1,8 @@
 """OpenTelemetry metrics in the function: a provider is set up when the function asks for a meter.
 
-It is one of ours that needs the API alone (`meter.py`), or the SDK's where a setting needs that, or
-the function's own. Instrumentations ask for meters, too, but get the API's proxies, which do
-nothing until there is a provider: a function that measures nothing of its own pays for nothing.
+The provider is ours, which needs the API alone (`meter.py`), or the SDK's where a setting requires
+it, or the function's own. Instrumentations ask for meters too, but get the API's proxies, which do
+nothing until there is a provider: a function without metrics of its own pays nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import sys
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from serverless_instrument.wrapper.otel.sdk import UnusableError, check_version
+from serverless_instrument.wrapper.import_hooks.package_conflicts import (
+    UnusableError,
+    check_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +36,7 @@ _EXEMPLARS = "OTEL_METRICS_EXEMPLAR_FILTER"
 _FILTERS = ("trace_based", "always_on", "always_off")
 _RISING = ("counter", "observable_counter", "histogram")
 _BOTH_WAYS = ("up_down_counter", "observable_up_down_counter")
-# Instruments that keep their totals, by preference.
+# Instruments with cumulative temporality, by preference.
 _CUMULATIVE = {
     "delta": frozenset(_BOTH_WAYS),
     "lowmemory": frozenset(("observable_counter", *_BOTH_WAYS)),
@@ -42,12 +45,12 @@ _CUMULATIVE = {
 
 
 class MetricsBridge:
-    """Between the function's meters and the METRICS frames at the end of each invocation.
+    """Connects the function's meters with the METRICS frames at the end of each invocation.
 
     Args:
         resource: attributes of the function's resource.
         send: takes whole frames.
-        warn: says one line.
+        warn: writes one line.
     """
 
     def __init__(
@@ -61,22 +64,22 @@ class MetricsBridge:
         self._warn = warn
         self._readers: list[Reader] = []
         self._own: Provider | None = None
-        # Ours, or the SDK's made by us: gives way to one of the function's.
+        # Ours, or the SDK's made by us; a provider of the function's replaces it.
         self._made: MeterProvider | None = None
         self._making = RLock()
         self._asked = False
 
-    def api_imported(self, metrics: ModuleType) -> None:
-        """Watch who asks for a meter, and who sets a provider."""
+    def set_up_api(self, metrics: ModuleType) -> None:
+        """Intercept requests for meters and the setter of the provider in the API's `metrics`."""
         if os.environ.get("OTEL_PYTHON_METER_PROVIDER"):
-            return  # one that a package provides, with readers of its own
+            return  # a package's provider, with readers of its own
         internal: Any = sys.modules["opentelemetry.metrics._internal"]
         proxy = internal._ProxyMeterProvider
         get_proxy, original = proxy.get_meter, metrics.set_meter_provider
 
         def get_meter(provider: object, name: str, *arguments: Any, **more: Any) -> Meter:
             if not str(name).startswith(_INSTRUMENTATIONS):
-                self._set_up(original)
+                self._set_up_provider(original)
             real = internal._METER_PROVIDER
             meter: Meter = (
                 get_proxy(provider, name, *arguments, **more)
@@ -89,24 +92,24 @@ class MetricsBridge:
             if internal._METER_PROVIDER is None or internal._METER_PROVIDER is not self._made:
                 original(meter_provider)
             else:
-                # A module imported before has asked for a meter: ours gives way.
+                # A module imported earlier has asked for a meter: replace ours.
                 self._made = None
                 internal._METER_PROVIDER = meter_provider
-            self._join(meter_provider)
+            self._read_user_provider(meter_provider)
 
         set_meter_provider.__doc__ = original.__doc__
         proxy.get_meter = get_meter
         metrics.set_meter_provider = set_meter_provider  # type: ignore[attr-defined] # a module
 
-    def _set_up(self, set_meter_provider: Callable[[MeterProvider], None]) -> None:
+    def _set_up_provider(self, set_meter_provider: Callable[[MeterProvider], None]) -> None:
         """Make our provider, or the SDK's, the global one, once."""
         with self._making:
             if self._asked:
                 return
             self._asked = True
             try:
-                exponential = self._chosen(_HISTOGRAM, (_EXPLICIT, _EXPONENTIAL)) == _EXPONENTIAL
-                self._made = self._sdks() if exponential else self._ours()
+                exponential = self._setting(_HISTOGRAM, (_EXPLICIT, _EXPONENTIAL)) == _EXPONENTIAL
+                self._made = self._make_sdk_provider() if exponential else self._make_own_provider()
                 set_meter_provider(self._made)
             except UnusableError as error:
                 self._warn(f"metrics of the function are not recorded: {error}")
@@ -114,24 +117,24 @@ class MetricsBridge:
                 kind = type(error).__name__
                 self._warn(f"metrics of the function are not recorded: {kind}: {error}")
 
-    def _chosen(self, setting: str, values: tuple[str, ...]) -> str:
-        """The value of `setting`, the first of `values` where it is none of them."""
+    def _setting(self, setting: str, values: tuple[str, ...]) -> str:
+        """The value of `setting`; the first of `values`, and a warning, if it is none of them."""
         value = os.environ.get(setting, "").strip().lower()
         if value and value not in values:
             listed = ", ".join(values)
             self._warn(f'{setting}="{value}" is none of {listed}; using "{values[0]}"')
         return value if value in values else values[0]
 
-    def _ours(self) -> MeterProvider:
+    def _make_own_provider(self) -> MeterProvider:
         check_version("opentelemetry-api", "opentelemetry.version")
         from serverless_instrument.wrapper.metrics.meter import Provider
 
-        cumulative = _CUMULATIVE[self._chosen(_PREFERENCE, tuple(_CUMULATIVE))]
-        exemplars = self._chosen(_EXEMPLARS, _FILTERS)
+        cumulative = _CUMULATIVE[self._setting(_PREFERENCE, tuple(_CUMULATIVE))]
+        exemplars = self._setting(_EXEMPLARS, _FILTERS)
         self._own = Provider(cumulative, exemplars, self._send, self._warn)
         return self._own
 
-    def _sdks(self) -> MeterProvider:
+    def _make_sdk_provider(self) -> MeterProvider:
         check_version("opentelemetry-sdk", "opentelemetry.sdk.version")
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.resources import Resource
@@ -143,15 +146,15 @@ class MetricsBridge:
         )
 
     def _new_reader(self, *, exponential: bool = False) -> Reader:
-        from serverless_instrument.wrapper.metrics.metric_reader import make
+        from serverless_instrument.wrapper.metrics.metric_reader import make_reader
 
-        preference = self._chosen(_PREFERENCE, tuple(_CUMULATIVE))
-        reader = make(preference, exponential=exponential)
+        preference = self._setting(_PREFERENCE, tuple(_CUMULATIVE))
+        reader = make_reader(preference, exponential=exponential)
         self._readers.append(reader)
         return reader
 
-    def _join(self, provider: MeterProvider) -> None:
-        """Collect from a provider of the function's own as well."""
+    def _read_user_provider(self, provider: MeterProvider) -> None:
+        """Collect from a provider of the function's own too."""
         self._asked = True
         add = getattr(provider, "add_metric_reader", None)
         if add is not None:
@@ -162,13 +165,13 @@ class MetricsBridge:
                 "go only where its readers send them; update opentelemetry-sdk, or leave it out"
             )
 
-    def take(self, now_unix_ns: int) -> bytes:
+    def take_metric_frames(self, now_unix_ns: int) -> bytes:
         """METRICS frames of what has been measured since the last call."""
-        frames = b"" if self._own is None else self._own.take(now_unix_ns)
-        return frames + b"".join([reader.take() for reader in self._readers])
+        frames = b"" if self._own is None else self._own.take_metric_frames(now_unix_ns)
+        return frames + b"".join([reader.take_metric_frames() for reader in self._readers])
 
     def after_fork(self) -> None:
-        """In a child: what waits is the parent's to send."""
+        """Forget, in a forked child, what the parent sends."""
         self._making = RLock()
         if self._own is not None:
             self._own.after_fork()

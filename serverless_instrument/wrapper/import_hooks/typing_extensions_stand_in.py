@@ -1,7 +1,7 @@
-"""What OpenTelemetry's API takes of ``typing_extensions``, for as long as it is imported.
+"""A stand-in for ``typing_extensions`` while OpenTelemetry's API is imported.
 
-That is one decorator, and a function never called, of a module whose import takes 8.5 M
-instructions, as much as all of the API. What is decorated warns as PEP 702 says:
+The API uses one decorator of it, and a function that it never calls; the import of the real module
+takes 8.5 M instructions, as much as all of the API. The decorator follows PEP 702:
 https://peps.python.org/pep-0702/#runtime-behavior
 """
 
@@ -22,12 +22,12 @@ _NAME = "typing_extensions"
 
 
 class Deprecated:
-    """The decorator of a class or function that warns when it is used; as ``warnings.deprecated``.
+    """Decorates a class or function that warns when it is used, as ``warnings.deprecated`` does.
 
     Args:
-        message: what the warning says.
-        category: its class, None for no warning.
-        stacklevel: 1 is the line that uses it.
+        message: of the warning.
+        category: of the warning; None for no warning.
+        stacklevel: 1 is the line that uses the class or function.
     """
 
     def __init__(
@@ -43,16 +43,20 @@ class Deprecated:
         self.stacklevel = stacklevel
 
     def __call__(self, subject: Any, /) -> Any:
-        """The subject, which warns from now on."""
+        """`subject`, which warns from now on."""
         if self.category is not None:
-            subject = self._class(subject) if isinstance(subject, type) else self._function(subject)
+            subject = (
+                self._warning_class(subject)
+                if isinstance(subject, type)
+                else self._warning_function(subject)
+            )
         subject.__deprecated__ = self.message
         return subject
 
     def _warn(self) -> None:
         warnings.warn(self.message, category=self.category, stacklevel=self.stacklevel + 2)
 
-    def _function(self, function: Callable[..., object]) -> Callable[..., object]:
+    def _warning_function(self, function: Callable[..., object]) -> Callable[..., object]:
         @wraps(function)
         def wrapper(*arguments: object, **options: object) -> object:
             self._warn()
@@ -60,7 +64,7 @@ class Deprecated:
 
         return wrapper
 
-    def _class(self, subject: Any) -> Any:
+    def _warning_class(self, subject: Any) -> Any:
         original_new = subject.__new__
         original_init_subclass = subject.__init_subclass__
 
@@ -80,7 +84,7 @@ class Deprecated:
 
         subject.__new__ = staticmethod(new)
         if hasattr(original_init_subclass, "__func__"):
-            # A method of the class itself, bound to it: give it the subclass.
+            # A classmethod of the class itself is bound to it: pass the subclass.
             function = original_init_subclass.__func__
 
             def bound(cls: Any, *arguments: Any, **options: Any) -> object:
@@ -98,9 +102,9 @@ def _assert_never(value: object, /) -> None:
 
 
 class _StandIn(ModuleType):
-    """All else that somebody asks for meanwhile is the real module's."""
+    """Has what the API uses; for any other name it imports the real module."""
 
-    # From Python 3.13 on it is in the standard library, and typing_extensions takes it from there.
+    # typing_extensions, too, uses that of the standard library where there is one (Python 3.13).
     deprecated = getattr(warnings, "deprecated", Deprecated)
     assert_never = staticmethod(_assert_never)
 
@@ -113,7 +117,10 @@ class _StandIn(ModuleType):
 
 
 def without_typing_extensions() -> Callable[[], None] | None:
-    """Put the stand-in in its place; what is returned takes it away. None where it is loaded."""
+    """Install the stand-in; returns the function that removes it.
+
+    Returns None, and does nothing, where ``typing_extensions`` is loaded.
+    """
     if _NAME in sys.modules:
         return None
     stand_in = sys.modules[_NAME] = _StandIn(_NAME)

@@ -1,4 +1,4 @@
-"""What is deprecated with our stand-in warns as with the real ``typing_extensions``."""
+"""Deprecation with our stand-in warns as with the real ``typing_extensions``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typing_extensions
 
-from serverless_instrument.wrapper.import_hooks.deprecation import (
+from serverless_instrument.wrapper.import_hooks.typing_extensions_stand_in import (
     Deprecated,
     without_typing_extensions,
 )
@@ -22,17 +22,14 @@ def deprecated(request: pytest.FixtureRequest) -> Any:
 
 
 def said(action: Any) -> tuple[object, list[tuple[str, type, bool]]]:
-    """What `action` gives or raises, and the warnings: text, category, is it about this file?"""
+    """(result or error of `action`, its warnings: text, category, does it point at this file?)."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = action()
         except TypeError as error:
             result = str(error)
-    return result, [
-        (str(one.message), one.category, one.filename.endswith("test_deprecation.py"))
-        for one in caught
-    ]
+    return result, [(str(one.message), one.category, one.filename == __file__) for one in caught]
 
 
 ONE = [("use b", DeprecationWarning, True)]
@@ -115,8 +112,8 @@ def test_what_is_loaded_already_is_used() -> None:
 def test_somebody_else_meanwhile_gets_the_real_module() -> None:
     program = (
         "import sys\n"
-        "from serverless_instrument.wrapper.import_hooks import deprecation\n"
-        "restore = deprecation.without_typing_extensions()\n"
+        "from serverless_instrument.wrapper.import_hooks import typing_extensions_stand_in\n"
+        "restore = typing_extensions_stand_in.without_typing_extensions()\n"
         "from typing_extensions import TypeAlias, deprecated\n"
         "restore()\n"
         "import typing_extensions\n"
@@ -131,8 +128,8 @@ def test_somebody_else_meanwhile_gets_the_real_module() -> None:
 def test_the_api_is_imported_without_it_and_nothing_stays_behind() -> None:
     program = (
         "import sys\n"
-        "from serverless_instrument.wrapper.import_hooks import deprecation\n"
-        "restore = deprecation.without_typing_extensions()\n"
+        "from serverless_instrument.wrapper.import_hooks import typing_extensions_stand_in\n"
+        "restore = typing_extensions_stand_in.without_typing_extensions()\n"
         "import opentelemetry.trace, opentelemetry.propagators.composite\n"
         "restore()\n"
         "print('typing_extensions' in sys.modules)\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ SOURCE = "value = 1\n"
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory of modules to import, forgotten afterwards."""
+    """A directory of modules to import, which are unloaded afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
     yield tmp_path
@@ -30,7 +30,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 class Hooks:
-    """Installed hooks, what they were called with and what failed."""
+    """Installed hooks, the modules they were called with, and the faults."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
@@ -40,7 +40,7 @@ class Hooks:
         self.hooks.install()
 
     def watch(self, name: str) -> None:
-        self.hooks.watch(name, self.note)
+        self.hooks.watch_module(name, self.note)
 
     def note(self, module: ModuleType) -> None:
         assert module.value == 1  # it has been executed
@@ -97,12 +97,12 @@ def test_the_module_looks_as_without_us(directory: Path, hooks: Hooks) -> None:
     assert set(vars(watched)) == set(vars(plain))
 
 
-def test_a_hook_that_fails_is_told_of_and_the_import_is_not(directory: Path, hooks: Hooks) -> None:
+def test_a_failing_hook_is_reported_and_the_import_succeeds(directory: Path, hooks: Hooks) -> None:
     def failing(module: ModuleType) -> None:
         raise RuntimeError("no " + module.__name__)
 
     (directory / "watched_fault.py").write_text(SOURCE)
-    hooks.hooks.watch("watched_fault", failing)
+    hooks.hooks.watch_module("watched_fault", failing)
     assert importlib.import_module("watched_fault").value == 1
     assert hooks.faults == [("watched_fault", "no watched_fault")]
 
@@ -155,7 +155,7 @@ def test_what_is_called_before_and_what_it_returns(directory: Path, hooks: Hooks
     )
     sys.modules["order"] = order  # type: ignore[assignment] # for the module to find
     try:
-        hooks.hooks.watch("watched_around", lambda _: order.append("hook"), before)  # type: ignore[arg-type] # as above
+        hooks.hooks.watch_module("watched_around", lambda _: order.append("hook"), before)  # type: ignore[arg-type] # as above
         importlib.import_module("watched_around")
     finally:
         del sys.modules["order"]
@@ -164,7 +164,7 @@ def test_what_is_called_before_and_what_it_returns(directory: Path, hooks: Hooks
 
 def test_namespace_packages_and_builtins_are_left_alone(directory: Path, hooks: Hooks) -> None:
     (directory / "watched_space").mkdir()
-    hooks.hooks.watch("watched_space", lambda _: hooks.seen.append("space"))
+    hooks.hooks.watch_module("watched_space", lambda _: hooks.seen.append("space"))
     importlib.import_module("watched_space")
     assert importlib.import_module("watched_space").__file__ is None
     assert hooks.faults == []
