@@ -133,8 +133,9 @@ class Reader:
 
     def _headers_secret(self, destination: Destination) -> None:
         """More headers, from a secret, if one is named that can be asked for."""
-        prefix = "SERVERLESS_INSTRUMENT" if self._prefix == STANDARD else self._prefix
-        variable = f"{prefix}_HEADERS_SECRET_ARN"
+        variable = "SERVERLESS_INSTRUMENT_HEADERS_SECRET_ARN"
+        if self._prefix != STANDARD:
+            variable = f"{self._prefix}_HEADERS_SECRET_ARN"
         arn = environment.value_of(self._environ, variable)
         if not arn:
             return
