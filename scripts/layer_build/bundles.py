@@ -23,7 +23,7 @@ _OUTSIDE = re.compile(r"\w+/__init__\.py|serverless_instrument/(wrapper/__init__
 # In both: what the forwarder loads as well; and OpenTelemetry's API, which a process without our
 # finder, a child of the function's, may import.
 _IN_BOTH = re.compile(
-    r"serverless_instrument/(wire|log_rules)\.py"
+    r"serverless_instrument/(?!api)\w+\.py"
     r"|opentelemetry/(attributes|baggage|context|environment_variables|propagate|propagators"
     r"|trace|util|version)/"
 )
