@@ -235,6 +235,21 @@ def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> 
     assert [str(source) for source in found if not is_cached(source)] == []
 
 
+def test_what_the_forwarder_imports_has_bytecode_in_a_file(opt: Path) -> None:
+    # It has no finder for bundles, and /opt cannot be written to: it would compile at each start.
+    package = opt / "python" / "serverless_instrument"
+    wanted = {package / "wire.py"}
+    for source in (package / "forwarder").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+                wanted |= {opt / "python" / f"{name.replace('.', '/')}.py" for name in names}
+    found = {source for source in wanted if source.exists()}
+    assert package / "severity.py" in found
+    cached = (Path(importlib.util.cache_from_source(str(source))) for source in found)
+    assert [str(path) for path in cached if not path.exists()] == []
+
+
 def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
     output = tmp_path / "all.zip"
     result = build(ROOT, "--python", "all", "--output", str(output))
