@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_instrument import declared_settings
+import declared_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from serverless_instrument.declared_settings import Setting
+    from declared_settings import Setting
 
 _INTRODUCTION = """\
 # Settings
 
-<!-- Generated: scripts/settings-table writes this file from declared_settings.py. -->
+<!-- Generated: scripts/settings-table writes this file from scripts/declared_settings.py. -->
 
 Every environment variable that is read, and by which process: the runtime, in the function's own
 process, the forwarder beside it, or both, which agree. A blank value is an unset one. A value that

@@ -8,12 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import declared_settings
 import pytest
 import settings_table
+from declared_settings import BOTH, EXPORT, FORWARDER, RUNTIME
 
 import serverless_instrument
-from serverless_instrument import declared_settings
-from serverless_instrument.declared_settings import BOTH, EXPORT, FORWARDER, INTERNAL, RUNTIME
 from serverless_instrument.forwarder import unknown_settings
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
 from serverless_instrument.forwarder.destinations.settings import Settings
@@ -31,8 +31,8 @@ STANDARD = "OTEL_EXPORTER_OTLP"
 # Of the methods that put an endpoint's name together.
 PUT_TOGETHER = frozenset(("_variable", "_value", "_choice", "signal_variable"))
 REMEDY = (
-    "declare it in serverless_instrument/declared_settings.py, run scripts/settings-table, and "
-    "read it in one function, with environment.py"
+    "declare it in scripts/declared_settings.py, run scripts/settings-table, and read it in one "
+    "function, with environment.py"
 )
 
 
@@ -41,8 +41,7 @@ def modules(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     for folder in folders:
         found = (PACKAGE / folder).rglob("*.py") if folder else PACKAGE.glob("*.py")
         for path in found:
-            if path.name != "declared_settings.py":
-                yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text())
+            yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text())
 
 
 def text_of(node: ast.AST) -> str:
@@ -149,23 +148,34 @@ def test_names_that_are_put_together_are_known() -> None:
     LogSettings(environ, has_destination=True)
     ours = {name for name in environ.asked if VARIABLE.fullmatch(name)}
     assert "SERVERLESS_INSTRUMENT_DESTINATION_SECOND_LOGS_CLIENT_KEY" in ours
-    assert ours <= declared_settings.known_names(["SERVERLESS_INSTRUMENT_DESTINATION_SECOND_"])
-    assert len(ours) > 4 * 3 * len(EXPORT) / 2
+    known = {
+        *(setting.name for setting in declared_settings.declared()),
+        *unknown_settings.destination_forms(declared_settings.STANDARD),
+        *unknown_settings.destination_forms("SERVERLESS_INSTRUMENT_DESTINATION_SECOND_"),
+    }
+    assert ours <= known
 
 
 # Of names that mean nothing.
 
 
+def test_the_known_names_are_the_declared_ones() -> None:
+    names = {setting.name for setting in declared_settings.declared()}
+    ours = {name for name in names if name.startswith("SERVERLESS_INSTRUMENT_")}
+    assert ours == unknown_settings.KNOWN, "see KNOWN in forwarder/unknown_settings.py"
+    exported = [each.name.removeprefix(declared_settings.STANDARD) for each in EXPORT]
+    assert exported == list(unknown_settings.EXPORT), "see EXPORT in forwarder/unknown_settings.py"
+
+
 def test_known_names_are_not_spoken_of() -> None:
     environ = {
-        **dict.fromkeys(declared_settings.known_names(), "value"),
+        **dict.fromkeys(unknown_settings.KNOWN, "value"),
         "SERVERLESS_INSTRUMENT_DESTINATIONS": "a-b",
         "SERVERLESS_INSTRUMENT_DESTINATION_A_B_TRACES_ENDPOINT": "http://host",
         "SERVERLESS_INSTRUMENT_DESTINATION_A_B_HEADERS_SECRET_ARN": "arn",
         "OTEL_SOMETHING_OF_ANOTHER_LANGUAGE": "true",
         "SERVERLESS": "x",
     }
-    assert len(INTERNAL) < len(environ)
     assert unknown_settings.warnings(environ) == []
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import declared_settings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument import declared_settings, environment
+from serverless_instrument import environment
+from serverless_instrument.forwarder import unknown_settings
 from serverless_instrument.forwarder.destinations.settings import (
     SIGNALS,
     receiver_port,
@@ -156,6 +158,11 @@ def test_an_environment_of_the_operating_system_is_read_as_any_other(
     assert (settings.dev_mode, settings.disabled) == (True, True)
 
 
+NAMES = [
+    *(setting.name for setting in declared_settings.declared()),
+    *unknown_settings.destination_forms(declared_settings.STANDARD),
+]
+
 # Kinds of values.
 
 
@@ -247,7 +254,9 @@ def test_any_pattern_is_usable_or_one_warning(text: str, replacement: str) -> No
     assert all(warning.isprintable() for warning in warnings)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(declared_settings.known_names())), texts))
+@given(
+    st.dictionaries(st.sampled_from([each.name for each in declared_settings.declared()]), texts)
+)
 def test_any_environment_is_read_and_every_warning_is_said_once(environ: dict[str, str]) -> None:
     said = [
         *destinations(environ).warnings,

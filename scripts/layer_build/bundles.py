@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PACKAGES = re.compile(r"(opentelemetry|packaging|serverless_instrument|wrapt)/.")
-_OUTSIDE = re.compile(
-    r"\w+/__init__\.py"
-    r"|serverless_instrument/(wrapper/__init__\.py|forwarder/|declared_settings\.py)"
-)
+_OUTSIDE = re.compile(r"\w+/__init__\.py|serverless_instrument/(wrapper/__init__\.py|forwarder/)")
 # In both: what the forwarder loads as well; and OpenTelemetry's API, which a process without our
 # finder, a child of the function's, may import.
 _IN_BOTH = re.compile(

@@ -1,21 +1,20 @@
-"""Every environment variable with a meaning to us; pure. `docs/settings.md` is made from it.
+"""Every environment variable with a meaning to us; `docs/settings.md` is made from it.
 
-No start loads it: the forwarder does, after its first /next, where a variable with our prefix is
-set, to find names that mean nothing. A test holds that what the package reads is declared here and
-the other way round (tests/test_declared_settings.py).
+It is no part of the package: nothing of it is needed to read a setting. A test holds that what the
+package reads is declared here and the other way round (tests/test_declared_settings.py).
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FORWARDER, RUNTIME, BOTH, EXEC_WRAPPER = "forwarder", "runtime", "both", "exec wrapper"
 SIGNALS = ("TRACES", "LOGS", "METRICS")
-# Further destinations have variables of their own: this, a name, and the rest of a standard one.
-DESTINATION = "SERVERLESS_INSTRUMENT_DESTINATION_"
-_STANDARD = "OTEL_EXPORTER_OTLP_"
+# What the names of EXPORT begin with; the rest follows the prefix of a further destination, too.
+STANDARD = "OTEL_EXPORTER_OTLP_"
 
 
 class Setting:
@@ -440,28 +439,3 @@ def declared() -> Iterable[Setting]:
     for _, settings in SECTIONS:
         yield from settings
     yield from INTERNAL
-
-
-def export_forms(prefix: str) -> Iterable[str]:
-    """Names of the endpoint's variables, `prefix` being "OTEL_EXPORTER_OTLP_" or a destination's.
-
-    Those of each signal are among them.
-    """
-    for setting in EXPORT:
-        rest = setting.name.removeprefix(_STANDARD)
-        yield prefix + rest
-        for signal in SIGNALS:
-            yield f"{prefix}{signal}_{rest}"
-
-
-def known_names(destination_prefixes: Iterable[str] = ()) -> set[str]:
-    """Every name that means anything, given what the variables of further destinations begin with.
-
-    A prefix is such as "SERVERLESS_INSTRUMENT_DESTINATION_BACKUP_".
-    """
-    names = {setting.name for setting in declared()}
-    names.update(export_forms(_STANDARD))
-    for prefix in destination_prefixes:
-        names.update(export_forms(prefix))
-        names.add(f"{prefix}HEADERS_SECRET_ARN")
-    return names
