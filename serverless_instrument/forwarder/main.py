@@ -7,6 +7,7 @@ import sys
 from select import poll
 from time import monotonic, sleep, time, time_ns
 
+from serverless_instrument.environment import PREFIX
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.delivery.delivery import Delivery
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
@@ -160,6 +161,11 @@ class Forwarder:
         self._connections, self._receivers = parts.connections, parts.receivers
         self._drain = parts.drain
         self._delivery.warm_up()
+        if any(name.startswith(PREFIX) for name in self._environ):
+            from serverless_instrument.forwarder import unknown_settings
+
+            for warning in unknown_settings.warnings(self._environ):
+                say(warning)
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""

@@ -8,6 +8,7 @@ import sys
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
+from serverless_instrument.wrapper.settings import PROPAGATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.settings import Settings
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
-_PROPAGATORS = "OTEL_PROPAGATORS"
-# Modules besides opentelemetry.trace that `import_hooks/deprecation.py` is for.
+# Modules besides opentelemetry.trace that `typing_extensions_stand_in.py` is for.
 _OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
-_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
 class OnImport:
@@ -80,13 +79,11 @@ class OnImport:
         self._hooks.watch_module("opentelemetry.sdk.resources", _do_nothing, _refuse_mixture)
         self._hooks.watch_module(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
         self._hooks.watch_module(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
-        if os.environ.get(_PROPAGATORS):
+        if self._settings.propagators_given:
             self._hooks.watch_module(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
             )
-        disabled = {
-            name.strip().replace("-", "_") for name in os.environ.get(_DISABLED, "").split(",")
-        }
+        disabled = self._settings.disabled_instrumentations
         if "*" not in disabled:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:
@@ -207,11 +204,11 @@ class OnImport:
 
         The function returned puts it back.
         """
-        value = os.environ.pop(_PROPAGATORS, None)
+        value = os.environ.pop(PROPAGATORS, None)
 
         def restore() -> None:
             if value is not None:
-                os.environ[_PROPAGATORS] = value
+                os.environ[PROPAGATORS] = value
 
         return restore
 

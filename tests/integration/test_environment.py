@@ -23,7 +23,7 @@ PRIVATE = (
     "AWS_LAMBDA_RUNTIME_API",
     "HOME",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "SERVERLESS_INSTRUMENT_TEST_SCRATCH",
+    "TEST_SCRATCH",
 )
 # What we vendor comes last, so that it is found under names that nobody else provides.
 VENDOR = "/opt/python/serverless_instrument/vendor"

@@ -36,9 +36,10 @@ def load(
         aggregation: takes measurements.
         report: see `Delivery`.
     """
-    enhanced = enhanced_metrics.wanted(environ)
-    if problem := enhanced_metrics.problem(environ):
-        report(enhanced_metrics.SETTING, problem)
+    warnings: list[str] = []
+    enhanced = enhanced_metrics.wanted(environ, warnings)
+    for warning in warnings:
+        report(warning, warning)
     recorder = MetricRecorder(aggregation)
     reader = UsageReader(enhanced=enhanced)
     more = _enhanced(environ, recorder, report) if enhanced else None
@@ -51,8 +52,8 @@ def _enhanced(
     from serverless_instrument.forwarder.faas_metrics import cost, proc_sampler
 
     prices = cost.Prices(environ, posix.uname().machine)
-    if prices.warning:
-        report("prices", prices.warning)
+    for warning in prices.warnings:
+        report(warning, warning)
     sample, limits = proc_sampler.sample, proc_sampler.limits
     return enhanced_metrics.EnhancedMetrics(recorder, prices, sample, limits, monotonic)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from posix import urandom
 from time import time_ns
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.codec import resource, spans
 from serverless_instrument.forwarder.destinations.destination import TRACES
 from serverless_instrument.forwarder.outcomes import init_span
@@ -67,7 +68,7 @@ class Outcomes:
         self.shutdown_reason = ""
         self._finished = False
         # Where nothing is sampled no span is made here either.
-        self._enabled = environ.get("OTEL_TRACES_SAMPLER", "").lower() not in _SAMPLERS_OFF
+        self._enabled = environment.sampler(environ).lower() not in _SAMPLERS_OFF
 
     def subscribe(self, events: Dispatch) -> None:
         """Ask for platform events."""

@@ -12,13 +12,14 @@ import sys
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument import environment
 from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     UnusableError,
     check_version,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
     from opentelemetry.metrics import Meter, MeterProvider
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.metrics.metric_reader import Reader
 
 _INSTRUMENTATIONS = "opentelemetry.instrumentation"
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
-_PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
-_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
-# https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exemplar
-_EXEMPLARS = "OTEL_METRICS_EXEMPLAR_FILTER"
 _FILTERS = ("trace_based", "always_on", "always_off")
 _RISING = ("counter", "observable_counter", "histogram")
 _BOTH_WAYS = ("up_down_counter", "observable_up_down_counter")
@@ -68,10 +63,11 @@ class MetricsBridge:
         self._made: MeterProvider | None = None
         self._making = RLock()
         self._asked = False
+        self._warned: list[str] = []
 
     def set_up_api(self, metrics: ModuleType) -> None:
         """Intercept requests for meters and the setter of the provider in the API's `metrics`."""
-        if os.environ.get("OTEL_PYTHON_METER_PROVIDER"):
+        if environment.value_of(os.environ, "OTEL_PYTHON_METER_PROVIDER"):
             return  # a package's provider, with readers of its own
         internal: Any = sys.modules["opentelemetry.metrics._internal"]
         proxy = internal._ProxyMeterProvider
@@ -108,7 +104,8 @@ class MetricsBridge:
                 return
             self._asked = True
             try:
-                exponential = self._setting(_HISTOGRAM, (_EXPLICIT, _EXPONENTIAL)) == _EXPONENTIAL
+                # What is wrong with that setting is said by the forwarder.
+                exponential = environment.exponential_histograms(os.environ, [])
                 self._made = self._make_sdk_provider() if exponential else self._make_own_provider()
                 set_meter_provider(self._made)
             except UnusableError as error:
@@ -117,20 +114,27 @@ class MetricsBridge:
                 kind = type(error).__name__
                 self._warn(f"metrics of the function are not recorded: {kind}: {error}")
 
-    def _setting(self, setting: str, values: tuple[str, ...]) -> str:
-        """The value of `setting`; the first of `values`, and a warning, if it is none of them."""
-        value = os.environ.get(setting, "").strip().lower()
-        if value and value not in values:
-            listed = ", ".join(values)
-            self._warn(f'{setting}="{value}" is none of {listed}; using "{values[0]}"')
-        return value if value in values else values[0]
+    def _chosen(self, setting: str, values: Iterable[str], default: str) -> str:
+        warnings: list[str] = []
+        chosen = environment.choice(os.environ, setting, values, default, warnings)
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.append(warning)
+                self._warn(warning)
+        return chosen
+
+    def _preference(self) -> str:
+        # https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
+        name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+        return self._chosen(name, _CUMULATIVE, "delta")
 
     def _make_own_provider(self) -> MeterProvider:
         check_version("opentelemetry-api", "opentelemetry.version")
         from serverless_instrument.wrapper.metrics.meter import Provider
 
-        cumulative = _CUMULATIVE[self._setting(_PREFERENCE, tuple(_CUMULATIVE))]
-        exemplars = self._setting(_EXEMPLARS, _FILTERS)
+        # https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exemplar
+        exemplars = self._chosen("OTEL_METRICS_EXEMPLAR_FILTER", _FILTERS, "trace_based")
+        cumulative = _CUMULATIVE[self._preference()]
         self._own = Provider(cumulative, exemplars, self._send, self._warn)
         return self._own
 
@@ -148,8 +152,7 @@ class MetricsBridge:
     def _new_reader(self, *, exponential: bool = False) -> Reader:
         from serverless_instrument.wrapper.metrics.metric_reader import make_reader
 
-        preference = self._setting(_PREFERENCE, tuple(_CUMULATIVE))
-        reader = make_reader(preference, exponential=exponential)
+        reader = make_reader(self._preference(), exponential=exponential)
         self._readers.append(reader)
         return reader
 

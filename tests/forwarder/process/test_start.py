@@ -231,8 +231,14 @@ def test_no_endpoint_is_one_warning_and_next_does_not_wait(tmp_path: Path) -> No
         assert parts.backend.connections == 0
 
 
-def test_everything_off_is_silent(tmp_path: Path) -> None:
-    environ = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "LOGS", "METRICS")}
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "LOGS", "METRICS")},
+        {"OTEL_SDK_DISABLED": "TRUE", "OTEL_METRICS_EXPORTER": "otlp"},
+    ],
+)
+def test_everything_off_is_silent(tmp_path: Path, environ: dict[str, str]) -> None:
     with world(tmp_path, environ=environ) as parts:
         parts.invoke("discarded")
         parts.shut_down()
@@ -244,6 +250,18 @@ def test_variables_that_are_not_text_do_no_harm(tmp_path: Path) -> None:
     with world(tmp_path, environ={"A\udcff": "\udcfe", "OTEL_TRACES_EXPORTER": "\udcff"}) as parts:
         parts.invoke("span")
         assert parts.backend.names() == ["span"]
+
+
+def test_an_unknown_setting_is_one_line_after_the_first_next(tmp_path: Path) -> None:
+    with world(tmp_path, environ={"SERVERLESS_INSTRUMENT_FLUHS": "end"}) as parts:
+        parts.invoke("span")
+        parts.shut_down()
+        assert parts.backend.names() == ["span"]
+        (line,) = parts.forwarder.lines()
+        assert line == (
+            "serverless-instrument: SERVERLESS_INSTRUMENT_FLUHS is not a known setting: "
+            "did you mean SERVERLESS_INSTRUMENT_FLUSH?"
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -73,7 +73,7 @@ def test_limits_and_keys_are_settings() -> None:
 
 def test_a_value_that_says_nothing_is_told() -> None:
     line = (
-        'serverless-instrument: SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD="all" is none of request, '
-        'response, both and off; using "off"'
+        'serverless-instrument: SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD="all" is not known, '
+        "using off: set it to request, response, both or off"
     )
     assert captured(log=(line,), SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD="all") == {}

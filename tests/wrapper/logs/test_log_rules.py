@@ -47,16 +47,13 @@ def test_no_logs(environ: dict[str, Any]) -> None:
     assert written.kinds == [wire.HELLO, wire.START, wire.END]
 
 
-def test_bad_values_are_named_once() -> None:
+def test_bad_values_are_left_for_the_forwarder_to_name() -> None:
     written = run(
         "def handler(event, context): print('x')",
         SERVERLESS_INSTRUMENT_LOGS="maybe",
         SERVERLESS_INSTRUMENT_MASK="[;;secret=>hidden",
     )
-    told = written.stderr.decode().splitlines()
-    assert len(told) == 2
-    assert 'SERVERLESS_INSTRUMENT_LOGS="maybe"' in told[0]
-    assert 'SERVERLESS_INSTRUMENT_MASK: pattern "["' in told[1]
+    assert written.stderr == b""
     assert written.bodies == ["x"]
 
 
