@@ -35,7 +35,7 @@ ORDER = (
     *("forwarder/http1", "forwarder/codec/", "forwarder/destinations/", "forwarder/metrics/"),
     *("forwarder/exporter/", "forwarder/delivery/", "forwarder/extensions_api"),
     *("forwarder/telemetry_api/", "forwarder/faas_metrics/", "forwarder/outcomes/"),
-    *("forwarder/inputs/", "forwarder/"),
+    *("forwarder/inputs/", "forwarder/event_loop/", "forwarder/"),
     *("wrapper/records/", "wrapper/settings", "wrapper/events/", "wrapper/triggers/"),
     *("wrapper/invocation/", "wrapper/logs/", "wrapper/import_hooks/", "wrapper/otel/"),
     *("wrapper/metrics/", "wrapper/hooks/", "wrapper/", "api", "__init__"),

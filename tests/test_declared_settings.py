@@ -14,8 +14,8 @@ import settings_table
 from declared_settings import BOTH, EXPORT, FORWARDER, RUNTIME
 
 import serverless_instrument
-from serverless_instrument.forwarder import unknown_settings
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
+from serverless_instrument.forwarder.destinations import unknown_settings
 from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 
@@ -162,9 +162,9 @@ def test_names_that_are_put_together_are_known() -> None:
 def test_the_known_names_are_the_declared_ones() -> None:
     names = {setting.name for setting in declared_settings.declared()}
     ours = {name for name in names if name.startswith("SERVERLESS_INSTRUMENT_")}
-    assert ours == unknown_settings.KNOWN, "see KNOWN in forwarder/unknown_settings.py"
+    assert ours == unknown_settings.KNOWN, "see KNOWN in unknown_settings.py"
     exported = [each.name.removeprefix(declared_settings.STANDARD) for each in EXPORT]
-    assert exported == list(unknown_settings.EXPORT), "see EXPORT in forwarder/unknown_settings.py"
+    assert exported == list(unknown_settings.EXPORT), "see EXPORT in unknown_settings.py"
 
 
 def test_known_names_are_not_spoken_of() -> None:

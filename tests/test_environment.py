@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import environment
-from serverless_instrument.forwarder import unknown_settings
+from serverless_instrument.forwarder.destinations import unknown_settings
 from serverless_instrument.forwarder.destinations.destination import SIGNALS
 from serverless_instrument.forwarder.destinations.settings import Settings as Destinations
 from serverless_instrument.forwarder.destinations.settings import receiver_port, statsd_port

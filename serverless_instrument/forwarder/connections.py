@@ -6,8 +6,8 @@ from select import POLLIN
 from time import monotonic, time_ns
 
 from serverless_instrument import wire
+from serverless_instrument.forwarder.event_loop.lifecycle import PARENT_GONE, RUNTIME_GONE
 from serverless_instrument.forwarder.intake import Session
-from serverless_instrument.forwarder.lifecycle import PARENT_GONE, RUNTIME_GONE
 from serverless_instrument.forwarder.runtime_socket import Connection, accept, adopted, peer_pid
 
 TYPE_CHECKING = False

@@ -8,7 +8,6 @@ from select import poll
 from time import monotonic, sleep, time, time_ns
 
 from serverless_instrument.environment import PREFIX
-from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.delivery.delivery import Delivery
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
 from serverless_instrument.forwarder.delivery.flush_strategy import END, FlushStrategy
@@ -16,10 +15,11 @@ from serverless_instrument.forwarder.delivery.freeze_clock import FreezeClock
 from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS
 from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.diagnostics import Reporter, say
-from serverless_instrument.forwarder.flush_control import FlushControl
-from serverless_instrument.forwarder.next_event import NextEventWatch
+from serverless_instrument.forwarder.event_loop import lifecycle
+from serverless_instrument.forwarder.event_loop.flush_control import FlushControl
+from serverless_instrument.forwarder.event_loop.next_event import NextEventWatch
+from serverless_instrument.forwarder.event_loop.wakeup import Wakeup
 from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
-from serverless_instrument.forwarder.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Forwarder:
         self._drain = parts.drain
         self._delivery.warm_up()
         if any(name.startswith(PREFIX) for name in self._environ):
-            from serverless_instrument.forwarder import unknown_settings
+            from serverless_instrument.forwarder.destinations import unknown_settings
 
             for warning in unknown_settings.warnings(self._environ):
                 say(warning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time_ns
 
 from serverless_instrument.forwarder.connections import Connections
-from serverless_instrument.forwarder.flush_control import Drain
+from serverless_instrument.forwarder.event_loop.flush_control import Drain
 from serverless_instrument.forwarder.intake import Intake
 from serverless_instrument.forwarder.outcomes.outcomes import Outcomes
 

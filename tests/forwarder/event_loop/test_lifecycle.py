@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from serverless_instrument.forwarder.lifecycle import (
+from serverless_instrument.forwarder.event_loop.lifecycle import (
     DRAIN,
     DRAINING,
     EXIT,
