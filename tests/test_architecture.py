@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from benchmark.starts import start_modules
 from coverage import Coverage
-from layer_build import tree
-from start_cost import modules
-from start_cost.lambda_stub import EXTENSION_NEXT, REGISTER, RUNTIME_NEXT
-from start_cost.processes import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -873,82 +870,16 @@ def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
     }
 
 
-# What each process has loaded of ours when it asks Lambda for its first event.
-RUNTIME_AT_NEXT = words(
-    ". wire wrapper wrapper.bootstrap wrapper.channel wrapper.encoder wrapper.hooks",
-    "wrapper.hooks.table wrapper.import_hooks wrapper.invocation wrapper.on_import",
-    "wrapper.current_span wrapper.deadline wrapper.late_context wrapper.log_frames",
-    "wrapper.log_hook wrapper.logs wrapper.output_tee",
-    "wrapper.propagation wrapper.records wrapper.resource wrapper.settings",
-    "wrapper.triggers wrapper.triggers.base wrapper.triggers.registry",
-)
-# Loaded by the first line that is written. What tells us the modules (-v) writes lines itself:
-# tests/wrapper/logs/test_logs.py has a function that writes none.
-RUNTIME_AT_THE_FIRST_LINE = words(
-    "wrapper.errors iso_time json_line wrapper.log_records severity",
-)
-FORWARDER_AT_REGISTER = words(
-    ". wire forwarder forwarder.http1 forwarder.receiver forwarder.runtime_api",
-)
-FORWARDER_AT_NEXT = FORWARDER_AT_REGISTER | words(
-    "forwarder.backend forwarder.batch forwarder.breaker forwarder.connections forwarder.delivery",
-    "forwarder.destination forwarder.endpoint_settings forwarder.flush_settings",
-    "forwarder.flush_strategy forwarder.freeze_clock forwarder.intake forwarder.lifecycle",
-    "forwarder.log_settings forwarder.main forwarder.otlp_http forwarder.overflow",
-    "forwarder.retry_queue forwarder.settings forwarder.tally forwarder.telemetry",
-    "forwarder.telemetry_listener forwarder.telemetry_subscription forwarder.url log_rules",
-)
-# Loaded while it waits for the answer to /next, so perhaps before the stub has noticed the request.
-FORWARDER_WHILE_IT_WAITS = words(
-    "forwarder.cost forwarder.emf_metrics forwarder.endings forwarder.enhanced_metrics",
-    "forwarder.enhanced_record",
-    "forwarder.exponential_buckets forwarder.faas_metrics forwarder.peaks forwarder.proc_sampler",
-    "forwarder.report_metrics forwarder.usage forwarder.usage_metrics",
-    "forwarder.function_lines forwarder.http1_server forwarder.init_span",
-    "forwarder.json_text forwarder.link forwarder.log_intake forwarder.log_records",
-    "forwarder.metric_aggregation forwarder.metric_points forwarder.metric_series",
-    "forwarder.metrics forwarder.metric_templates forwarder.never_began",
-    "forwarder.patience forwarder.platform_events forwarder.platform_lines",
-    "forwarder.poster forwarder.proc_stats forwarder.protobuf forwarder.resource forwarder.spans",
-    "forwarder.unfinished",
-    "iso_time json_line masking severity",
-)
+# Of others' modules, at the most.
+OTHERS_LIMIT = {"init_hello": 5, "forwarder_register": 10, "forwarder_next": 15}
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+@pytest.mark.integration
+@pytest.mark.parametrize("start", sorted(OTHERS_LIMIT))
+def test_a_start_loads_what_is_recorded_and_little_besides(start: str) -> None:
     """The tree as the layer lays it out, without the packages it bundles: nothing may need them."""
-    directory = tmp_path_factory.mktemp("start")
-    opt = directory / "opt"
-    tree.add_package(opt / "python", PACKAGE)
-    tree.add_entry_points(opt, PACKAGE, ROOT / "layer/extensions/serverless-instrument")
-    return Sandbox(directory, opt)
-
-
-@pytest.mark.integration
-def test_modules_of_the_runtime_before_its_first_next(sandbox: Sandbox, tmp_path: Path) -> None:
-    bare = set(modules.loaded(sandbox.bare_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
-    with sandbox.listening():
-        loaded = set(modules.loaded(sandbox.our_runtime, [RUNTIME_NEXT], tmp_path)[RUNTIME_NEXT])
-    added = loaded - bare
-    assert ours(added) - RUNTIME_AT_THE_FIRST_LINE == RUNTIME_AT_NEXT
-    assert not [name for name in added if within(name, BANNED_AT_TOP)]
-    others = {name for name in added if not within(name, [NAME])}
-    assert len(others) <= 5, others
-
-
-@pytest.mark.integration
-def test_modules_of_the_forwarder_before_it_registers_and_before_its_first_next(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
-    bare = set(modules.loaded(sandbox.bare_extension, [REGISTER], tmp_path)[REGISTER])
-    seen = modules.loaded(sandbox.forwarder_directly, [REGISTER, EXTENSION_NEXT], tmp_path)
-    for target, expected, perhaps, others_limit in (
-        (REGISTER, FORWARDER_AT_REGISTER, set(), 10),
-        (EXTENSION_NEXT, FORWARDER_AT_NEXT, FORWARDER_WHILE_IT_WAITS, 15),
-    ):
-        added = set(seen[target]) - bare
-        assert ours(added) - perhaps == expected
-        assert not [name for name in added if within(name, BANNED_AT_TOP)]
-        others = {name for name in added if not within(name, [NAME])}
-        assert len(others) <= others_limit, others
+    found = start_modules.measured(start)
+    assert start_modules.loaded(start) == start_modules.recorded(start)
+    assert not [name for name in found.seen if within(name, BANNED_AT_TOP)]
+    others = {name for name in found.seen if not within(name, [NAME])}
+    assert len(others) <= OTHERS_LIMIT[start], others
