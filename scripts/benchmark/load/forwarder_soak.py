@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import threading
 import time
 from pathlib import Path
 
+from benchmark import command
 from serverless_instrument import wire
 from tests.forwarder import encoded
 from tests.forwarder.extensions_api import ExtensionsApi, Request, answer, read_request
@@ -109,11 +111,15 @@ def rss_kib(pid: int) -> int:
 
 def soak(minutes: float, rate: float, environ: dict[str, str]) -> int:
     """Run; 0 where nothing was lost and nothing grew."""
-    command = [sys.executable, "-m", "benchmark.load.forwarder_soak"]
+    program = [sys.executable, "-m", "benchmark.load.forwarder_soak"]
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as directory,
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            program,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{command.ROOT / 'scripts'}:{command.ROOT}"},
         ) as backend,
     ):
         assert backend.stdout is not None
