@@ -67,7 +67,7 @@ def _rows(scratch: Path, rounds: int) -> list[Row]:
     say("loaded modules")
     for start in start_modules.STARTS:
         added = start_modules.measured(start, scratch / "opt").settled
-        rows.append(Row(start, "modules", 0, len(added)))
+        rows.append(Row(start, "modules added", 0, len(added)))
     if instructions.available():
         say("instructions")
         return rows + _instruction_rows(scratch)
