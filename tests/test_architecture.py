@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from benchmark.starts import start_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -192,5 +193,18 @@ def test_pure_modules_import_nothing_that_acts(file: str) -> None:
 def test_folders_can_be_looked_through() -> None:
     for folder in {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE / "wrapper/triggers"}:
         assert len(list(folder.glob("*.py"))) <= 15, folder
-        lines = (folder / "__init__.py").read_text().splitlines() if folder != PACKAGE else []
-        assert folder.name == "runtime" or folder == PACKAGE or lines[0].endswith('."""'), folder
+
+
+# Modules of the standard library that a start may load besides what a bare one does.
+OTHERS_LIMIT = {"init_hello": 5, "forwarder_register": 10, "forwarder_next": 15}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("start", sorted(OTHERS_LIMIT))
+def test_a_start_loads_what_is_recorded_and_little_besides(start: str) -> None:
+    """The tree as the layer lays it out, without the packages it bundles: nothing may need them."""
+    found = start_modules.measured(start)
+    assert start_modules.loaded(start) == start_modules.recorded(start), "scripts/bench budgets"
+    assert not [name for name in found.seen if within(name, DEAR)]
+    others = {name for name in found.seen if not within(name, [NAME])}
+    assert len(others) <= OTHERS_LIMIT[start], others

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from benchmark.sandbox import processes
+from benchmark.sandbox.lambda_api import EXTENSION_NEXT, REGISTER, LambdaApi
+from benchmark.sandbox.subjects import Sandbox
 from layer_build import archive, bytecode, interpreters, notices
-from start_cost import processes
-from start_cost.lambda_stub import EXTENSION_NEXT, REGISTER, LambdaStub
 
 ROOT = Path(__file__).parents[1]
 # What a build reads, and so what a copy of the checkout must hold to build the same.
@@ -358,12 +359,12 @@ def test_the_launcher_becomes_the_forwarder_which_registers_and_leaves_after_shu
     opt: Path, tmp_path: Path
 ) -> None:
     shutdown = {"eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": 1 << 42}
-    held = processes.Sandbox(tmp_path, opt)
-    with LambdaStub() as stub:
-        process = processes.start(held.forwarder(stub.address), tmp_path / "held.txt")
+    held = Sandbox(tmp_path, opt)
+    with LambdaApi() as api:
+        process = processes.start(held.forwarder(api.address), tmp_path / "held.txt")
         try:
-            request = stub.wait_for(REGISTER, 60)
-            stub.wait_for(EXTENSION_NEXT, 60)
+            request = api.wait_for(REGISTER, 60)
+            api.wait_for(EXTENSION_NEXT, 60)
             command = Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")
         finally:
             processes.kill(process)
@@ -372,8 +373,8 @@ def test_the_launcher_becomes_the_forwarder_which_registers_and_leaves_after_shu
     main = opt / "python/serverless_instrument/forwarder/__main__.py"
     assert command == [sys.executable, "-I", "-S", str(main), ""]
 
-    with LambdaStub([json.dumps(shutdown).encode()]) as stub:
-        process = processes.start(held.forwarder(stub.address), tmp_path / "shut.txt")
+    with LambdaApi(extension_events=[json.dumps(shutdown).encode()]) as api:
+        process = processes.start(held.forwarder(api.address), tmp_path / "shut.txt")
         try:
             assert process.wait(60) == 0, (tmp_path / "shut.txt").read_text()
         finally:

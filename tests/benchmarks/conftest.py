@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from start_cost.processes import unpack
+from benchmark.sandbox.processes import unpack
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,17 +6,13 @@ the change.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from budgets import counts, starts, verdict
-from budgets.__main__ import FILE, build
+from benchmark.starts import budget_file, counts, instructions, start_modules, verdict
 from layer_build import bytecode, interpreters
-from start_cost import instructions
-from start_cost.processes import Sandbox
 
 from tests.integration.availability import missing
 
@@ -25,15 +21,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-RECORDED: dict[str, Any] = json.loads(FILE.read_text())
-APPLIES = verdict.recorded_as(RECORDED, build())
+RECORDED = budget_file.read()
+BUILDS: dict[str, Any] = RECORDED["builds"]
+BUILD = budget_file.build()
+APPLIES = verdict.recorded_as(BUILDS, BUILD)
 # Where nothing is recorded for this version they skip under their names.
-NAMES = sorted(RECORDED[APPLIES]["instructions"]) if APPLIES else list(counts.NAMES)
+NAMES = sorted(BUILDS[APPLIES]["instructions"]) if APPLIES else list(counts.NAMES)
 
 
 def need_record() -> None:
     if not APPLIES:
-        pytest.skip(f"no budgets for {build()}; scripts/bench budgets --record makes them")
+        pytest.skip(f"no budgets for {BUILD}; scripts/bench budgets --record makes them")
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +46,9 @@ def measured(opt: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, c
 def stick(measured: dict[str, counts.Counted]) -> verdict.Yardstick:
     """The yardstick for this interpreter."""
     need_record()
-    found = verdict.yardstick(RECORDED, build(), measured[counts.INIT_HELLO].bare)
+    found = verdict.yardstick(BUILDS, BUILD, measured[counts.INIT_HELLO].bare)
     assert found is not None
     return found
-
-
-@pytest.fixture(scope="module")
-def loaded(opt: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What each start of the layer loads over the bare process."""
-    scratch = tmp_path_factory.mktemp("modules")
-    return starts.added_modules(Sandbox(scratch, opt), scratch)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,15 +58,18 @@ def test_what_it_costs_is_within_its_budget(
     assert not verdict.count_problems(stick, {name: measured[name].added})
 
 
-@pytest.mark.parametrize(
-    "start", ["init_hello", "init_boto", "forwarder_register", "forwarder_next"]
-)
-def test_a_start_loads_the_modules_that_are_recorded(
-    start: str, loaded: dict[str, list[str]]
-) -> None:
+@pytest.mark.parametrize("start", start_modules.STARTS)
+def test_a_start_loads_our_modules_that_are_recorded(start: str, opt: Path) -> None:
+    recorded, loaded = start_modules.recorded(start), start_modules.loaded(start, opt)
+    assert not verdict.module_problems(recorded, loaded, start)
+    assert start_modules.seen(start, opt) <= recorded
+
+
+@pytest.mark.parametrize("start", start_modules.STARTS)
+def test_a_start_loads_the_others_that_are_recorded(start: str, opt: Path) -> None:
     need_record()
-    recorded = RECORDED[APPLIES]["modules"][start]
-    assert not verdict.module_problems(recorded, loaded[start], start)
+    found = start_modules.measured(start, opt)
+    assert not verdict.start_problems(RECORDED, BUILDS[APPLIES], start, found)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +85,6 @@ def test_an_import_on_a_start_path_is_noticed(
     file: str,
     name: str,
     module: str,
-    loaded: dict[str, list[str]],
     measured: dict[str, counts.Counted],
 ) -> None:
     """On a copy of the layer, with any Python: a module that nothing else there has loaded.
@@ -101,10 +94,9 @@ def test_an_import_on_a_start_path_is_noticed(
     copy = tmp_path / "opt"
     shutil.copytree(opt, copy)
     add_import(copy / "python", f"serverless_instrument/{file}", module)
-    (tmp_path / "starts").mkdir()
     (tmp_path / "counts").mkdir()
-    found = starts.added_modules(Sandbox(tmp_path / "starts", copy), tmp_path)[name]
-    (problem,) = verdict.module_problems(loaded[name], found, name)
+    before, after = (start_modules.measured(name, of).settled for of in (opt, copy))
+    (problem,) = verdict.module_problems(before, after, name)
     assert problem == f"{name} loads more than recorded: {module}"
     counted = counts.measure(copy, tmp_path / "counts", [name])[name]
     entry = {"instructions": {name: measured[name].added}}

@@ -8,25 +8,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import benchmark
 import pytest
-from rivals import (
+from benchmark.rivals import (
     backends,
     between,
     contenders,
-    cpu_share,
     figures,
     packages,
     plan,
-    process_cost,
     report,
     trial,
 )
-from rivals.contenders import BARE, CONTENDERS, OURS, named
+from benchmark.rivals.contenders import BARE, CONTENDERS, OURS, named
+from benchmark.sandbox import cpu_share, process_cost
+from benchmark.sandbox.lambda_api import InvocationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FUNCTIONS = Path(contenders.__file__).with_name("functions")
+FUNCTIONS = Path(benchmark.__file__).with_name("functions")
 LAUNCH = Path(contenders.__file__).with_name("launch")
 
 
@@ -186,7 +187,7 @@ def test_a_trial_with_little_processor_takes_longer_than_its_cpu(
 @pytest.mark.integration
 def test_a_function_that_fails_is_an_error_of_its_own(place: trial.Place, tmp_path: Path) -> None:
     broken = named(BARE)._replace(environ={"_HANDLER": "app.nothing"})
-    with pytest.raises(trial.InvocationError, match="HandlerNotFound"):
+    with pytest.raises(InvocationError, match="HandlerNotFound"):
         trial.run(place, broken, tmp_path, "hello", 1)
 
 

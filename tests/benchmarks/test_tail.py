@@ -5,8 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-
-from tests.benchmarks import flush_strategies
+from benchmark.load import end_delay
 
 pytestmark = pytest.mark.integration
 
@@ -16,7 +15,7 @@ _TRIES = 3
 
 
 def test_a_flush_at_the_end_to_a_backend_that_is_near() -> None:
-    took_ms = flush_strategies.measured_ms("end", _RATE_PER_S, _COUNT)
+    took_ms = end_delay.measured_ms("end", _RATE_PER_S, _COUNT)
     assert statistics.median(took_ms) <= 3.0
 
 
@@ -24,10 +23,8 @@ def test_adaptive_adds_next_to_nothing_to_a_busy_function() -> None:
     added_ms = []
     # A machine that does other things adds to both, and not always the same.
     for _ in range(_TRIES):
-        floor_ms = _mean_ms(flush_strategies.floor_ms(_COUNT))
-        added_ms.append(
-            _mean_ms(flush_strategies.measured_ms("adaptive", _RATE_PER_S, _COUNT)) - floor_ms
-        )
+        floor_ms = _mean_ms(end_delay.floor_ms(_COUNT))
+        added_ms.append(_mean_ms(end_delay.measured_ms("adaptive", _RATE_PER_S, _COUNT)) - floor_ms)
         if added_ms[-1] <= 0.3:
             return
     pytest.fail(f"adaptive adds {added_ms} ms to what any extension takes")

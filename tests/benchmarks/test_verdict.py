@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from budgets import verdict
+from benchmark.starts import verdict
+from benchmark.starts.counts import Counted
+from benchmark.starts.modules import Modules
 
 BUILD = "CPython 3.11.7 x86_64 GCC 12.2.0"
 RECORDED: dict[str, Any] = {
-    BUILD: {"bare_init_hello": 100_000, "instructions": {"init_hello": 10_000}, "modules": {}}
+    BUILD: {"bare_init_hello": 100_000, "instructions": {"init_hello": 10_000}}
 }
 
 
@@ -61,3 +63,41 @@ def test_modules_new_and_gone_are_named() -> None:
         "init_hello no longer loads a: scripts/bench budgets --record",
     ]
     assert verdict.module_problems(["a"], ["a"], "init_hello") == []
+
+
+def modules(*names: str) -> Modules:
+    return Modules(frozenset(), frozenset(names))
+
+
+def test_a_start_is_held_to_our_list_and_to_the_others_of_its_build() -> None:
+    recorded = {"modules": {"init_hello": ["serverless_instrument.wire"]}}
+    entry = {"other_modules": {"init_hello": ["binascii"]}}
+    found = modules("serverless_instrument.wire", "binascii")
+    assert verdict.start_problems(recorded, entry, "init_hello", found) == []
+    (problem,) = verdict.start_problems(recorded, entry, "init_hello", modules("binascii"))
+    assert problem.startswith("init_hello no longer loads serverless_instrument.wire")
+
+
+def test_a_record_replaces_what_was_measured_and_keeps_the_rest() -> None:
+    before = {
+        "limits": {"forwarder_peak_mib": 14},
+        "modules": {"init_boto": ["serverless_instrument"]},
+        "builds": {BUILD: {**RECORDED[BUILD], "other_modules": {"init_boto": ["gc"]}}},
+    }
+    counted = {"init_hello": Counted(90_000, 9_000), "span": Counted(0, 100)}
+    loaded = {"init_hello": modules("serverless_instrument.wire", "binascii", "_struct")}
+    after = verdict.with_record(before, BUILD, counted, loaded)
+    assert after == {
+        "limits": {"forwarder_peak_mib": 14},
+        "modules": {
+            "init_boto": ["serverless_instrument"],
+            "init_hello": ["serverless_instrument.wire"],
+        },
+        "builds": {
+            BUILD: {
+                "bare_init_hello": 90_000,
+                "instructions": {"init_hello": 9_000, "span": 100},
+                "other_modules": {"init_boto": ["gc"], "init_hello": ["_struct", "binascii"]},
+            }
+        },
+    }

@@ -1,4 +1,4 @@
-"""Settings of a function, and the environment variables that its processes get. Pure."""
+"""Settings of a function, and the environment variables that its processes get."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What instrumentation costs: ``scripts/bench``, a module of `commands` for each command."""

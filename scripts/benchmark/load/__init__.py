@@ -1,0 +1,1 @@
+"""What work costs: spans, log lines, many invocations, the end of one, minutes at a high rate."""

@@ -1,0 +1,1 @@
+"""What ``scripts/new`` writes: the files of something new, and its lines in the lists there are."""

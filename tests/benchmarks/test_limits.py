@@ -1,0 +1,34 @@
+"""What CONTRIBUTING says of limits is what is held."""
+
+from __future__ import annotations
+
+from benchmark import command, markdown_table
+from benchmark.starts import budget_file, verdict
+from layer_build import __main__ as layer_build
+
+
+def test_the_table_in_contributing_has_the_limits_that_are_held() -> None:
+    limits = budget_file.read()["limits"]
+    rows = {
+        "runtime, exec to first `/next`, over bare awslambdaric, CPU ms": "init_hello_cpu_ms",
+        "the same with boto3 and a client of it, CPU ms": "init_boto_cpu_ms",
+        "forwarder, exec to register, times the bare `python -I -S` with `_socket`": (
+            "forwarder_register_over_bare"
+        ),
+        "forwarder, peak memory, MiB": "forwarder_peak_mib",
+    }
+    assert set(rows.values()) == set(limits)
+    sizes = {
+        "layer for one Python, MB": layer_build.BUDGET_ONE_PYTHON_BYTES,
+        "layer for all Pythons, MB": layer_build.BUDGET_ALL_BYTES,
+    }
+    table = markdown_table.lines(
+        ["", "at most"],
+        [
+            *([what, f"{limits[name]:g}"] for what, name in rows.items()),
+            *([what, f"{size_bytes / 1e6:g}"] for what, size_bytes in sizes.items()),
+        ],
+    )
+    text = (command.ROOT / "CONTRIBUTING.md").read_text()
+    assert "\n".join(table) in text
+    assert f"within {verdict.TOLERANCE:.0%}".replace("%", " %") in text
