@@ -6,25 +6,23 @@ are read from the environment by one piece of code.
 
 from __future__ import annotations
 
+from serverless_instrument import environment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
-LOGS = "SERVERLESS_INSTRUMENT_LOGS"
-LEVEL = "SERVERLESS_INSTRUMENT_LOGS_LEVEL"
-INCLUDE = "SERVERLESS_INSTRUMENT_LOGS_INCLUDE"
-EXCLUDE = "SERVERLESS_INSTRUMENT_LOGS_EXCLUDE"
-MASK = "SERVERLESS_INSTRUMENT_MASK"
+LOGS, LEVEL, INCLUDE, EXCLUDE, MASK = environment.LOG_RULES
 
 # https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber
 _LEVELS = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "warning": 13, "error": 17, "fatal": 21}
 _INFO = 9
+_LOWEST = "trace"
 # Between patterns, beside line breaks: no regular expression needs it.
 _SEPARATOR = ";;"
 _ARROW = "=>"
 _HIDDEN = "***"
-_SHOWN_CHARACTERS = 100
 
 
 class LogRules:
@@ -39,8 +37,9 @@ class LogRules:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.warnings: list[str] = []
-        self.enabled = self._enabled(environ.get(LOGS, ""))
-        self._min_severity = self._severity(environ.get(LEVEL, ""))
+        self.enabled = environment.boolean(environ, LOGS, True, self.warnings)
+        level = environment.choice(environ, LEVEL, _LEVELS, _LOWEST, self.warnings)
+        self._min_severity = _LEVELS[level]
         self._include = [p for p, _ in self._patterns(INCLUDE, environ)]
         self._exclude = [p for p, _ in self._patterns(EXCLUDE, environ)]
         self._masks = self._patterns(MASK, environ)
@@ -64,42 +63,18 @@ class LogRules:
             text = pattern.sub(replacement, text)
         return text
 
-    def _enabled(self, value: str) -> bool:
-        if value.strip().lower() not in ("", "on", "off"):
-            self.warnings.append(f'{LOGS}="{_shown(value)}" is not known: set it to on or off')
-        return value.strip().lower() != "off"
-
-    def _severity(self, value: str) -> int:
-        level = value.strip().lower()
-        if level and level not in _LEVELS:
-            self.warnings.append(
-                f'{LEVEL}="{_shown(value)}" is not a level, all lines are sent: '
-                "set it to trace, debug, info, warn, error or fatal"
-            )
-        return _LEVELS.get(level, 0)
-
     def _patterns(self, name: str, environ: Mapping[str, str]) -> list[tuple[re.Pattern[str], str]]:
-        value = environ.get(name, "")
-        if not value.strip():
-            return []
-        import re  # 2 ms, for those who have patterns
-
+        value = environment.value_of(environ, name)
         patterns = []
-        for member in _members(value):
+        for member in _members(value) if value else ():
             text, replacement = member.strip(), _HIDDEN
             if name == MASK and _ARROW in text:
                 text, _, replacement = text.rpartition(_ARROW)
             if not text:
                 continue
-            try:
-                pattern = re.compile(text)
-                if name == MASK:
-                    # A replacement may name a group that the pattern lacks; with an empty
-                    # alternative there is a match to try it on.
-                    re.compile(f"{text}\n|").sub(replacement, "")
-            except (re.error, IndexError, OverflowError, RecursionError) as error:
-                self.warnings.append(f'{name}: pattern "{_shown(text)}" is skipped: {error}')
-            else:
+            tried = replacement if name == MASK else ""
+            pattern = environment.pattern(name, text, self.warnings, tried)
+            if pattern is not None:
                 patterns.append((pattern, replacement))
         return patterns
 
@@ -117,9 +92,3 @@ def _members(value: str) -> list[str]:
         if isinstance(members, list) and all(isinstance(member, str) for member in members):
             return members
     return value.replace("\n", _SEPARATOR).split(_SEPARATOR)
-
-
-def _shown(value: str) -> str:
-    """`value` for a message of one line."""
-    text = "".join([c if c.isprintable() else "?" for c in value[:_SHOWN_CHARACTERS]])
-    return text + ("..." if len(value) > _SHOWN_CHARACTERS else "")

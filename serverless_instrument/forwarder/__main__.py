@@ -34,9 +34,10 @@ def _main() -> None:
         )
         sys.exit(2)
     listener, problem = receiver.listen(wire.socket_path(environ))
-    otlp, statsd, get = None, None, environ.get
+    otlp, statsd = None, None
     said: list[str] = []
-    if get("SERVERLESS_INSTRUMENT_RECEIVER") or get("SERVERLESS_INSTRUMENT_STATSD"):
+    # What they mean is read where it is needed, so that nothing is loaded for it here.
+    if "SERVERLESS_INSTRUMENT_RECEIVER" in environ or "SERVERLESS_INSTRUMENT_STATSD" in environ:
         from serverless_instrument.forwarder.inputs import extra_listeners
 
         otlp, statsd, said = extra_listeners.listen(environ)

@@ -13,6 +13,7 @@ from _signal import (  # type: ignore[import-not-found] # what signal wraps; tha
 from select import POLLIN, poll
 from time import monotonic, sleep, time, time_ns
 
+from serverless_instrument.environment import PREFIX
 from serverless_instrument.forwarder import lifecycle
 from serverless_instrument.forwarder.connections import PARENT_GONE, RUNTIME_GONE, Connections
 from serverless_instrument.forwarder.delivery.delivery import Delivery
@@ -221,6 +222,11 @@ class Forwarder:
             metrics.load(self._environ, self._registered_unix_ns)
             metrics.connect(self._telemetry, self._endings, self._connections)
         self._delivery.warm_up()
+        if any(name.startswith(PREFIX) for name in self._environ):
+            from serverless_instrument.forwarder import unknown_settings
+
+            for warning in unknown_settings.warnings(self._environ):
+                say(warning)
 
     def recover(self) -> None:
         """After an internal error: give up what may have caused it, and see that /next is asked."""

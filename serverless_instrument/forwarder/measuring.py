@@ -57,9 +57,10 @@ class Metrics:
         from serverless_instrument.forwarder.faas_metrics.recorder import FaasMetrics
 
         self._delivery.batch.metrics.since_unix_ns = registered_unix_ns
-        enhanced = enhanced_metrics.wanted(environ)
-        if problem := enhanced_metrics.problem(environ):
-            self._report(enhanced_metrics.SETTING, problem)
+        warnings: list[str] = []
+        enhanced = enhanced_metrics.wanted(environ, warnings)
+        for warning in warnings:
+            self._report(warning, warning)
         self._reader = Reader(enhanced=enhanced)
         self._faas = FaasMetrics(self._delivery.batch, self._reader.usage)
         if enhanced:
@@ -73,8 +74,8 @@ class Metrics:
         )
 
         prices = cost.Prices(environ, posix.uname().machine)
-        if prices.warning:
-            self._report("prices", prices.warning)
+        for warning in prices.warnings:
+            self._report(warning, warning)
         sample, limits = proc_sampler.sample, proc_sampler.limits
         return enhanced_metrics.EnhancedMetrics(faas, prices, sample, limits, monotonic)
 

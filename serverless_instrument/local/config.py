@@ -19,7 +19,7 @@ FUNCTION_VERSION = "$LATEST"
 # with it set the managed runtime leaves the layers off sys.path.
 _LAMBDA_OWNED = re.compile(
     r"_|AWS_LAMBDA_|AWS_EXECUTION_ENV$|LAMBDA_|PYTHONPATH$|PYTHONHOME$|VIRTUAL_ENV$"
-    r"|SERVERLESS_INSTRUMENT_(SOCKET|HANDLER|LOCAL_.*)$"
+    r"|SERVERLESS_INSTRUMENT_(SOCKET|HANDLER|LOCAL_.*|TEST_.*)$"
 )
 
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html ("Environment

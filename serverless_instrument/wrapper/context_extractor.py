@@ -10,14 +10,14 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from serverless_instrument.environment import shown
 from serverless_instrument.wrapper.records.propagation import SpanContext
+from serverless_instrument.wrapper.settings import CONTEXT_EXTRACTOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
-
-_SETTING = "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR"
 
 
 def load(
@@ -31,7 +31,8 @@ def load(
             raise TypeError("it is not callable")
     except Exception as error:  # a module of the user's
         text = f"{type(error).__name__}: {error}"
-        warn(f'{_SETTING}="{specification}" cannot be used ({text}); write "module:function"')
+        value = shown(specification)
+        warn(f'{CONTEXT_EXTRACTOR}="{value}" cannot be used ({text}); write "module:function"')
         return None
     return _Extractor(found, warn)
 
@@ -50,7 +51,7 @@ class _Extractor:
         except Exception as error:
             if not self._failed:
                 self._failed = True
-                self._warn(f"{_SETTING} fails: {type(error).__name__}: {error}")
+                self._warn(f"{CONTEXT_EXTRACTOR} fails: {type(error).__name__}: {error}")
             return None
 
 

@@ -8,6 +8,7 @@ import sys
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.import_hooks import PostImportHooks
+from serverless_instrument.wrapper.settings import PROPAGATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.settings import Settings
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
-_PROPAGATORS = "OTEL_PROPAGATORS"
 # Of `deprecation.py`, besides the API's own module.
 _OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
-_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
 class OnImport:
@@ -77,13 +76,11 @@ class OnImport:
         self._hooks.watch("opentelemetry.sdk.resources", _nothing, _refuse_mixture)
         self._hooks.watch(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
         self._hooks.watch(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
-        if os.environ.get(_PROPAGATORS):
+        if self._settings.propagators_given:
             self._hooks.watch(
                 "opentelemetry.propagate", self._propagate_imported, self._without_propagators
             )
-        disabled = {
-            name.strip().replace("-", "_") for name in os.environ.get(_DISABLED, "").split(",")
-        }
+        disabled = self._settings.disabled_instrumentations
         if "*" not in disabled:
             for module_name, (name, class_name) in INSTRUMENTATIONS.items():
                 if name not in disabled:
@@ -195,11 +192,11 @@ class OnImport:
 
     def _without_propagators(self) -> Callable[[], None]:
         """Import the API's module without the setting: it fails where a package is missing."""
-        value = os.environ.pop(_PROPAGATORS, None)
+        value = os.environ.pop(PROPAGATORS, None)
 
         def restore() -> None:
             if value is not None:
-                os.environ[_PROPAGATORS] = value
+                os.environ[PROPAGATORS] = value
 
         return restore
 

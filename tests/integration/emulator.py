@@ -43,10 +43,10 @@ _TIMEOUT_S = 110
 # ended. A background command of sh ignores SIGINT, which nobody sends.
 _LAUNCHER_SHIM = """#!/bin/sh
 /opt/launcher/serverless-instrument &
-echo "$!" >> "$SERVERLESS_INSTRUMENT_TEST_SCRATCH/forwarder-pids"
+echo "$!" >> "$TEST_SCRATCH/forwarder-pids"
 wait "$!"
 status=$?
-echo "$status" >> "$SERVERLESS_INSTRUMENT_TEST_SCRATCH/forwarder-exits"
+echo "$status" >> "$TEST_SCRATCH/forwarder-exits"
 exit "$status"
 """
 

@@ -95,7 +95,7 @@ class Emulator:
             "_HANDLER": wanted.handler,
             "LAMBDA_TASK_ROOT": wanted.task_root,
             "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": sys.executable,
-            "SERVERLESS_INSTRUMENT_TEST_SCRATCH": str(scratch),
+            "TEST_SCRATCH": str(scratch),
             **({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} if endpoint else {}),
             **wanted.environ,
         }
@@ -134,7 +134,7 @@ class Emulator:
 
     def _forwarders(self) -> list[int]:
         """Process ids of the running forwarders that have this environment's variables."""
-        return forwarders(f"SERVERLESS_INSTRUMENT_TEST_SCRATCH={self._scratch}")
+        return forwarders(f"TEST_SCRATCH={self._scratch}")
 
     async def _forwarders_left(self) -> int:
         loop = asyncio.get_running_loop()

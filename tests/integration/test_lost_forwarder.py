@@ -31,7 +31,7 @@ LOOK = invoke({"resident": True})
 FORWARDER = """
 AWS_LAMBDA_RUNTIME_API=127.0.0.1:1 "$SERVERLESS_INSTRUMENT_LOCAL_PYTHON" -I -S \
     /opt/python/serverless_instrument/forwarder/__main__.py &
-echo "$!" >> "$SERVERLESS_INSTRUMENT_TEST_SCRATCH/forwarder-pids"
+echo "$!" >> "$TEST_SCRATCH/forwarder-pids"
 while [ ! -S /tmp/.serverless-instrument/forwarder.sock ]; do sleep 0.01; done
 """
 

@@ -155,14 +155,14 @@ def test_a_broken_installation_leaves_the_function_bare_with_one_warning(
 def test_settings_that_cannot_be_used_are_one_line_each(
     function: Function, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "maybe\nnot")
+    monkeypatch.setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "maybe\nnot")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "nonsense")
     function.write(ECHO)
     assert invoke(function.load(), "event") == "event"
     name = "serverless-instrument"
     first, second = capsys.readouterr().err.splitlines()
     assert first == (
-        f'{name}: OTEL_SDK_DISABLED="maybe not" is neither "true" nor "false"; using "false"'
+        f'{name}: OTEL_SPAN_LINK_COUNT_LIMIT="maybe?not" is not a whole number from 0 up, using 128'
     )
     assert (
         second == f'{name}: OTEL_RESOURCE_ATTRIBUTES: "nonsense" is not key=value; it is left out'

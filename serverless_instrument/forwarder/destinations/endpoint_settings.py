@@ -5,6 +5,7 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 
 from __future__ import annotations
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.destinations import url
 from serverless_instrument.forwarder.destinations.destination import DEFAULT_TIMEOUT_MS, Destination
 
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 STANDARD = "OTEL_EXPORTER_OTLP"
 # Longer than any environment waits, and what "0", no limit, becomes.
 _LONGEST_TIMEOUT_MS = 3_600_000
-_REMEDY = "set it to http/protobuf or http/json"
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-_SHOWN_CHARACTERS = 100
 
 
 class Reader:
@@ -43,23 +42,20 @@ class Reader:
         self._label = label
         self._warnings = warnings
 
-    def _get(self, name: str) -> tuple[str, str]:
-        """(variable, value) of ``<PREFIX>_<SIGNAL>_<name>`` or the general one."""
-        general = f"{self._prefix}_{name}"
-        own = f"{self._prefix}_{self._signal.upper()}_{name}"
-        # An empty value is an unset one, by the specification.
-        value = self._environ.get(own, "").strip()
-        if value:
-            return own, value
-        return general, self._environ.get(general, "").strip()
+    def _variable(self, name: str) -> str:
+        """The signal's own variable where it is set, else the general one."""
+        return environment.signal_variable(self._environ, self._prefix, self._signal, name)
+
+    def _value(self, name: str) -> str:
+        return environment.value_of(self._environ, self._variable(name))
 
     def has_endpoint(self) -> bool:
         """Whether an endpoint is given, of use or not."""
-        return bool(self._get("ENDPOINT")[1])
+        return bool(self._value("ENDPOINT"))
 
     def destination(self) -> Destination | None:
         """The signal's destination, None without a usable endpoint."""
-        variable, endpoint = self._get("ENDPOINT")
+        variable, endpoint = self._variable("ENDPOINT"), self._value("ENDPOINT")
         if not endpoint:
             return None
         destination = Destination(self._signal, self._label)
@@ -71,9 +67,9 @@ class Reader:
         destination.timeout_ms = self._timeout_ms()
         destination.compress = self._compress()
         destination.json = self._json()
-        destination.certificate = self._get("CERTIFICATE")[1]
-        destination.client_certificate = self._get("CLIENT_CERTIFICATE")[1]
-        destination.client_key = self._get("CLIENT_KEY")[1]
+        destination.certificate = self._value("CERTIFICATE")
+        destination.client_certificate = self._value("CLIENT_CERTIFICATE")
+        destination.client_key = self._value("CLIENT_KEY")
         # Only AWS's own hosts are signed for, and those are told by their name.
         if destination.secure and destination.host.lower().endswith(_AWS_HOSTS):
             return destination if self._signed(destination) else None
@@ -89,33 +85,36 @@ class Reader:
             return True
         destination.credentials, problem = aws_credentials.from_environ(self._environ)
         if problem:
-            self._warnings.append(f"{problem}; {self._label} to {destination.host} are discarded")
+            self._warnings.append(f"{problem}; what would go to {destination.host} is discarded")
             return False
         destination.aws = scope
         return True
 
     def _warn(self, name: str, value: str, text: str) -> None:
-        self._warnings.append(f'{name}="{shown(value)}" {text}')
+        environment.warn(self._warnings, name, value, text)
 
     def _endpoint(self, destination: Destination, variable: str, endpoint: str) -> bool:
         parts = url.split(endpoint)
+        is_general = variable == f"{self._prefix}_ENDPOINT"
         if parts is None:
+            # The general one is said once, and not for each signal.
+            lost = "what would go there is" if is_general else f"{self._label} are"
             self._warn(
                 variable,
                 url.without_secrets(endpoint),
-                f"is not an http:// or https:// URL, {self._label} are discarded: "
+                f"is not an http:// or https:// URL, {lost} discarded: "
                 "set it to one such as https://otlp.example.com:4318",
             )
             return False
         destination.secure, destination.host, destination.port, path = parts
-        if variable == f"{self._prefix}_ENDPOINT":
+        if is_general:
             path, question, query = path.partition("?")
             path = f"{path.rstrip('/')}/v1/{self._signal}{question}{query}"
         destination.path = path if path.startswith("/") else f"/{path}"
         return True
 
     def _headers(self) -> dict[str, str]:
-        variable, value = self._get("HEADERS")
+        variable, value = self._variable("HEADERS"), self._value("HEADERS")
         if not value:
             return {}
         from serverless_instrument.forwarder.destinations import headers
@@ -134,9 +133,10 @@ class Reader:
 
     def _headers_secret(self, destination: Destination) -> None:
         """More headers, from a secret, if one is named that can be asked for."""
-        prefix = "SERVERLESS_INSTRUMENT" if self._prefix == STANDARD else self._prefix
-        variable = f"{prefix}_HEADERS_SECRET_ARN"
-        arn = self._environ.get(variable, "").strip()
+        variable = "SERVERLESS_INSTRUMENT_HEADERS_SECRET_ARN"
+        if self._prefix != STANDARD:
+            variable = f"{self._prefix}_HEADERS_SECRET_ARN"
+        arn = environment.value_of(self._environ, variable)
         if not arn:
             return
         from serverless_instrument.forwarder.destinations import aws_credentials, headers_secret
@@ -159,41 +159,25 @@ class Reader:
         destination.secret_endpoint.credentials = credentials
 
     def _timeout_ms(self) -> int:
-        variable, value = self._get("TIMEOUT")
-        if not value:
-            return DEFAULT_TIMEOUT_MS
-        if value.isascii() and value.isdigit():
-            # Nine digits are more than the longest; converting thousands of them is refused.
-            return min(int(value[:9]) or _LONGEST_TIMEOUT_MS, _LONGEST_TIMEOUT_MS)
-        self._warn(
-            variable,
-            value,
-            f"is not a whole number of milliseconds, using {DEFAULT_TIMEOUT_MS}: "
-            "set it to one, or to 0 for no limit",
+        variable = self._variable("TIMEOUT")
+        return environment.duration_ms(
+            self._environ, variable, DEFAULT_TIMEOUT_MS, _LONGEST_TIMEOUT_MS, self._warnings
         )
-        return DEFAULT_TIMEOUT_MS
+
+    def _choice(self, name: str, choices: tuple[str, str]) -> str:
+        variable = self._variable(name)
+        return environment.choice(self._environ, variable, choices, choices[0], self._warnings)
 
     def _compress(self) -> bool:
-        variable, value = self._get("COMPRESSION")
-        if value.lower() not in ("", "gzip", "none"):
-            self._warn(variable, value, "is not known, using gzip: set it to gzip or none")
-        return value.lower() != "none"
+        return self._choice("COMPRESSION", ("gzip", "none")) == "gzip"
 
     def _json(self) -> bool:
-        variable, value = self._get("PROTOCOL")
-        if value.lower() == "grpc":
+        if self._value("PROTOCOL").lower() == "grpc":
             self._warn(
-                variable,
-                value,
-                f"is not supported, using http/protobuf: {_REMEDY}, and the endpoint to the "
-                "backend's OTLP/HTTP port (usually 4318)",
+                self._variable("PROTOCOL"),
+                self._value("PROTOCOL"),
+                "is not supported, using http/protobuf: set it to http/protobuf or http/json, and "
+                "the endpoint to the backend's OTLP/HTTP port (usually 4318)",
             )
-        elif value.lower() not in ("", "http/protobuf", "http/json"):
-            self._warn(variable, value, f"is not known, using http/protobuf: {_REMEDY}")
-        return value.lower() == "http/json"
-
-
-def shown(value: str) -> str:
-    """`value` for a message of one line."""
-    text = "".join([c if c.isprintable() else "?" for c in value[:_SHOWN_CHARACTERS]])
-    return text + ("..." if len(value) > _SHOWN_CHARACTERS else "")
+            return False
+        return self._choice("PROTOCOL", ("http/protobuf", "http/json")) == "http/json"

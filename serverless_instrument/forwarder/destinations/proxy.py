@@ -6,8 +6,8 @@ The variables as curl and requests read them, the lower-case one first
 
 from __future__ import annotations
 
+from serverless_instrument.environment import shown
 from serverless_instrument.forwarder.destinations import headers, url
-from serverless_instrument.forwarder.destinations.endpoint_settings import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

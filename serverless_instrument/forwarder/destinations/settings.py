@@ -6,7 +6,9 @@ warning, which names it and the remedy, and the default.
 
 from __future__ import annotations
 
-from serverless_instrument.forwarder.destinations.endpoint_settings import STANDARD, Reader, shown
+from serverless_instrument import environment
+from serverless_instrument.environment import shown
+from serverless_instrument.forwarder.destinations.endpoint_settings import STANDARD, Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ _MORE = "SERVERLESS_INSTRUMENT_DESTINATIONS"
 _RECEIVER = "SERVERLESS_INSTRUMENT_RECEIVER"
 # https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port
 _RECEIVER_PORT = 4318
-_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
-_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
 _STATSD = "SERVERLESS_INSTRUMENT_STATSD"
 # https://github.com/statsd/statsd/blob/master/exampleConfig.js
 _STATSD_PORT = 8125
@@ -42,11 +42,15 @@ class Settings:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.destinations: dict[str, list[Destination]] = {}
         self.warnings: list[str] = []
-        self.exponential_histograms = self._exponential(environ)
-        signals = [signal for signal in SIGNALS if self._exported(environ, signal)]
+        self.exponential_histograms = environment.exponential_histograms(environ, self.warnings)
+        disabled = environment.sdk_disabled(environ, self.warnings)
+        signals = [
+            signal
+            for signal in SIGNALS
+            if environment.exported(environ, signal, self.warnings) and not disabled
+        ]
         readers = [Reader(environ, STANDARD, s, s, self.warnings) for s in signals]
-        if environ.get(_MORE, "").strip():
-            readers += self._more(environ, signals)
+        readers += self._more(environ, signals)
         for reader in readers:
             destination = reader.destination()
             if destination is not None and self._sensible(environ, destination):
@@ -60,36 +64,14 @@ class Settings:
         # One variable is read for three signals: say what is wrong with it once.
         self.warnings = list(dict.fromkeys(self.warnings))
 
-    def _exported(self, environ: Mapping[str, str], signal: str) -> bool:
-        name = f"OTEL_{signal.upper()}_EXPORTER"
-        value = environ.get(name, "").strip().lower()
-        exporters = [part.strip() for part in value.split(",") if part.strip()]
-        if exporters == ["none"]:
-            return False
-        if exporters and "otlp" not in exporters:
-            self.warnings.append(
-                f'{name}="{shown(value)}" is not available, using otlp: set it to otlp or none'
-            )
-        return True
-
-    def _exponential(self, environ: Mapping[str, str]) -> bool:
-        # https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/
-        value = environ.get(_HISTOGRAM, "").strip().lower()
-        if value not in ("", _EXPLICIT, _EXPONENTIAL):
-            self.warnings.append(
-                f'{_HISTOGRAM}="{shown(value)}" is not known, using {_EXPLICIT}: set it to that or '
-                f"to {_EXPONENTIAL}"
-            )
-        return value == _EXPONENTIAL
-
     def _more(self, environ: Mapping[str, str], signals: list[str]) -> list[Reader]:
         """Readers of named destinations, each with variables of its own.
 
         Nothing is inherited: the standard variables' headers are secrets of another backend.
         """
         readers = []
-        for name in dict.fromkeys(environ[_MORE].replace(",", " ").split()):
-            prefix = f"SERVERLESS_INSTRUMENT_DESTINATION_{name.upper().replace('-', '_')}"
+        for name in destination_names(environ):
+            prefix = prefix_of(name)
             own = [Reader(environ, prefix, s, f"{s} ({name})", self.warnings) for s in signals]
             if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
                 self.warnings.append(
@@ -109,7 +91,7 @@ class Settings:
         if destination.host not in _LOOPBACK or destination.port != receiver_port(environ)[0]:
             return True
         self.warnings.append(
-            f"{destination.authority()} is this extension's own receiver, {destination.name} are "
+            f"{destination.authority()} is this extension's own receiver, what would go there is "
             f"discarded: set {STANDARD}_ENDPOINT to the backend, or {_RECEIVER} to another port"
         )
         return False
@@ -128,6 +110,16 @@ class Settings:
                 self.warnings.append(problem)
 
 
+def destination_names(environ: Mapping[str, str]) -> list[str]:
+    """Names of further destinations, in order, each once."""
+    return list(dict.fromkeys(environment.value_of(environ, _MORE).replace(",", " ").split()))
+
+
+def prefix_of(name: str) -> str:
+    """What the variables of the further destination `name` begin with."""
+    return f"SERVERLESS_INSTRUMENT_DESTINATION_{name.upper().replace('-', '_')}"
+
+
 def receiver_port(environ: Mapping[str, str]) -> tuple[int, str]:
     """(port of the OTLP receiver on loopback, 0 for none; what is wrong with the setting)."""
     return _port(environ, _RECEIVER, _RECEIVER_PORT)
@@ -139,15 +131,20 @@ def statsd_port(environ: Mapping[str, str]) -> tuple[int, str]:
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> tuple[int, str]:
-    value = environ.get(name, "").strip().lower()
-    if value in ("", "false", "0"):
+    value = environment.value_of(environ, name).lower()
+    if not value or value in environment.FALSE:
         return 0, ""
-    if value in ("true", "1"):
+    if value in environment.TRUE:
         return default, ""
     # The Runtime API has 9001 (https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html).
-    if value.isascii() and value.isdigit() and 1024 <= int(value[:6]) < 65536 and value != "9001":
+    if 1024 <= environment.whole(value) < 65536 and value != "9001":
         return int(value), ""
-    return 0, (
-        f'{name}="{shown(value)}" is neither true, false nor a port, nothing listens: set it '
-        "to true, or to a port from 1024 to 65535"
+    warnings: list[str] = []
+    environment.warn(
+        warnings,
+        name,
+        value,
+        "is neither true, false nor a port, nothing listens: set it to true, or to a port from "
+        "1024 to 65535",
     )
+    return 0, warnings[0]

@@ -7,6 +7,8 @@ SnapStart cost while nothing runs, and discounts are left out; the setting says 
 
 from __future__ import annotations
 
+from serverless_instrument import environment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,34 +25,35 @@ _PER_GB_S = {
 _MB_PER_GB = 1024
 # More than any price of AWS's: what is above is a price of a million, a thousand or a month.
 _HIGHEST = 1.0
-_SHOWN_CHARACTERS = 60
 
 
 class Prices:
     """US dollars, or whatever the setting's prices are in, of a GB-second and of a request.
 
-    Both are None where the architecture has no price. `warning` says what is wrong with the
-    setting, "" for nothing.
+    Both are None where the architecture has no price. `warnings` say what is wrong with the
+    setting.
     """
 
-    __slots__ = ("per_gb_s", "per_request", "warning")
+    __slots__ = ("per_gb_s", "per_request", "warnings")
 
     def __init__(self, environ: Mapping[str, str], architecture: str) -> None:
         provisioned = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency"
         self.per_gb_s = _PER_GB_S.get((architecture, provisioned))
         self.per_request: float | None = _PER_REQUEST
-        self.warning = ""
-        value = environ.get(SETTING, "").strip()
+        self.warnings: list[str] = []
+        value = environment.value_of(environ, SETTING)
         if value:
             self._override(value)
 
     def _override(self, value: str) -> None:
         prices = [_price(part) for part in value.split(",")]
         if len(prices) > 2 or None in prices:
-            shown = value[:_SHOWN_CHARACTERS]
-            self.warning = (
-                f'{SETTING}="{shown}" is no price, AWS\'s list prices are used: set it to US '
-                'dollars for a GB-second and for a request, like "0.0000166667,0.0000002"'
+            environment.warn(
+                self.warnings,
+                SETTING,
+                value,
+                "is no price, AWS's list prices are used: set it to US dollars for a GB-second and "
+                'for a request, like "0.0000166667,0.0000002"',
             )
             return
         self.per_gb_s = prices[0]

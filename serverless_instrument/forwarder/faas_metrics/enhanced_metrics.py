@@ -6,6 +6,7 @@ what /proc shows (`usage_metrics`, `peaks`). docs/metrics.md lists them.
 
 from __future__ import annotations
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.faas_metrics import usage_metrics
 from serverless_instrument.forwarder.faas_metrics.enhanced_record import EnhancedRecord, remember
 from serverless_instrument.forwarder.faas_metrics.peak_sampling import Peaks
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
     from serverless_instrument.forwarder.telemetry_api.platform_events import Dispatch, Event
 
-SETTING = "SERVERLESS_INSTRUMENT_ENHANCED_METRICS"
-_ON, _OFF = frozenset(("", "true", "1", "on", "yes")), frozenset(("false", "0", "off", "no"))
-_SHOWN_CHARACTERS = 40
 _LIMITS = (
     ("descriptors", "file_descriptors.max", "{file_descriptor}"),
     ("threads", "threads.max", "{thread}"),
@@ -33,18 +31,9 @@ _LIMITS = (
 _REASON_CHARACTERS = 40
 
 
-def wanted(environ: Mapping[str, str]) -> bool:
+def wanted(environ: Mapping[str, str], warnings: list[str]) -> bool:
     """Whether the setting leaves them on."""
-    return environ.get(SETTING, "").strip().lower() not in _OFF
-
-
-def problem(environ: Mapping[str, str]) -> str:
-    """What is wrong with the setting, "" for nothing."""
-    value = environ.get(SETTING, "").strip()
-    if value.lower() in _ON | _OFF:
-        return ""
-    shown = value[:_SHOWN_CHARACTERS]
-    return f'{SETTING}="{shown}" is neither true nor false, taken for true: set it to one of them'
+    return environment.boolean(environ, "SERVERLESS_INSTRUMENT_ENHANCED_METRICS", True, warnings)
 
 
 class EnhancedMetrics:

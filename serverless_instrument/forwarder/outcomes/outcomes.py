@@ -5,6 +5,7 @@ from __future__ import annotations
 from posix import urandom
 from time import time_ns
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.codec import resource, spans
 from serverless_instrument.forwarder.destinations.settings import TRACES
 from serverless_instrument.forwarder.outcomes import init_span
@@ -54,7 +55,7 @@ class Endings:
         # What was not asked to be sampled is not made up here.
         self.shutdown_reason = ""
         self._settled = False
-        self._enabled = environ.get("OTEL_TRACES_SAMPLER", "").lower() not in _SAMPLERS_OFF
+        self._enabled = environment.sampler(environ).lower() not in _SAMPLERS_OFF
 
     def connect(self, events: Dispatch) -> None:
         """Look at the platform's events."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from serverless_instrument import environment
 from serverless_instrument.log_rules import LogRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEV_MODE = "SERVERLESS_INSTRUMENT_DEV_MODE"
-EMF = "SERVERLESS_INSTRUMENT_EMF"
-EXTENSION_LOGS = "SERVERLESS_INSTRUMENT_EXTENSION_LOGS"
-PLATFORM_LOGS = "SERVERLESS_INSTRUMENT_PLATFORM_LOGS"
-
 _MANAGED_INSTANCES = "lambda-managed-instances"
-_TRUE, _FALSE = ("true", "1", "on", "yes"), ("", "false", "0", "off", "no")
 
 
 class LogSettings:
@@ -41,24 +36,21 @@ class LogSettings:
         self, environ: Mapping[str, str], *, has_destination: bool, takes_metrics: bool = False
     ) -> None:
         self.rules = LogRules(environ)
-        self.warnings = self.rules.warnings
-        self.dev_mode = self._switch(environ, DEV_MODE)
-        self.platform_logs = self._switch(environ, PLATFORM_LOGS)
+        self.warnings = warnings = self.rules.warnings
+        self.dev_mode = environment.dev_mode(environ, warnings)
+        self.platform_logs = environment.boolean(
+            environ, "SERVERLESS_INSTRUMENT_PLATFORM_LOGS", False, warnings
+        )
         self.concurrent = environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == _MANAGED_INSTANCES
-        extension_logs = self._switch(environ, EXTENSION_LOGS)
+        extension_logs = environment.boolean(
+            environ, "SERVERLESS_INSTRUMENT_EXTENSION_LOGS", False, warnings
+        )
         self.rules.enabled = self.rules.enabled and has_destination
-        asked_for_emf = self._switch(environ, EMF)
-        declined = environ.get(EMF, "").strip().lower() in _FALSE[1:]
-        self.emf = takes_metrics and not declined
+        emf = environment.boolean(environ, "SERVERLESS_INSTRUMENT_EMF", None, warnings)
+        self.emf = takes_metrics and emf is not False
         types = ["platform"]
-        if self.rules.enabled or (self.emf and asked_for_emf):
+        if self.rules.enabled or (self.emf and emf):
             types.append("function")
         if self.rules.enabled and extension_logs:
             types.append("extension")
         self.types = tuple(types)
-
-    def _switch(self, environ: Mapping[str, str], name: str) -> bool:
-        value = environ.get(name, "").strip().lower()
-        if value not in _TRUE and value not in _FALSE:
-            self.warnings.append(f'{name}="{value[:100]}" is not known: set it to true or false')
-        return value in _TRUE

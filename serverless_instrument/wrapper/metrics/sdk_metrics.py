@@ -12,10 +12,11 @@ import sys
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument import environment
 from serverless_instrument.wrapper.otel.sdk import UnusableError, check_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
     from opentelemetry.metrics import Meter, MeterProvider
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.metrics.metric_reader import Reader
 
 _INSTRUMENTATIONS = "opentelemetry.instrumentation"
-# https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
-_PREFERENCE = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-_HISTOGRAM = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
-_EXPLICIT, _EXPONENTIAL = "explicit_bucket_histogram", "base2_exponential_bucket_histogram"
-# https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exemplar
-_EXEMPLARS = "OTEL_METRICS_EXEMPLAR_FILTER"
 _FILTERS = ("trace_based", "always_on", "always_off")
 _RISING = ("counter", "observable_counter", "histogram")
 _BOTH_WAYS = ("up_down_counter", "observable_up_down_counter")
@@ -65,10 +60,11 @@ class MetricsBridge:
         self._made: MeterProvider | None = None
         self._making = RLock()
         self._asked = False
+        self._warned: list[str] = []
 
     def api_imported(self, metrics: ModuleType) -> None:
         """Watch who asks for a meter, and who sets a provider."""
-        if os.environ.get("OTEL_PYTHON_METER_PROVIDER"):
+        if environment.value_of(os.environ, "OTEL_PYTHON_METER_PROVIDER"):
             return  # one that a package provides, with readers of its own
         internal: Any = sys.modules["opentelemetry.metrics._internal"]
         proxy = internal._ProxyMeterProvider
@@ -105,7 +101,8 @@ class MetricsBridge:
                 return
             self._asked = True
             try:
-                exponential = self._chosen(_HISTOGRAM, (_EXPLICIT, _EXPONENTIAL)) == _EXPONENTIAL
+                # What is wrong with that setting is said by the forwarder.
+                exponential = environment.exponential_histograms(os.environ, [])
                 self._made = self._sdks() if exponential else self._ours()
                 set_meter_provider(self._made)
             except UnusableError as error:
@@ -114,20 +111,27 @@ class MetricsBridge:
                 kind = type(error).__name__
                 self._warn(f"metrics of the function are not recorded: {kind}: {error}")
 
-    def _chosen(self, setting: str, values: tuple[str, ...]) -> str:
-        """The value of `setting`, the first of `values` where it is none of them."""
-        value = os.environ.get(setting, "").strip().lower()
-        if value and value not in values:
-            listed = ", ".join(values)
-            self._warn(f'{setting}="{value}" is none of {listed}; using "{values[0]}"')
-        return value if value in values else values[0]
+    def _chosen(self, setting: str, values: Iterable[str], default: str) -> str:
+        warnings: list[str] = []
+        chosen = environment.choice(os.environ, setting, values, default, warnings)
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.append(warning)
+                self._warn(warning)
+        return chosen
+
+    def _preference(self) -> str:
+        # https://opentelemetry.io/docs/specs/otel/metrics/sdk_exporters/otlp/#additional-environment-variable-configuration
+        name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+        return self._chosen(name, _CUMULATIVE, "delta")
 
     def _ours(self) -> MeterProvider:
         check_version("opentelemetry-api", "opentelemetry.version")
         from serverless_instrument.wrapper.metrics.meter import Provider
 
-        cumulative = _CUMULATIVE[self._chosen(_PREFERENCE, tuple(_CUMULATIVE))]
-        exemplars = self._chosen(_EXEMPLARS, _FILTERS)
+        # https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exemplar
+        exemplars = self._chosen("OTEL_METRICS_EXEMPLAR_FILTER", _FILTERS, "trace_based")
+        cumulative = _CUMULATIVE[self._preference()]
         self._own = Provider(cumulative, exemplars, self._send, self._warn)
         return self._own
 
@@ -145,8 +149,7 @@ class MetricsBridge:
     def _new_reader(self, *, exponential: bool = False) -> Reader:
         from serverless_instrument.wrapper.metrics.metric_reader import make
 
-        preference = self._chosen(_PREFERENCE, tuple(_CUMULATIVE))
-        reader = make(preference, exponential=exponential)
+        reader = make(self._preference(), exponential=exponential)
         self._readers.append(reader)
         return reader
 

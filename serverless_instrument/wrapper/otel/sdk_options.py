@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.status import Status, StatusCode
 
+from serverless_instrument.environment import shown, value_of
 from serverless_instrument.wrapper.otel.span_parts import api_link, trace_state
 from serverless_instrument.wrapper.otel.tracer import own_tracer
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
@@ -46,10 +47,10 @@ def sampler(settings: Settings, warn: Callable[[str], None]) -> Sampler:
         return standard[settings.sampler]
     try:
         made = _registered("opentelemetry_traces_sampler", settings.sampler)
-        chosen: Sampler = made(os.environ.get("OTEL_TRACES_SAMPLER_ARG", ""))  # type: ignore[operator] # a factory
+        chosen: Sampler = made(settings.sampler_argument)  # type: ignore[operator] # a factory
     except Exception as error:  # a package's code
         warn(
-            f'OTEL_TRACES_SAMPLER="{settings.sampler}" cannot be used: {_reason(error)}; '
+            f'OTEL_TRACES_SAMPLER="{shown(settings.sampler)}" cannot be used: {_reason(error)}; '
             f"using {DEFAULT_SAMPLER}"
         )
         return standard[DEFAULT_SAMPLER]
@@ -58,13 +59,16 @@ def sampler(settings: Settings, warn: Callable[[str], None]) -> Sampler:
 
 def id_generator(warn: Callable[[str], None]) -> IdGenerator:
     """``OTEL_PYTHON_ID_GENERATOR``, by entry point; the SDK's random one by default."""
-    name = os.environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip()
+    name = value_of(os.environ, "OTEL_PYTHON_ID_GENERATOR")
     if name in ("", "random"):
         return RandomIdGenerator()
     try:
         made: IdGenerator = _registered("opentelemetry_id_generator", name)()  # type: ignore[operator] # a class
     except Exception as error:  # a package's code
-        warn(f'OTEL_PYTHON_ID_GENERATOR="{name}" cannot be used: {_reason(error)}; using "random"')
+        warn(
+            f'OTEL_PYTHON_ID_GENERATOR="{shown(name)}" cannot be used: {_reason(error)}; '
+            'using "random"'
+        )
         return RandomIdGenerator()
     return made
 

@@ -225,7 +225,9 @@ def test_a_value_is_never_in_the_error() -> None:
         ("9001", 0, "neither true"),
         ("65536", 0, "neither true"),
         ("9" * 5000, 0, "neither true"),
-        ("yes\n", 0, "neither true"),
+        ("YES\n", 4318, ""),
+        ("off", 0, ""),
+        ("yes please", 0, "neither true"),
     ],
 )
 def test_the_receivers_port(value: str, port: int, said: str) -> None:

@@ -27,7 +27,7 @@ def test_a_million_invocations(architecture: str, environ: dict[str, str], usd: 
     cost = prices.of(100, 1024)
     assert cost is not None
     assert cost * 1e6 == pytest.approx(usd)
-    assert prices.warning == ""
+    assert prices.warnings == []
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,9 @@ def test_a_million_invocations(architecture: str, environ: dict[str, str], usd: 
 def test_what_is_no_price_is_named_and_the_list_price_stays(value: str) -> None:
     prices = Prices({SETTING: value}, "x86_64")
     assert prices.of(100, 1024) == Prices({}, "x86_64").of(100, 1024)
-    assert f'{SETTING}="{value}" is no price' in prices.warning
-    assert "\n" not in prices.warning
+    (warning,) = prices.warnings
+    assert f'{SETTING}="{value}" is no price' in warning
+    assert "\n" not in warning
 
 
 def test_an_architecture_without_a_price_costs_nothing_that_is_known() -> None:

@@ -14,7 +14,7 @@ from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.intake import Intake, Session
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
-from serverless_instrument.forwarder.telemetry_api.log_settings import EMF, LogSettings
+from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
 from tests.forwarder import encoded, measured
 from tests.forwarder.inputs.test_emf import NOW_MS, NOW_NS, line
@@ -22,6 +22,7 @@ from tests.forwarder.inputs.test_emf import NOW_MS, NOW_NS, line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EMF = "SERVERLESS_INSTRUMENT_EMF"
 LINE = line([{"Name": "time", "Unit": "Milliseconds"}], [["shop"]], time=[1, 2], shop="a")
 MASK = "SERVERLESS_INSTRUMENT_MASK"
 LOGS = "SERVERLESS_INSTRUMENT_LOGS"
@@ -190,7 +191,9 @@ def test_nobody_looks_where_metrics_go_nowhere() -> None:
     assert not LogSettings({EMF: "true"}, has_destination=True).emf
     settings = LogSettings({EMF: "perhaps"}, has_destination=True, takes_metrics=True)
     assert settings.emf
-    assert settings.warnings == [f'{EMF}="perhaps" is not known: set it to true or false']
+    assert settings.warnings == [
+        f'{EMF}="perhaps" is neither true nor false, using the default: set it to one of them'
+    ]
 
 
 def test_what_is_malformed_is_counted_and_the_first_told() -> None:

@@ -33,7 +33,8 @@ def test_a_switch_that_is_neither_is_named_and_off() -> None:
     assert not settings.dev_mode
     (warning,) = settings.warnings
     assert warning == (
-        'SERVERLESS_INSTRUMENT_DEV_MODE="maybe" is not known: set it to true or false'
+        'SERVERLESS_INSTRUMENT_DEV_MODE="maybe" is neither true nor false, using false: '
+        "set it to one of them"
     )
 
 

@@ -257,8 +257,8 @@ def test_the_exemplar_filter(chosen: str, count: int) -> None:
     (metric,) = outcome.metrics
     assert len(metric.sum.data_points[0].exemplars) == count
     said = (
-        'serverless-instrument: OTEL_METRICS_EXEMPLAR_FILTER="sometimes" is none of trace_based, '
-        'always_on, always_off; using "trace_based"'
+        'serverless-instrument: OTEL_METRICS_EXEMPLAR_FILTER="sometimes" is not known, using '
+        "trace_based: set it to trace_based, always_on or always_off"
     )
     assert outcome.log == ([said] if chosen == "sometimes" else [])
 
