@@ -33,24 +33,27 @@ class Cost(NamedTuple):
 class Environment:
     """A running function that can be invoked with more or less to do."""
 
-    def __init__(self, api: LambdaApi, processes: list[subprocess.Popen[bytes]]) -> None:
+    def __init__(self, api: LambdaApi, pids: list[int]) -> None:
         self._api = api
-        self._processes = processes
+        self._pids = pids
 
     def invoke(self, event: dict[str, int]) -> Cost:
-        """One invocation's cost."""
+        """One invocation's cost.
+
+        Raises:
+            InvocationError, TimeoutError, OSError: it failed, or a process is gone.
+        """
         before_ms = self._cpu_ms()
-        done = self._api.invoke(
-            json.dumps(event).encode(), {RUNTIME_NEXT, EXTENSION_NEXT}, _TIMEOUT_S
-        )
+        who = {RUNTIME_NEXT, EXTENSION_NEXT}
+        done = self._api.invoke(json.dumps(event).encode(), who, _TIMEOUT_S)
         return Cost(
             self._cpu_ms() - before_ms,
             done.latency_ms + done.tail_ms,
-            sum(process_cost.memory_kib(process.pid) for process in self._processes),
+            sum(process_cost.resident_kib(pid) for pid in self._pids),
         )
 
     def _cpu_ms(self) -> float:
-        return sum(process_cost.cpu_ms(process.pid) for process in self._processes)
+        return sum(process_cost.process_cpu_ms(pid) for pid in self._pids)
 
 
 @contextlib.contextmanager
@@ -72,7 +75,9 @@ def environment(place: Place, opt: Path) -> Iterator[Environment]:
             runtime = trial.runtime(place, contender, opt, environ)
             processes.append(start(runtime, place.scratch / "runtime.txt"))
             api.wait_ready({RUNTIME_NEXT, EXTENSION_NEXT}, _TIMEOUT_S)
-            yield Environment(api, processes)
+            # Once: to look through all processes at each invocation is what would be measured.
+            pids = [pid for each in processes for pid in process_cost.members(each.pid)]
+            yield Environment(api, pids)
         finally:
             for process in processes:
                 kill(process)

@@ -85,16 +85,14 @@ def peak_kib(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def memory_kib(group: int) -> int:
-    """What the members have resident now."""
-    total = 0
-    for pid in members(group):
-        try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        except OSError:
-            continue
-        total += pages * _PAGE_BYTES // 1024
-    return total
+def resident_kib(pid: int) -> int:
+    """What a process has resident now.
+
+    Raises:
+        OSError: there is none.
+    """
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * _PAGE_BYTES // 1024
 
 
 def peak_memory_kib(group: int) -> int:
