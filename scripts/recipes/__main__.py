@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from recipes import trigger
+from recipes import setting, trigger
 from recipes.source_list import RecipeError
 
 
@@ -21,11 +21,15 @@ def main() -> int:
         default=Path(__file__).resolve().parents[2],
         help="the checkout to write to (default: this one)",
     )
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    kinds = parser.add_subparsers(dest="kind_of_thing", required=True, metavar="KIND")
     trigger.add_arguments(kinds.add_parser("trigger", help="an event source"))
+    setting.add_arguments(kinds.add_parser("setting", help="an environment variable"))
     arguments = parser.parse_args()
     try:
-        print(trigger.write(arguments.root, trigger.from_arguments(arguments)))
+        if arguments.kind_of_thing == "trigger":
+            print(trigger.write(arguments.root, trigger.from_arguments(arguments)))
+        else:
+            print(setting.write(arguments.root, setting.from_arguments(arguments)))
     except RecipeError as error:
         print(f"new: {error}", file=sys.stderr)
         return 2

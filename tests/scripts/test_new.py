@@ -44,7 +44,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what the recipes write to, and of the tests of it."""
     copy = tmp_path_factory.mktemp("recipe") / "tree"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("serverless_instrument", "scripts", "tests"):
+    for name in ("serverless_instrument", "scripts", "tests", "layer", "docs"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", copy)
     return copy
@@ -80,6 +80,63 @@ def test_a_new_trigger_is_complete_and_green(tree: Path) -> None:
     assert tested.returncode == 0, tested.stdout[-3000:]
     for test in ("test_exactly_one_trigger_claims_each_event", "test_the_spans_of_each_event"):
         assert f"{test}[fax_machine] PASSED" in tested.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reader"),
+    [
+        (["GREETING"], '"SERVERLESS_INSTRUMENT_GREETING", False, self.warnings'),
+        (
+            [
+                "GUESTS",
+                "--kind",
+                "count",
+                "--default",
+                "7",
+                "--read-by",
+                "forwarder",
+                "--section",
+                "Delivery",
+            ],
+            '"SERVERLESS_INSTRUMENT_GUESTS", 7, self.warnings',
+        ),
+    ],
+)
+def test_a_new_setting_is_complete_and_green(tree: Path, arguments: list[str], reader: str) -> None:
+    done = new(tree, "setting", *arguments)
+    assert done.returncode == 0, done.stderr
+    side = "forwarder/destinations" if "forwarder" in arguments else "wrapper"
+    file = f"serverless_instrument/{side}/settings.py"
+    assert reader in (tree / file).read_text()
+    for command in (("check",), ("format", "--check")):
+        judged = run(tree, "ruff", *command, file, "serverless_instrument/declared_settings.py")
+        assert judged.returncode == 0, judged.stdout
+    tested = run(tree, "pytest", "-p", "no:cacheprovider", "tests/test_declared_settings.py")
+    assert tested.returncode == 0, tested.stdout[-3000:]
+    assert f"| `SERVERLESS_INSTRUMENT_{arguments[0]}` |" in (tree / "docs/settings.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["FLUSH"], "SERVERLESS_INSTRUMENT_FLUSH is declared already"),
+        (["lower"], "'lower' is no name for a setting"),
+        (["WELCOME", "--default", "maybe"], "--default maybe: of a boolean, true or false"),
+        (["WELCOME", "--kind", "count", "--default", "-"], "of a count, a whole number"),
+        (["WELCOME", "--kind", "list", "--default", "a"], "a list has none"),
+        (["WELCOME", "--section", "Endpoint"], "--section Endpoint: not one of Delivery, "),
+    ],
+)
+def test_what_cannot_be_a_setting_writes_nothing(
+    tree: Path, arguments: list[str], why: str
+) -> None:
+    declared = tree / "serverless_instrument/declared_settings.py"
+    before = declared.read_text()
+    done = new(tree, "setting", *arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert declared.read_text() == before
 
 
 @pytest.mark.parametrize(
