@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX = "SERVERLESS_INSTRUMENT_"
-_DECLARED = "serverless_instrument/declared_settings.py"
+_DECLARED = "scripts/declared_settings.py"
 _PAGE = "docs/settings.md"
 _CLASSES = {
     "runtime": "serverless_instrument/wrapper/settings.py",
