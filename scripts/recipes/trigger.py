@@ -106,6 +106,8 @@ def write(root: Path, trigger: Trigger) -> str:
     row = f'("{trigger.key}", "{name}")'
     if f'("{trigger.key}", ' in registry:
         raise RecipeError(f"--key {trigger.key}: another source's; name one that it has alone")
+    if f'"{name}"' in registry:
+        raise RecipeError(f'NAMES has "{name}" already; choose another name')
     registry = with_entry(registry, "NAMES", f'"{name}"', ordered=True)
     registry = with_entry(registry, "_BY_KEY", row, ordered=False)
     expected = {

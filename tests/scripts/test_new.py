@@ -109,7 +109,7 @@ def test_a_new_setting_is_complete_and_green(tree: Path, arguments: list[str], r
     file = f"serverless_instrument/{side}/settings.py"
     assert reader in (tree / file).read_text()
     for command in (("check",), ("format", "--check")):
-        judged = run(tree, "ruff", *command, file, "serverless_instrument/declared_settings.py")
+        judged = run(tree, "ruff", *command, file, "scripts/declared_settings.py")
         assert judged.returncode == 0, judged.stdout
     tested = run(tree, "pytest", "-p", "no:cacheprovider", "tests/test_declared_settings.py")
     assert tested.returncode == 0, tested.stdout[-3000:]
@@ -130,7 +130,7 @@ def test_a_new_setting_is_complete_and_green(tree: Path, arguments: list[str], r
 def test_what_cannot_be_a_setting_writes_nothing(
     tree: Path, arguments: list[str], why: str
 ) -> None:
-    declared = tree / "serverless_instrument/declared_settings.py"
+    declared = tree / "scripts/declared_settings.py"
     before = declared.read_text()
     done = new(tree, "setting", *arguments)
     assert done.returncode == 2
