@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "SERVERLESS_INSTRUMENT_"
 _DECLARED = "scripts/declared_settings.py"
+_KNOWN = "serverless_instrument/forwarder/destinations/unknown_settings.py"
 _PAGE = "docs/settings.md"
 _CLASSES = {
     "runtime": "serverless_instrument/wrapper/settings.py",
@@ -29,6 +30,7 @@ _READERS = {
 _NEXT_STEPS = """\
 Written:
   {declared}: {name}, in "{section}"
+  {known}: its name, as a known one
   {page}, which is made from that
   {file}: Settings.{attribute}
 
@@ -102,6 +104,8 @@ def write(root: Path, setting: Setting) -> str:
         raise RecipeError(f"{name} is declared already; choose another name")
     declared = _declared(declared, name, setting)
     read = _read((root / file).read_text(), name, setting)
+    known = _with_known((root / _KNOWN).read_text(), setting.name)
+    (root / _KNOWN).write_text(known)
     (root / _DECLARED).write_text(declared)
     (root / file).write_text(read)
     for command in (
@@ -114,6 +118,7 @@ def write(root: Path, setting: Setting) -> str:
         tests = "tests/forwarder/destinations"
     return _NEXT_STEPS.format(
         declared=_DECLARED,
+        known=_KNOWN,
         name=name,
         section=setting.section,
         page=_PAGE,
@@ -121,6 +126,16 @@ def write(root: Path, setting: Setting) -> str:
         attribute=setting.name.lower(),
         tests=tests,
     )
+
+
+def _with_known(source: str, rest: str) -> str:
+    """`source` with one more name that the forwarder takes for known, in its place."""
+    names = re.findall(r'^        "([A-Z_]+)",$', source, re.MULTILINE)
+    after = max((name for name in names if name < rest), default="")
+    line = f'        "{after}",\n'
+    if source.count(line) != 1:
+        raise RecipeError(f"{_KNOWN}: no place for {rest} among the known names")
+    return source.replace(line, f'{line}        "{rest}",\n')
 
 
 def _declared(source: str, name: str, setting: Setting) -> str:
