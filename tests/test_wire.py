@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire
@@ -31,7 +31,6 @@ GARBAGE = st.sampled_from(
     ]
 )
 # A time limit per example measures the machine's other load, not the code.
-untimed = settings(deadline=None)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -39,7 +38,6 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-@untimed
 @given(FRAMES, st.lists(st.integers(0, 1000)))
 def test_frames_come_out_as_they_went_in_whatever_the_split(
     frames: list[tuple[int, bytes]], cuts: list[int]
@@ -61,7 +59,6 @@ def test_every_split_in_two_and_byte_by_byte() -> None:
     assert [frame for byte in data for frame in reader.feed(bytes((byte,)))] == frames
 
 
-@untimed
 @given(FRAMES, GARBAGE, st.binary(), st.lists(st.integers(0, 1000)))
 def test_good_frames_before_a_defect_come_out_and_none_after_it(
     frames: list[tuple[int, bytes]], garbage: bytes, rest: bytes, cuts: list[int]
@@ -82,7 +79,6 @@ def test_good_frames_before_a_defect_come_out_and_none_after_it(
         list(reader.feed(wire.frame(wire.HELLO, b"")))
 
 
-@untimed
 @given(st.lists(st.binary(max_size=50), max_size=5))
 def test_any_bytes_raise_protocol_errors_only(parts: list[bytes]) -> None:
     reader = wire.FrameReader()
@@ -133,7 +129,6 @@ def test_the_largest_payload() -> None:
         wire.frame(wire.LOGS, payload + b"x")
 
 
-@untimed
 @given(st.integers(0, 2**32 - 1), st.binary(max_size=255), st.binary())
 def test_hello(pid: int, token: bytes, resource: bytes) -> None:
     payload = wire.pack_hello(pid, token, resource)
@@ -143,7 +138,6 @@ def test_hello(pid: int, token: bytes, resource: bytes) -> None:
 U64 = st.integers(0, 2**64 - 1)
 
 
-@untimed
 @given(st.text(max_size=60), U64, U64, st.binary())
 def test_request(request_id: str, time_unix_ns: int, deadline_unix_ms: int, batch: bytes) -> None:
     payload = wire.pack_request(request_id, time_unix_ns, deadline_unix_ms, batch)
@@ -163,7 +157,6 @@ def test_request_ids_of_any_text_and_length(request_id: str, expected: str) -> N
     assert wire.unpack_request(payload) == (expected, 1, 2, b"batch")
 
 
-@untimed
 @given(st.binary(max_size=300), st.binary(), st.integers(0, 2**32 - 1))
 def test_batch(scope: bytes, items: bytes, count: int) -> None:
     assert wire.unpack_batch(wire.pack_batch(scope, items, count)) == (scope, items, count)
@@ -187,7 +180,6 @@ def test_a_truncated_payload_is_a_protocol_error(
             unpack(whole[:length])
 
 
-@untimed
 @given(st.binary(max_size=60))
 def test_any_payload_raises_protocol_errors_only(payload: bytes) -> None:
     for unpack in (wire.unpack_hello, wire.unpack_request, wire.unpack_batch):

@@ -16,6 +16,7 @@ from serverless_instrument.forwarder.faas_metrics import proc_stats
 from serverless_instrument.forwarder.faas_metrics.proc_stats import Reader
 from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
 from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
+from tests.cost import calls
 
 STAT = b"""\
 cpu  400 100 50 9000 40 0 6 7 0 0
@@ -218,14 +219,8 @@ def test_reading_is_cheap() -> None:
     reader = Reader()
     reader.begins(os.getpid())
     reader.usage()
-    costs_ns = []
-    for _ in range(20):
-        began_ns = time.thread_time_ns()
-        for _ in range(50):
-            reader.usage()
-        costs_ns.append((time.thread_time_ns() - began_ns) / 50)
-    # 12 us measured; other machines are slower, and an accident is a multiple.
-    assert min(costs_ns) < 200_000
+    # 15 counted, 12 us measured; other kernels have more to read, and an accident is a multiple.
+    assert calls(reader.usage) <= 30
 
 
 def tree(root: Path, files: dict[str, bytes | None]) -> str:

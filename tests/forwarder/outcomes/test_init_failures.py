@@ -7,6 +7,7 @@ import pytest
 from serverless_instrument.forwarder.codec.spans import SERVER
 from serverless_instrument.forwarder.outcomes.init_failures import Invoked, NeverBegan
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
+from tests.held import memory_bytes
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:shop"
 TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -133,9 +134,12 @@ def test_the_platforms_start_counts_where_no_invoke_comes() -> None:
 
 def test_few_are_remembered() -> None:
     never = NeverBegan("", lambda size: b"x" * size)
-    for number in range(1000):
+    for number in range(100, 200):
         never.started(str(number))
-    assert len(never._started) <= 64
+    after_100_bytes = memory_bytes(never)
+    for number in range(200, 1000):
+        never.started(str(number))
+    assert memory_bytes(never) <= 1.1 * after_100_bytes
     never.invoked("a", Invoked("", "", 1))
     made = never.platform_says(done())
     assert made is not None
