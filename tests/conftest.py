@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.servers.aws_server import aws_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TESTS = Path(__file__).parent
 
@@ -72,3 +78,10 @@ def _group(path: Path, items: list[pytest.Item]) -> None:
     for item in items:
         if of_module or name in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """AWS endpoints on loopback, a value for AWS_ENDPOINT_URL."""
+    with aws_server(tmp_path_factory.mktemp("aws") / "moto.txt") as url:
+        yield url

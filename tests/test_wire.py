@@ -30,7 +30,6 @@ GARBAGE = st.sampled_from(
         bytes(8),
     ]
 )
-# A time limit per example measures the machine's other load, not the code.
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:

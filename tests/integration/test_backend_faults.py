@@ -14,9 +14,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.forwarder.otlp_backend import OK, Gate, Last, OtlpBackend, status
 from tests.integration.emulator import FUNCTIONS, attributes
 from tests.integration.events import event
+from tests.servers.otlp_backend import OK, Gate, Last, OtlpBackend, status
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serverless_instrument.local.environment.invocation import InvocationResult
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
     Respond = Callable[[Export], bytes | None]
 

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.integration.emulator import FUNCTIONS
 from tests.integration.local_function import Run, Traced, run
-from tests.integration.recording_server import RecordingServer
+from tests.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.local_function import Run, run
 from tests.integration.own_packages import function_with
-from tests.integration.recording_server import RecordingServer
+from tests.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

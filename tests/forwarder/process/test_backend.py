@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import encoded, otlp_backend
-from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
+from tests.forwarder import encoded
 from tests.forwarder.running import World, eventually, world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, Gate, Last, Script, status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 

@@ -15,11 +15,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from serverless_instrument import wire
-from tests.forwarder.extensions_api import answer
 from tests.forwarder.running import World, eventually, world
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
 pytestmark = pytest.mark.integration
 

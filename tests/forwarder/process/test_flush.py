@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forwarder import encoded
-from tests.forwarder.otlp_backend import OK, Gate
 from tests.forwarder.running import eventually, world
+from tests.servers.otlp_backend import OK, Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 

@@ -13,9 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serverless_instrument import wire
 from tests.forwarder import encoded, running
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import Gate
 from tests.forwarder.running import World, world
+from tests.servers.otlp_backend import Gate
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,14 +17,14 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_D
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.self_report import scope as own_scope
 from tests.forwarder import encoded
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import OK, Export
 from tests.forwarder.running import World, world
+from tests.servers.otlp_backend import OK, Export
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
 pytestmark = pytest.mark.integration
 

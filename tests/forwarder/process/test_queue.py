@@ -12,15 +12,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from serverless_instrument import wire
-from tests.forwarder import encoded, otlp_backend
-from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
+from tests.forwarder import encoded
 from tests.forwarder.running import World, eventually, world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, Gate, Last, Script, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from serverless_instrument import wire
-from tests.forwarder import encoded, extensions_api, otlp_backend
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import Gate
+from tests.forwarder import encoded
 from tests.forwarder.running import Forwarder, World, eventually, world
+from tests.servers import extensions_api, otlp_backend
+from tests.servers.otlp_backend import Gate
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

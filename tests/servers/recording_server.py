@@ -1,4 +1,4 @@
-"""A local HTTP server that keeps what it was asked."""
+"""An HTTP server on loopback that keeps the requests it gets."""
 
 from __future__ import annotations
 
@@ -11,30 +11,38 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What was asked; header names in lower case."""
+    """One request; header names in lower case."""
 
     path: str
     headers: dict[str, str]
 
 
-class Echo:
-    """Answers ``/status/<code>…`` with that code, ``/redirect`` with one to ``/status/200``."""
+class RecordingServer:
+    """Context manager that answers GET.
+
+    ``/status/NUMBER…`` gets that status, ``/redirect`` one to ``/status/200``, the rest 200.
+
+    Attributes:
+        url: ``http://127.0.0.1:PORT``.
+        requests: all that have come.
+    """
 
     def __init__(self) -> None:
-        requests: list[Request] = []
+        self.requests: list[Request] = []
+        recorded = self.requests
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                named = {name.lower(): value for name, value in self.headers.items()}
-                requests.append(Request(self.path, named))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                recorded.append(Request(self.path, headers))
                 parts = self.path.partition("?")[0].split("/")
                 if parts[1] == "redirect":
                     self.send_response(302)
                     self.send_header("Location", "/status/200")
                 else:
-                    self.send_response(int(parts[2]))
+                    self.send_response(int(parts[2]) if parts[1] == "status" else 200)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"ok")
@@ -42,13 +50,12 @@ class Echo:
             def log_message(self, *_: object) -> None:
                 return
 
-        self.requests = requests
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
-    def __enter__(self) -> Echo:
+    def __enter__(self) -> RecordingServer:
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         return self
 
@@ -59,5 +66,5 @@ class Echo:
         traceback: TracebackType | None,
     ) -> None:
         self._server.shutdown()
-        self._server.server_close()
         self._thread.join()
+        self._server.server_close()

@@ -8,14 +8,14 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.forwarder import encoded
-from tests.forwarder.extensions_api import Server, read_request, reset
+from tests.servers.raw_http import Server, read_request, reset
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Iterator
 
-    from tests.forwarder.extensions_api import Request
+    from tests.servers.raw_http import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
 
