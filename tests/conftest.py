@@ -27,9 +27,10 @@ settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("full")
 
 # Folders and files by the marks that all end-to-end tests in them get.
-_MARKS = {
+_MARKS: dict[str, tuple[str, ...]] = {
     "benchmarks/": ("full", "timing"),
     "integration/test_python_versions.py": ("full",),
+    "integration/test_metrics_store.py": ("full",),
 }
 # Tests that use what is dear to make and made once for a session share a worker.
 _SHARED_FIXTURES = ("aws_endpoint", "installed_task")

@@ -109,6 +109,7 @@ def test_names_are_sorted(entries: dict[str, zipfile.ZipInfo]) -> None:
     assert paths == sorted(paths)
 
 
+@pytest.mark.full
 def test_two_builds_in_two_directories_are_equal(layer: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere" / "checkout"
     for name in INPUTS:
@@ -235,6 +236,7 @@ def test_every_module_that_one_with_bytecode_imports_has_bytecode(opt: Path) -> 
     assert [str(source) for source in found if not is_cached(source)] == []
 
 
+@pytest.mark.full
 def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
     output = tmp_path / "all.zip"
     result = build(ROOT, "--python", "all", "--output", str(output))
@@ -283,6 +285,7 @@ def test_a_python_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert f"python{version} not found" in result.stderr
 
 
+@pytest.mark.full
 def test_it_is_rebuilt_only_when_stale(tmp_path: Path) -> None:
     output = tmp_path / "layer.zip"
     build(ROOT, "--output", str(output))

@@ -57,6 +57,7 @@ def only_client_span(outcome: Run) -> Traced:
     return client
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_request_is_one_client_span(
     function: Function, server: RecordingServer, client: str
@@ -82,6 +83,7 @@ def test_request_is_one_client_span(
     assert int(flags, 16) & 1
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_server_error_marks_the_span(
     function: Function, server: RecordingServer, client: str

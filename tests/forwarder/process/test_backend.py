@@ -170,6 +170,7 @@ TROUBLE = {
 }
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
 def test_what_could_not_be_delivered_is_kept_and_delivered_once(
     tmp_path: Path, trouble: bytes | None

@@ -120,7 +120,19 @@ WAYS = {
 }
 
 
-@pytest.fixture(scope="module", params=[(client, way) for client in GET for way in WAYS], ids=str)
+# Each client in one way, and each way with some client; the rest is left to `scripts/test --all`.
+COMBINATIONS = [
+    pytest.param(
+        (client, way),
+        marks=() if number % len(WAYS) == place else pytest.mark.full,
+        id=f"{client} {way}",
+    )
+    for number, client in enumerate(GET)
+    for place, way in enumerate(WAYS)
+]
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS)
 def calls(request: pytest.FixtureRequest) -> Calls:
     client, way = request.param
     head = WAYS[way]

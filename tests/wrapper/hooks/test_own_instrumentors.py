@@ -28,6 +28,7 @@ OWN = """
 each = pytest.mark.parametrize("client", INSTRUMENTORS)
 
 
+@pytest.mark.variants(5)
 @each
 @pytest.mark.parametrize("order", ["before", "after", "after a call"])
 def test_the_functions_own_instrument_call(
