@@ -175,6 +175,7 @@ def test_json_in_json_in_json_ends() -> None:
 def test_anything_gives_text_that_json_can_read(payload: object) -> None:
     text = text_of(payload, Rules(1000, 5))
     json.loads(text)
+    assert "\n" not in text
 
 
 def test_the_cost_is_bounded() -> None:

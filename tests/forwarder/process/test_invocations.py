@@ -230,6 +230,8 @@ def test_a_connection_that_says_nothing_is_nobody(tmp_path: Path) -> None:
         parts.forwarder.connect_silently(b"SI")
         parts.api.invoke("a")
         parts.api.wait_for_next(2)
+        parts.shut_down()
+        assert parts.forwarder.lines() == []
 
 
 NEXT_GONE_WRONG = {

@@ -118,7 +118,9 @@ def test_next_does_not_wait_for_the_answer(tmp_path: Path) -> None:
         gate = otlp_backend.Gate()
         api.on_subscribe = gate.wait
         with Forwarder(tmp_path, api.address, {}):
-            api.wait_for_next(1)
+            asked = api.wait_for_next(1)
+            assert [request.path for request in api.subscriptions] == ["/2022-07-01/telemetry"]
+            assert asked.received_s > api.subscriptions[0].received_s
             gate.open()
 
 

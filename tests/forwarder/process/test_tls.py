@@ -144,3 +144,4 @@ def test_plain_http_where_tls_is_spoken(tmp_path: Path, backend: OtlpBackend) ->
         parts.forwarder.wait_for_line("out of reach")
         eventually(lambda: backend.handshakes_failed > 0, "the handshake fails")
         parts.shut_down()
+        assert backend.exports == []
