@@ -1,19 +1,20 @@
-"""Which tests the default run leaves out, and how they are spread over the workers.
+"""Which tests the default run leaves out, how tests are spread over workers, and what all may use.
 
 ``scripts/test`` runs what is marked neither ``full`` nor ``timing``; ``scripts/test --all`` runs
-everything, what is marked ``timing`` alone on the machine. Run without a marker expression, pytest
-leaves nothing out: ``scripts/test -k wire -x``.
+everything, and what is marked ``timing`` alone on the machine. Run without a marker expression,
+pytest leaves nothing out: ``scripts/test -k wire -x``.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from tests import workers
 from tests.servers.aws_server import aws_server
 
 if TYPE_CHECKING:
@@ -32,18 +33,13 @@ _MARKS: dict[str, tuple[str, ...]] = {
     "integration/test_python_versions.py": ("full",),
     "integration/test_metrics_store.py": ("full",),
 }
-# Tests that use what is dear to make and made once for a session share a worker.
-_SHARED_FIXTURES = ("aws_endpoint", "installed_task")
-_MODULE_FIXTURE = 'scope="module"'
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by the rules above; end-to-end tests first, as they are the long ones."""
+    """Mark by the rules above, before marker expressions are looked at; long tests first."""
     seen: Counter[str] = Counter()
-    by_module: dict[Path, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        by_module[item.path].append(item)
         _mark_by_place(item)
         variants = item.get_closest_marker("variants")
         if variants is not None:
@@ -51,9 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[test] += 1
             if seen[test] > variants.args[0]:
                 item.add_marker("full")
-    for path, of_module in by_module.items():
-        _group(path, of_module)
-    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+    items.sort(key=lambda item: workers.rank(item.nodeid))
 
 
 def _mark_by_place(item: pytest.Item) -> None:
@@ -66,19 +60,9 @@ def _mark_by_place(item: pytest.Item) -> None:
                 item.add_marker(name)
 
 
-def _group(path: Path, items: list[pytest.Item]) -> None:
-    """Keep together, on one worker, tests that share a fixture of their module or session."""
-    if path.suffix != ".py":
-        return
-    used = {name for item in items for name in getattr(item, "fixturenames", ())}
-    shared = [name for name in _SHARED_FIXTURES if name in used]
-    of_module = _MODULE_FIXTURE in path.read_text()
-    if not shared and not of_module:
-        return
-    name = shared[0] if shared else str(path.relative_to(_TESTS))
-    for item in items:
-        if of_module or name in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(name))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Scheduling:
+    """Spread tests over workers as `workers` says."""
+    return workers.Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
