@@ -157,8 +157,8 @@ def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
     other = held.hold(channel, frame(1, 0, 20))
     threading.Timer(0.05, held.leave.set).start()
     channel.send(frame(2, 0, 20))
-    assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
     assert payload_bytes(channel) == 0
+    assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
     other.join()
     channel.after_fork()
 
