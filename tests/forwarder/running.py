@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.servers.otlp_backend import OtlpBackend
 
 MAIN = Path(serverless_instrument.__file__).parent / "forwarder" / "__main__.py"
-WAIT_S = 30.0
+WAIT_S = 60.0
 _POLL_S = 0.005
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-_TIMEOUT_S = 110
+_TIMEOUT_S = 280
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.servers.relayed_backend import Backend
 
 FUNCTION_TIMEOUT_S = 4
-_TIMEOUT_S = 110
+_TIMEOUT_S = 280
 _ARRIVAL_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 
