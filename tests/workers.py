@@ -12,8 +12,8 @@ from pathlib import Path
 from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parents[1]
-# Fixtures of the session that are dear.
-_SHARED = ("aws_endpoint", "installed_task")
+# Fixtures of the session that are dear, as tests name them.
+_SHARED = ("aws_endpoint: str", "installed_task: Path")
 _OF_MODULE = 'scope="module"'
 _END_TO_END = "pytest.mark.integration"
 
