@@ -49,6 +49,8 @@ def test_one_connection_for_many_flushes(tmp_path: Path) -> None:
         for name in names:
             parts.runtime.send(encoded.logs([name]))
             parts.invoke(name)
+        assert len(parts.backend.exports) > 20
+        parts.shut_down()
         assert delivered(parts) == names
         assert parts.backend.names("logs") == names
         assert parts.backend.connections == 1
