@@ -117,6 +117,11 @@ class ExtensionsApi(Server):
         self.say(answer(200, event))
         return deadline_s
 
+    def wait_for_subscription(self) -> Request:
+        """The last request to the Telemetry API; it comes beside the one for /next."""
+        self.wait(lambda: bool(self.subscriptions), "a subscription")
+        return self.subscriptions[-1]
+
     def wait_for_next(self, count: int, timeout_s: float = WAIT_S) -> Request:
         """The `count`-th request for /next, counting from 1."""
         self.wait(lambda: len(self.nexts) >= count, f"/next number {count}", timeout_s)

@@ -197,7 +197,7 @@ def test_what_the_platform_reports(tmp_path: Path, enhanced: str) -> None:
     environ = {**AT_END, "SERVERLESS_INSTRUMENT_ENHANCED_METRICS": enhanced}
     with world(tmp_path, environ=environ, subscription=answer(200, "OK")) as parts:
         parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
-        body = json.loads(parts.api.subscriptions[-1].body)
+        body = json.loads(parts.api.wait_for_subscription().body)
         port = int(body["destination"]["URI"].rpartition(":")[2])
         report = {"requestId": "r1", "metrics": {"maxMemoryUsedMB": 64, "billedDurationMs": 31}}
 

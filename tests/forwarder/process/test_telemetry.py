@@ -34,8 +34,7 @@ class Platform:
     posts: ClassVar[int] = 0
 
     def __init__(self, parts: World) -> None:
-        parts.api.wait(lambda: bool(parts.api.subscriptions), "the subscription")
-        request = parts.api.subscriptions[-1]
+        request = parts.api.wait_for_subscription()
         self.asked = json.loads(request.body)
         self.port = int(self.asked["destination"]["URI"].rpartition(":")[2])
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -166,7 +165,9 @@ def test_a_refusal_is_said_once_and_survived(tmp_path: Path, refusal: bytes) -> 
 def test_an_emulator_without_telemetry_is_nothing_to_speak_of(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
         parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
-        port = int(json.loads(parts.api.subscriptions[0].body)["destination"]["URI"].split(":")[2])
+        port = int(
+            json.loads(parts.api.wait_for_subscription().body)["destination"]["URI"].split(":")[2]
+        )
         parts.invoke("span")
 
         def closed() -> bool:
