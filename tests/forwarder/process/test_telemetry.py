@@ -164,7 +164,6 @@ def test_a_refusal_is_said_once_and_survived(tmp_path: Path, refusal: bytes) -> 
 
 def test_an_emulator_without_telemetry_is_nothing_to_speak_of(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
-        parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
         port = int(
             json.loads(parts.api.wait_for_subscription().body)["destination"]["URI"].split(":")[2]
         )
