@@ -118,6 +118,7 @@ def test_names_are_sorted(entries: dict[str, zipfile.ZipInfo]) -> None:
     assert paths == sorted(paths)
 
 
+@pytest.mark.full
 def test_two_builds_in_two_directories_are_equal(layer: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere" / "checkout"
     for name in INPUTS:
@@ -265,6 +266,7 @@ def test_what_the_forwarder_imports_is_in_its_bundle_or_has_a_file(opt: Path) ->
     assert without == []
 
 
+@pytest.mark.full
 def test_all_pythons_have_bytecode_and_the_missing_are_named(tmp_path: Path) -> None:
     output = tmp_path / "all.zip"
     result = build(ROOT, "--python", "all", "--output", str(output))
@@ -315,6 +317,7 @@ def test_a_python_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert f"python{version} not found" in result.stderr
 
 
+@pytest.mark.full
 def test_it_is_rebuilt_only_when_stale(tmp_path: Path) -> None:
     output = tmp_path / "layer.zip"
     build(ROOT, "--output", str(output))

@@ -4,7 +4,7 @@ import struct
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serverless_instrument import wire, wire_payloads
@@ -26,8 +26,6 @@ GARBAGE = st.sampled_from(
         bytes(8),
     ]
 )
-# A time limit per example measures the machine's other load, not the code.
-untimed = settings(deadline=None)
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -35,7 +33,6 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-@untimed
 @given(FRAMES, st.lists(st.integers(0, 1000)))
 def test_frames_come_out_as_they_went_in_whatever_the_split(
     frames: list[tuple[int, bytes]], cuts: list[int]
@@ -57,7 +54,6 @@ def test_every_split_in_two_and_byte_by_byte() -> None:
     assert [frame for byte in data for frame in reader.feed(bytes((byte,)))] == frames
 
 
-@untimed
 @given(FRAMES, GARBAGE, st.binary(), st.lists(st.integers(0, 1000)))
 def test_good_frames_before_a_defect_come_out_and_none_after_it(
     frames: list[tuple[int, bytes]], garbage: bytes, rest: bytes, cuts: list[int]
@@ -78,7 +74,6 @@ def test_good_frames_before_a_defect_come_out_and_none_after_it(
         list(reader.feed(wire.frame(wire.HELLO, b"")))
 
 
-@untimed
 @given(st.lists(st.binary(max_size=50), max_size=5))
 def test_any_bytes_raise_protocol_errors_only(parts: list[bytes]) -> None:
     reader = wire.FrameReader()

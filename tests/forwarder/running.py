@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import serverless_instrument
-from tests.forwarder import encoded, extensions_api, otlp_backend
+from tests.forwarder import encoded
+from tests.servers import extensions_api, otlp_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from tests.forwarder.extensions_api import ExtensionsApi
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.extensions_api import ExtensionsApi
+    from tests.servers.otlp_backend import OtlpBackend
 
 MAIN = Path(serverless_instrument.__file__).parent / "forwarder" / "__main__.py"
-WAIT_S = 30.0
+WAIT_S = 60.0
 _POLL_S = 0.005
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.integration.loopback import free_port, listening
+from tests.servers.loopback import free_port, listening
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,17 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration import emulator, installed
 from tests.integration.availability import missing
-from tests.integration.aws_server import aws_server
 from tests.integration.interpreters import with_packages, with_runtime_client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EMULATOR = "SERVERLESS_INSTRUMENT_TEST_RIE"
 COLLECTOR = "SERVERLESS_INSTRUMENT_TEST_ROTEL"
@@ -99,10 +94,3 @@ def clients_python() -> str:
     """A Python that has awslambdaric and the clients that the tests use, no OpenTelemetry."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return with_packages(version, "clients", *CLIENTS)
-
-
-@pytest.fixture(scope="session")
-def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """AWS endpoints on loopback, a value for AWS_ENDPOINT_URL."""
-    with aws_server(tmp_path_factory.mktemp("aws") / "moto.txt") as url:
-        yield url

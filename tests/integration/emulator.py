@@ -37,7 +37,7 @@ FUNCTIONS = ROOT / "tests" / "functions"
 BOOTSTRAP = ROOT / "serverless_instrument" / "local" / "runtime" / "bootstrap"
 WRAPPER = "/opt/serverless-instrument"
 
-_TIMEOUT_S = 110
+_TIMEOUT_S = 280
 
 # Stands in for the launcher, under its name: runs it and writes down its process id and how it
 # ended. A background command of sh ignores SIGINT, which nobody sends.

@@ -23,11 +23,11 @@ import aiohttp
 
 from serverless_instrument import wire
 from tests.integration import scenario
-from tests.integration.backend import Backend, serve
 from tests.integration.collector import Collector
-from tests.integration.loopback import free_port, listening, loopback_up
 from tests.integration.processes import forwarders
 from tests.integration.scenario import Answer, Environment, Outcome, Scenario, Step
+from tests.servers.loopback import free_port, listening, loopback_up
+from tests.servers.relayed_backend import Backend, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.integration.availability import missing
 from tests.integration.emulator import ROOT
@@ -43,12 +44,13 @@ def with_packages(version: str, name: str, *packages: str) -> str:
     directory = ROOT / ".cache" / f"python-{version}-{name}"
     python, ready = str(directory / "bin" / "python"), directory / "ready"
     wanted = "\n".join(packages)
-    if not ready.exists() or ready.read_text() not in ("", wanted):
-        make = [base, "-m", "venv", "--clear", str(directory)]
-        install = [python, "-m", "pip", "install", "--quiet", *packages]
-        for command in (make, install):
-            completed = subprocess.run(command, capture_output=True, text=True, check=False)
-            if completed.returncode:
-                missing(f"no {name} for python{version}: {completed.stderr.strip()}")
-        ready.write_text(wanted)
+    with FileLock(f"{directory}.lock"):  # another worker may want it, too
+        if not ready.exists() or ready.read_text() not in ("", wanted):
+            make = [base, "-m", "venv", "--clear", str(directory)]
+            install = [python, "-m", "pip", "install", "--quiet", *packages]
+            for command in (make, install):
+                completed = subprocess.run(command, capture_output=True, text=True, check=False)
+                if completed.returncode:
+                    missing(f"no {name} for python{version}: {completed.stderr.strip()}")
+            ready.write_text(wanted)
     return python

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.integration.backend import serve
 from tests.integration.emulator import Value, attributes, log_records, spans
 from tests.integration.scenario import RECORDING
+from tests.servers.relayed_backend import serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-_TIMEOUT_S = 110
+_TIMEOUT_S = 280
 
 
 @dataclass(frozen=True)

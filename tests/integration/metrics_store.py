@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA
 
-from tests.integration.loopback import free_port, listening
+from tests.servers.loopback import free_port, listening
 
 if TYPE_CHECKING:
     from pathlib import Path

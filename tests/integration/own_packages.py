@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from filelock import FileLock
+
 from tests.integration.availability import missing
 from tests.integration.emulator import FUNCTIONS, ROOT
 
@@ -20,18 +22,25 @@ def function_with(python: str, task: Path, *requirements: str) -> Path:
     if not requirements:
         shutil.copytree(FUNCTIONS / "conflicts", task)
         return task
+
     name = "-".join(
         ["".join(c if c.isalnum() or c == "." else "_" for c in text) for text in requirements]
     )
     kept = _CACHE / f"{Path(python).parents[1].name}-{name}"
-    if not (kept / "ready").exists():
-        shutil.rmtree(kept, ignore_errors=True)
-        command = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        command += ["--no-compile", "--target", str(kept / "packages"), *requirements]
-        completed = subprocess.run(command, capture_output=True, text=True, check=False)
-        if completed.returncode:
-            missing(f"pip could not install {' '.join(requirements)}: {completed.stderr.strip()}")
-        (kept / "ready").touch()
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{kept}.lock"):  # another worker may want it, too
+        if not (kept / "ready").exists():
+            _install(python, kept, requirements)
     shutil.copytree(kept / "packages", task)
     shutil.copytree(FUNCTIONS / "conflicts", task, dirs_exist_ok=True)
     return task
+
+
+def _install(python: str, kept: Path, requirements: tuple[str, ...]) -> None:
+    shutil.rmtree(kept, ignore_errors=True)
+    command = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    command += ["--no-compile", "--target", str(kept / "packages"), *requirements]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        missing(f"pip could not install {' '.join(requirements)}: {completed.stderr.strip()}")
+    (kept / "ready").touch()

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.integration.backend import serve
 from tests.integration.collector import Collector
 from tests.integration.emulator import FUNCTIONS
 from tests.integration.metrics_store import Store
 from tests.integration.received_metrics import Received, by_name
 from tests.integration.scenario import RECORDING
+from tests.servers.relayed_backend import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from serverless_instrument.local.environment.invocation import InvocationResult
-    from tests.integration.backend import Backend
+    from tests.servers.relayed_backend import Backend
 
 FUNCTION_TIMEOUT_S = 4
-_TIMEOUT_S = 110
+_TIMEOUT_S = 280
 _ARRIVAL_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 

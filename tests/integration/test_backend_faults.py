@@ -14,9 +14,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.forwarder.otlp_backend import OK, Gate, Last, OtlpBackend, status
 from tests.integration.emulator import FUNCTIONS, attributes
 from tests.integration.events import event
+from tests.servers.otlp_backend import OK, Gate, Last, OtlpBackend, status
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serverless_instrument.local.environment.invocation import InvocationResult
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
     Respond = Callable[[Export], bytes | None]
 
@@ -193,6 +193,7 @@ def test_every_invocation_is_answered(courses: dict[str, Course], fault: str) ->
     assert courses[fault].exit_code == 0
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_caller_waits_longer(courses: dict[str, Course], layer_zip: Path, fault: str) -> None:
     added_ms = [least_slowdown_ms(courses, fault)]
@@ -240,6 +241,7 @@ def test_what_cannot_arrive_is_counted_and_said(courses: dict[str, Course], faul
     assert len(said) < 10
 
 
+@pytest.mark.timing
 def test_a_hang_costs_a_second_and_then_nothing(courses: dict[str, Course]) -> None:
     hanging, alone = courses["hangs"], courses[ALONE[0]]
     assert mean(hanging.billed_ms) - mean(alone.billed_ms) < 1000

@@ -10,7 +10,6 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument.local.sandbox import LocalConfig, LocalLambda
-from tests.integration.backend import serve
 from tests.integration.emulator import (
     FUNCTIONS,
     WRAPPER,
@@ -23,6 +22,7 @@ from tests.integration.emulator import (
 )
 from tests.integration.events import event
 from tests.integration.scenario import RECORDING, Environment, Outcome
+from tests.servers.relayed_backend import serve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -133,7 +133,7 @@ AT_INIT = tuple(
     )
 )
 # Much of a case is waiting: for the platform to kill what does not hear SIGTERM.
-PARALLEL = 6
+PARALLEL = 3
 CASES = tuple(case for case in IN_HANDLER + AT_INIT if sys.version_info >= case.python)
 
 

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.integration.emulator import FUNCTIONS
 from tests.integration.local_function import Run, Traced, run
-from tests.integration.recording_server import RecordingServer
+from tests.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,7 @@ def only_client_span(outcome: Run) -> Traced:
     return client
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_request_is_one_client_span(
     function: Function, server: RecordingServer, client: str
@@ -82,6 +83,7 @@ def test_request_is_one_client_span(
     assert int(flags, 16) & 1
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("client", CLIENTS)
 def test_server_error_marks_the_span(
     function: Function, server: RecordingServer, client: str

@@ -84,6 +84,7 @@ def test_function_outlives_its_forwarder(lost_forwarders: dict[str, Outcome], fa
     assert lost.runtime_exits == ()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("fate", ["killed", "stopped"])
 def test_function_does_not_wait_for_its_forwarder(
     lost_forwarders: dict[str, Outcome], fate: str

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.local_function import Run, run
 from tests.integration.own_packages import function_with
-from tests.integration.recording_server import RecordingServer
+from tests.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,7 @@ def traced(outcome: Run, *names: str) -> None:
         assert child.is_child_of(invocation)
 
 
+@pytest.mark.variants(3)
 @pytest.mark.parametrize("release", OPENTELEMETRY)
 @pytest.mark.parametrize("deed", ["use_api", "use_sdk", "set_provider"])
 def test_spans_of_the_functions_own_opentelemetry(
@@ -96,6 +97,7 @@ def test_spans_of_the_functions_own_opentelemetry(
     traced(function(task, deed, deed if deed != "set_provider" else "use_api"), "price", "price")
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("release", OPENTELEMETRY)
 def test_clients_with_the_functions_own_opentelemetry(function: Function, release: str) -> None:
     task = function.of(*OPENTELEMETRY[release])
@@ -104,12 +106,14 @@ def test_clients_with_the_functions_own_opentelemetry(function: Function, releas
     traced(function(task, "use_sdk", *CALLS), "price", *CALLS.values())
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("release", API)
 def test_api_alone(function: Function, release: str) -> None:
     task = function.of(API[release])
     traced(function(task, "use_api", *CALLS), "price", *CALLS.values())
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("release", API)
 def test_sdk_of_the_layer_is_not_put_on_an_api_of_another_release(
     function: Function, release: str
@@ -151,12 +155,14 @@ def test_too_old_is_one_line_and_the_invocation_is_traced(function: Function) ->
         assert outcome.children() == []
 
 
+@pytest.mark.full
 def test_sdk_without_its_conventions(function: Function) -> None:
     task = function.of(*OPENTELEMETRY["newest"])
     shutil.rmtree(task / "opentelemetry" / "semconv")
     traced(function(task, "use_sdk", *CALLS), "price", *CALLS.values())
 
 
+@pytest.mark.full
 def test_sdk_without_its_api(function: Function) -> None:
     task = function.of(*OPENTELEMETRY["middle"])
     for name in ("trace", "context", "version"):
@@ -192,6 +198,7 @@ def test_broken_opentelemetry(function: Function) -> None:
     assert "RuntimeError: broken" in line
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_packages(function: Function, name: str) -> None:
     task = function.of(*OTHERS[name])
@@ -207,6 +214,7 @@ def test_typing_extensions_that_opentelemetry_cannot_use(function: Function) -> 
     assert "typing_extensions.py is the function's own: update it, or remove it" in line
 
 
+@pytest.mark.full
 def test_instrumentation_of_the_functions_own(function: Function) -> None:
     task = function.of("opentelemetry-instrumentation-requests==0.46b0", *OPENTELEMETRY["oldest"])
     outcome = function(task, "call_with_requests", "call_aws", "use_sdk")

@@ -107,6 +107,7 @@ def test_function_answers_as_without_us(troubles: dict[str, Outcome], trouble: s
     assert troubles[trouble].runtime_exits == ()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_function_is_as_fast_as_without_us(troubles: dict[str, Outcome], trouble: str) -> None:
     assert slowdown_ms(troubles[trouble], troubles["bare"]) < ALLOWANCE_MS
@@ -165,6 +166,7 @@ def test_backend_that_hangs_costs_a_bounded_time(emulators: Emulators) -> None:
     assert sum(costs_ms) < 5000
 
 
+@pytest.mark.full
 def test_memory_does_not_grow_without_a_forwarder(emulators: Emulators) -> None:
     look = invoke({"resident": True})
     steps = [invoke(REQUEST, times=1000), look, invoke(REQUEST, times=4000), look]

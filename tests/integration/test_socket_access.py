@@ -15,9 +15,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serverless_instrument import wire
-from tests.integration.backend import Backend, serve
 from tests.integration.emulator import ROOT, spans
 from tests.integration.scenario import RECORDING
+from tests.servers.relayed_backend import Backend, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

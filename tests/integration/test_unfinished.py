@@ -135,6 +135,7 @@ def test_an_init_that_crashes_is_told_once(
     assert lines.count("words of init") == (3 if handler == "import_is_killed.handler" else 0)
 
 
+@pytest.mark.full
 def test_an_init_that_takes_all_the_time(layer_zip: Path, clean_python: str) -> None:
     ran = failing("import_hangs.handler", layer_zip, clean_python)
     assert only(ran).attributes["error.type"] == "timeout"

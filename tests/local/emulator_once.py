@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
-from tests.integration.loopback import loopback_up
+from tests.servers.loopback import loopback_up
 
 _URL = "http://127.0.0.1:8080/2015-03-31/functions/function/invocations"
 _PATIENCE_S = 60

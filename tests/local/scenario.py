@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 _Result = TypeVar("_Result")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def run(scenario: Coroutine[Any, Any, _Result]) -> _Result:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _MAIN = Path(__file__).with_name("client_main.py")
-_TIMEOUT_S = 100
+_TIMEOUT_S = 250
 
 
 class Line(NamedTuple):

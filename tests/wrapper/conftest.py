@@ -4,7 +4,6 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from serverless_instrument.wrapper import channel
 from tests.wrapper.peer import Peer
@@ -13,10 +12,6 @@ from tests.wrapper.runtime import Function
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-# A time limit per example measures the machine's other load, not the code.
-settings.register_profile("serverless_instrument", deadline=None)
-settings.load_profile("serverless_instrument")
 
 
 @pytest.fixture

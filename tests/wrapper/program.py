@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _DRIVER = Path(__file__).with_name("driver.py")
-_TIMEOUT_S = 100
+_TIMEOUT_S = 250
 _LAST = b"the last connection"
 
 

@@ -84,9 +84,13 @@ def test_a_fault_at_the_end_alone(
     ]
 
 
-def test_a_warning_that_cannot_be_written_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)
-    instrumentation.warn("nobody hears this")
+def test_a_warning_that_cannot_be_written_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", None)
+        instrumentation.warn("nobody hears this")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_forwarder_at_all(function: Function) -> None:

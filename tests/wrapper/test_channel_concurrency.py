@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import _thread
 import os
 import signal
+import socket
 import threading
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,31 @@ import pytest
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.channel import Channel
+from tests.held import payload_bytes
 from tests.wrapper.peer import Peer, until
+from tests.wrapper.test_channel import assert_counted
 
 if TYPE_CHECKING:
     from types import FrameType
 
 
+# The whole of a test may wait, so that every frame must come out.
+LIMIT_BYTES = 64 << 20
+
+
+def unconnected(path: str) -> Channel:
+    return Channel(path, lambda: wire.frame(wire.HELLO, b""), pending_limit_bytes=LIMIT_BYTES)
+
+
 def connected(path: str) -> Channel:
-    # The whole of a test may wait, so that every frame must come out.
-    channel = Channel(path, lambda: wire.frame(wire.HELLO, b""), pending_limit_bytes=1 << 30)
+    channel = unconnected(path)
     channel.connect()
     return channel
+
+
+def native_threads() -> int:
+    """Threads of this process, those that `threading` does not know among them."""
+    return len(os.listdir("/proc/self/task"))
 
 
 def frame(thread: int, number: int, size: int) -> bytes:
@@ -61,7 +75,7 @@ def test_frames_of_ten_threads_do_not_mix(socket_path: str, peer: Peer, size: in
         sender.join()
     assert channel.dropped_frames == 0
     assert by_thread(frames) == {n: list(range(each)) for n in range(threads)}
-    assert channel._queued_bytes == 0  # the sum of many threads is exact
+    assert_counted(channel, LIMIT_BYTES)  # the sum of many threads is exact
     channel.after_fork()
 
 
@@ -105,20 +119,31 @@ PARENT = os.getpid()
 
 
 class Held:
-    """A socket whose first `send` goes on when it is let."""
+    """A connection to `path` of which one `send` goes on when it is let."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, path: str) -> None:
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(path)
+        self._next = False
         self.entered, self.leave = threading.Event(), threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def send(self, data: bytes, flags: int) -> Any:
-        if not self.entered.is_set():
+        if self._next:
+            self._next = False
             self.entered.set()
-            assert self.leave.wait(20)
+            assert self.leave.wait(60)
         return self._connection.send(data, flags)
+
+    def hold(self, channel: Channel, data: bytes) -> threading.Thread:
+        """A thread that is in the middle of sending `data`."""
+        self._next = True
+        thread = threading.Thread(target=channel.send, args=(data,))
+        thread.start()
+        assert self.entered.wait(20)
+        return thread
 
 
 def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
@@ -126,46 +151,45 @@ def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
 ) -> None:
     """END must not be left to a thread that may not run again before the freeze."""
     monkeypatch.setattr("serverless_instrument.wrapper.channel._LOCK_TIMEOUT_S", 20)
-    channel = connected(socket_path)
+    channel, held = unconnected(socket_path), Held(socket_path)
+    channel.adopt_connection(held, socket_path)  # type: ignore[arg-type] # all that the channel uses of one
     connection = peer.accept()
-    held = Held(channel._socket)
-    channel._socket = held  # type: ignore[assignment] # all that the channel uses of one
-    other = threading.Thread(target=channel.send, args=(frame(1, 0, 20),))
-    other.start()
-    assert held.entered.wait(20)
+    other = held.hold(channel, frame(1, 0, 20))
     threading.Timer(0.05, held.leave.set).start()
     channel.send(frame(2, 0, 20))
+    assert payload_bytes(channel) == 0
     assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
-    assert channel._queue == deque()
     other.join()
     channel.after_fork()
 
 
-def test_a_thread_that_ended_with_the_lock_is_not_waited_for_long(
+def test_a_thread_that_ends_with_the_lock_is_not_waited_for_long(
     socket_path: str, peer: Peer
 ) -> None:
-    channel = connected(socket_path)
-    peer.accept()
-    ended = threading.Thread(target=channel._lock.acquire)
-    ended.start()
-    ended.join()
-    began_s = time.monotonic()
-    channel.send(frame(1, 0, 20))
-    assert time.monotonic() - began_s < 10
-    assert len(channel._queue) == 1
+    """It never gives the lock back: here, not before this test lets it."""
+    channel, held = unconnected(socket_path), Held(socket_path)
+    channel.adopt_connection(held, socket_path)  # type: ignore[arg-type] # all that the channel uses of one
+    connection = peer.accept()
+    other = held.hold(channel, frame(1, 0, 20))
+    channel.send(frame(2, 0, 20))  # returns, though the lock is held
+    assert not held.leave.is_set()
+    assert payload_bytes(channel) == len(frame(1, 0, 20) + frame(2, 0, 20))
+    held.leave.set()
+    other.join()
+    assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
     channel.after_fork()
 
 
 @pytest.mark.usefixtures("small_buffer")
 def test_the_draining_thread_ends_when_nothing_waits(socket_path: str, peer: Peer) -> None:
-    before = _thread._count()
+    before = native_threads()
     channel = connected(socket_path)
     connection = peer.accept()
     for number in range(20):
         channel.send(frame(0, number, 200_000))
-    assert channel._draining
+    assert native_threads() > before
     connection.read(21)
-    until(lambda: not channel._draining and _thread._count() <= before)
+    until(lambda: native_threads() <= before)
     channel.after_fork()
 
 
@@ -186,15 +210,16 @@ def test_a_draining_thread_waits_without_working(socket_path: str, peer: Peer) -
 def test_a_draining_thread_survives_its_peer_and_is_gone_with_it(
     socket_path: str, peer: Peer
 ) -> None:
-    before = _thread._count()
+    before = native_threads()
     channel = connected(socket_path)
     connection = peer.accept()
     for number in range(20):
         channel.send(frame(0, number, 200_000))
     peer.listener.close()
     connection.close()
-    until(lambda: not channel._draining and _thread._count() <= before)
+    until(lambda: native_threads() <= before)
     channel.send(frame(0, 20, 10))  # with nobody there, little of it is kept
-    assert channel._queued_bytes <= 256 * 1024
+    in_transit_bytes = len(frame(0, 20, 200_000))
+    assert payload_bytes(channel) <= 256 * 1024 + in_transit_bytes
     assert channel.dropped_frames > 10
     channel.after_fork()

@@ -22,11 +22,12 @@ from serverless_instrument.forwarder.delivery.flush_strategy import (
     WAIT,
     FlushStrategy,
 )
-from tests.forwarder import encoded, extensions_api
+from tests.forwarder import encoded
 from tests.forwarder.running import Runtime, World, world
+from tests.servers import extensions_api
 
 if TYPE_CHECKING:
-    from tests.forwarder.extensions_api import ExtensionsApi
+    from tests.servers.extensions_api import ExtensionsApi
 
 RATES_PER_MINUTE = (0.5, 2, 6, 30, 60, 600, 6000)
 BACKEND_S = 0.030

@@ -21,9 +21,10 @@ from pathlib import Path
 from benchmark import command
 from serverless_instrument import wire
 from tests.forwarder import encoded
-from tests.forwarder.extensions_api import ExtensionsApi, Request, answer, read_request
-from tests.forwarder.otlp_backend import Export, OtlpBackend
 from tests.forwarder.running import Forwarder, eventually
+from tests.servers.extensions_api import ExtensionsApi
+from tests.servers.otlp_backend import Export, OtlpBackend
+from tests.servers.raw_http import Request, answer, read_request
 
 SPANS, LOGS = 20, 50
 _SAMPLE_S = 1.0

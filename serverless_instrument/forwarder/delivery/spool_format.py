@@ -47,7 +47,7 @@ def decode_records(segment: bytes) -> tuple[list[Export], bool]:
         route, body = segment[start - route_size : start], segment[start : start + size]
         position = start + size
         whole = magic == _MAGIC and version == _VERSION and signal < len(SIGNALS)
-        if not whole or size > 2 * MAX_REQUEST_BYTES or len(body) != size:
+        if not whole or size > 2 * MAX_REQUEST_BYTES or position > len(segment):
             return found, True
         if checksum != _checksum(signal, route, count, body):
             return found, True

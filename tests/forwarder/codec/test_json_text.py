@@ -62,8 +62,11 @@ def test_it_is_a_value_error_where_the_json_package_is_not_loaded_too() -> None:
         "    try: loads(text)\n"
         "    except ValueError: pass\n"
         "    else: sys.exit(text)\n"
+        "print('json' in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)
+    command = [sys.executable, "-I", "-S", "-c", code]
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (completed.returncode, completed.stdout) == (0, "False\n"), completed.stderr
 
 
 def test_numbers_that_are_none() -> None:

@@ -78,6 +78,12 @@ def test_what_stands_before_a_defect_comes_back(exports: list[Export], data: st.
     assert defect == (end < len(segment))
 
 
+def test_a_route_that_would_go_on_after_the_end_is_a_defect() -> None:
+    segment = bytearray(spool_format.encode_record(Export("traces", b"", 0, "")))
+    segment[6] += 1  # its length
+    assert spool_format.decode_records(bytes(segment)) == ([], True)
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_a_defect(data: bytes) -> None:
     assert spool_format.decode_records(data) == ([], bool(data))

@@ -11,15 +11,15 @@ from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.exporter.export import Export
 from serverless_instrument.forwarder.exporter.otlp_exporter import OtlpExporter
 from serverless_instrument.forwarder.exporter.otlp_http import DELIVERED, REJECTED, RETRY
-from tests.forwarder import otlp_backend
 from tests.forwarder.inputs.test_otlp_request import whole
-from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, Gate, Last, Script, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from serverless_instrument.forwarder.exporter.otlp_http import ExportResult
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from serverless_instrument.forwarder.faas_metrics import proc_stats
 from serverless_instrument.forwarder.faas_metrics.proc_stats import UsageReader
 from serverless_instrument.forwarder.faas_metrics.proc_usage import Usage
 from serverless_instrument.forwarder.faas_metrics.usage_metrics import Used
+from tests.cost import calls
 
 STAT = b"""\
 cpu  400 100 50 9000 40 0 6 7 0 0
@@ -71,6 +71,11 @@ def test_what_cannot_be_read_is_not_there() -> None:
     assert usage.process is None
 
 
+def own_threads() -> int:
+    """Threads of this process, those that `threading` does not know among them."""
+    return len(os.listdir("/proc/self/task"))
+
+
 def test_this_process_and_its_children() -> None:
     reader = UsageReader()
     reader.prepare_start(os.getpid())
@@ -90,7 +95,7 @@ def test_this_process_and_its_children() -> None:
     assert second.process is not None
     assert third.process is not None
     assert third.process.waited_s > second.process.waited_s
-    assert second.process.threads == threading.active_count()
+    assert second.process.threads == own_threads()
     assert second.process.resident_bytes > 1024 * 1024
     assert second.tmp is not None
     assert second.tmp.f_blocks > 0
@@ -197,7 +202,7 @@ def test_a_kernel_that_does_not_count_descriptors_lists_them_at_the_start(tmp_pa
     last = reader.usage()
     assert first is not None
     assert last is not None
-    assert (first.descriptors, last.descriptors) == (threading.active_count(), None)
+    assert (first.descriptors, last.descriptors) == (own_threads(), None)
 
 
 def test_the_process_knows_better_what_it_had_used() -> None:
@@ -218,14 +223,8 @@ def test_reading_is_cheap() -> None:
     reader = UsageReader()
     reader.prepare_start(os.getpid())
     reader.usage()
-    costs_ns = []
-    for _ in range(20):
-        began_ns = time.thread_time_ns()
-        for _ in range(50):
-            reader.usage()
-        costs_ns.append((time.thread_time_ns() - began_ns) / 50)
-    # 12 us measured; other machines are slower, and an accident is a multiple.
-    assert min(costs_ns) < 200_000
+    # 15 counted, 12 us measured; other kernels have more to read, and an accident is a multiple.
+    assert calls(reader.usage) <= 30
 
 
 def tree(root: Path, files: dict[str, bytes | None]) -> str:
@@ -277,7 +276,9 @@ def test_a_reader_is_no_child_that_counts() -> None:
         "print((after.process_cpu_ns - before.process_cpu_ns) / 1e9, held.threads)"
     )
     root = str(Path(proc_stats.__file__).parents[3])
-    child = [sys.executable, "-I", "-S", "-c", program, root]
-    said = subprocess.run(child, check=True, capture_output=True, text=True).stdout.split()
+    # The tests' own process may have other children, and threads that work.
+    parent = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]], check=True)"
+    command = [sys.executable, "-c", parent, "-I", "-S", "-c", program, root]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert float(said[0]) < 0.25
-    assert int(said[1]) == threading.active_count()
+    assert int(said[1]) == 1

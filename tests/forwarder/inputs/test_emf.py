@@ -294,5 +294,7 @@ def test_nothing_raises(
 @given(st.text(max_size=100), st.integers(0, 400))
 def test_a_line_cut_off_or_changed_does_not_raise(text: str, at: int) -> None:
     whole = json.dumps(SPECIFICATION)
-    parse_line(whole[:at] + text + whole[at + 1 :], NOW_NS)
-    parse_line(whole[:at], NOW_NS)
+    for line in (whole[:at] + text + whole[at + 1 :], whole[:at]):
+        found, defects = parse_line(line, NOW_NS)
+        assert all(each.pairs and each.name for each in found)
+        assert all(isinstance(defect, str) for defect in defects)

@@ -180,4 +180,5 @@ def test_garbage_is_taken_or_refused_and_nothing_else(data: bytes) -> None:
         except BadMessageError:
             continue
         except BadRequestError as error:
-            otlp_request.refusal_response(error, parser, keep_alive=False)
+            said = otlp_request.refusal_response(error, parser, keep_alive=False)
+            assert said.startswith(b"HTTP/1.1 4")

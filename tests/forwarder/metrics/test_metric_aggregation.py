@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
 from tests.forwarder import encoded
+from tests.held import memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -252,9 +254,12 @@ def test_very_much_is_merged_before_a_flush() -> None:
     items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
     for _ in range(100_000):
         aggregation.add_items(RESOURCE, SCOPE, items)
-    assert aggregation._waiting_bytes <= 1024 * 1024
+    most_waiting = 1024 * 1024 // len(items) + 1
+    entry_bytes = sys.getsizeof((RESOURCE, SCOPE, items)) + 10  # its share of a list that grows
+    little_bytes = 16 * 1024  # the series and what is known of it
+    assert memory_bytes(aggregation) <= most_waiting * entry_bytes + little_bytes
     aggregation.merge_if_large()
-    assert aggregation._waiting == []
+    assert memory_bytes(aggregation) <= little_bytes
     ((_, _, merged_items, count),) = aggregation.collect_metrics()
     assert count == 1
     (metric,) = ScopeMetrics.FromString(merged_items).metrics
@@ -263,11 +268,15 @@ def test_very_much_is_merged_before_a_flush() -> None:
 
 def test_scopes_without_an_end_are_bounded_in_what_is_known_of_them() -> None:
     aggregation = Aggregation()
+    most_bytes = of_100_bytes = 0
     for name in range(300):
         items = ScopeMetrics(metrics=[number("a", 1, 1, kind="delta")]).SerializeToString()
         aggregation.add_items(RESOURCE, encoded.scope(str(name)), items)
         assert len(aggregation.collect_metrics()) == 1
-    assert len(aggregation._templates) <= 100
+        most_bytes = max(most_bytes, memory_bytes(aggregation))
+        if name == 99:
+            of_100_bytes = most_bytes
+    assert most_bytes <= 1.1 * of_100_bytes
 
 
 def test_the_longer_description_is_kept_and_units_tell_metrics_apart() -> None:

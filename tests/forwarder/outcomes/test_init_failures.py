@@ -10,6 +10,7 @@ from serverless_instrument.forwarder.outcomes.init_failures import (
     PendingInvocation,
 )
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
+from tests.held import memory_bytes
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:shop"
 TRACE_HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -136,9 +137,12 @@ def test_the_platforms_start_counts_where_no_invoke_comes() -> None:
 
 def test_few_are_remembered() -> None:
     never = NeverStartedInvocations("", lambda size: b"x" * size)
-    for number in range(1000):
+    for number in range(100, 200):
         never.record_start(str(number))
-    assert len(never._started) <= 64
+    after_100_bytes = memory_bytes(never)
+    for number in range(200, 1000):
+        never.record_start(str(number))
+    assert memory_bytes(never) <= 1.1 * after_100_bytes
     never.record_invoke("a", PendingInvocation("", "", 1))
     made = never.record_platform_end(done())
     assert made is not None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder.otlp_backend import OK, Last, Script, status
 from tests.forwarder.running import world
+from tests.servers.otlp_backend import OK, Last, Script, status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 

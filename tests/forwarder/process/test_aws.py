@@ -12,20 +12,18 @@ import botocore.awsrequest  # type: ignore[import-untyped]
 import botocore.credentials  # type: ignore[import-untyped]
 import pytest
 
-from tests.forwarder import encoded, http_proxy, otlp_backend
-from tests.forwarder.certificates import OPENSSL, Authority, context_of
-from tests.forwarder.otlp_backend import status
+from tests.forwarder import encoded
 from tests.forwarder.running import world
+from tests.servers import http_proxy, otlp_backend
+from tests.servers.certificates import Authority, context_of
+from tests.servers.otlp_backend import status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates"),
-]
+pytestmark = pytest.mark.integration
 
 XRAY, LOGS = "xray.eu-west-1.amazonaws.com", "logs.eu-west-1.amazonaws.com"
 KEY, SECRET, TOKEN = "AKIATEST", "hush-hush", "token/of+the=session"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import otlp_backend
-from tests.forwarder.otlp_backend import Gate, status
 from tests.forwarder.running import world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import Gate, status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
 pytestmark = pytest.mark.integration
 

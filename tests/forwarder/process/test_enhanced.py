@@ -15,11 +15,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from serverless_instrument import wire
-from tests.forwarder.extensions_api import answer
 from tests.forwarder.running import World, eventually, world
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
 pytestmark = pytest.mark.integration
 
@@ -248,7 +248,7 @@ def test_an_environment_that_nobody_used(tmp_path: Path) -> None:
 def test_a_report_that_comes_twice_is_one(tmp_path: Path) -> None:
     with world(tmp_path, environ=ON, subscription=answer(200, "OK")) as parts:
         parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
-        body = json.loads(parts.api.subscriptions[-1].body)
+        body = json.loads(parts.api.wait_for_subscription().body)
         port = int(body["destination"]["URI"].rpartition(":")[2])
         time_text = time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime())
         billed = {"billedDurationMs": 1000, "memorySizeMB": 1024, "maxMemoryUsedMB": 1024}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forwarder import encoded
-from tests.forwarder.otlp_backend import OK, Gate
 from tests.forwarder.running import eventually, world
+from tests.servers.otlp_backend import OK, Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 
@@ -28,6 +28,7 @@ def flushing(strategy: str) -> dict[str, str]:
     return {"SERVERLESS_INSTRUMENT_FLUSH": strategy, **NONE}
 
 
+@pytest.mark.variants(1)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_span_once_over_a_thousand_freezes(tmp_path: Path, strategy: str) -> None:
     with world(tmp_path, environ=flushing(strategy)) as parts:
@@ -41,6 +42,7 @@ def test_every_span_once_over_a_thousand_freezes(tmp_path: Path, strategy: str) 
         assert parts.forwarder.lines() == []
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_frozen_while_requests_are_on_their_way(tmp_path: Path, strategy: str) -> None:
     with world(tmp_path, environ=flushing(strategy)) as parts:
@@ -80,6 +82,7 @@ def test_a_freeze_longer_than_the_exporters_timeout(tmp_path: Path, answered: st
         assert parts.forwarder.lines() == []
 
 
+@pytest.mark.timing
 def test_adaptive_batches_a_busy_function_and_adds_nothing_to_it(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
 

@@ -13,9 +13,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from serverless_instrument import wire
 from tests.forwarder import encoded, running
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import Gate
 from tests.forwarder.running import World, world
+from tests.servers.otlp_backend import Gate
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,6 +230,8 @@ def test_a_connection_that_says_nothing_is_nobody(tmp_path: Path) -> None:
         parts.forwarder.connect_silently(b"SI")
         parts.api.invoke("a")
         parts.api.wait_for_next(2)
+        parts.shut_down()
+        assert parts.forwarder.lines() == []
 
 
 NEXT_GONE_WRONG = {

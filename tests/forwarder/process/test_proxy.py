@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import http_proxy, otlp_backend
-from tests.forwarder.certificates import OPENSSL, Authority, context_of
 from tests.forwarder.running import world
+from tests.servers import http_proxy, otlp_backend
+from tests.servers.certificates import Authority, context_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates"),
-]
+pytestmark = pytest.mark.integration
 
 # Names that only the proxy knows: it is the one to resolve them.
 HOST = "otlp.test"

@@ -12,15 +12,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from serverless_instrument import wire
-from tests.forwarder import encoded, otlp_backend
-from tests.forwarder.otlp_backend import OK, Gate, Last, Script, status
+from tests.forwarder import encoded
 from tests.forwarder.running import World, eventually, world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, Gate, Last, Script, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 
@@ -46,6 +47,7 @@ class Outage:
         return OK
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("trouble", [status(503), status(429), None], ids=["503", "429", "reset"])
 def test_an_outage_costs_next_to_nothing_and_nothing_is_lost(
     tmp_path: Path, trouble: bytes | None
@@ -71,6 +73,8 @@ def test_an_outage_costs_next_to_nothing_and_nothing_is_lost(
         assert [("may arrive twice" in line) for line in said[1:]] == [True] * (trouble is None)
 
 
+@pytest.mark.full
+@pytest.mark.timing
 @pytest.mark.timeout(180)
 def test_a_minute_of_503(tmp_path: Path) -> None:
     with world(tmp_path, environ=AT_END) as parts:
@@ -111,8 +115,18 @@ BEHAVIOURS: dict[str, tuple[int, Callable[[], bytes | None]]] = {
 }
 
 
-@pytest.mark.parametrize("strategy", ["adaptive", "end", "periodically,50", "continuously,50"])
-@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+STRATEGIES = ["adaptive", "end", "periodically,50", "continuously,50"]
+
+
+# Each behaviour under one strategy; the rest is left to `scripts/test --all`.
+@pytest.mark.parametrize(
+    ("behaviour", "strategy"),
+    [
+        pytest.param(behaviour, strategy, marks=() if number % 4 == place else pytest.mark.full)
+        for number, behaviour in enumerate(BEHAVIOURS)
+        for place, strategy in enumerate(STRATEGIES)
+    ],
+)
 def test_every_invocation_is_answered_and_everything_arrives_once(
     tmp_path: Path, behaviour: str, strategy: str
 ) -> None:
@@ -143,6 +157,7 @@ def test_every_invocation_is_answered_and_everything_arrives_once(
         assert len(lines) - len(doubtful) <= 1
 
 
+@pytest.mark.timing
 def test_a_backend_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     environ = {**AT_END, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
     with world(tmp_path, environ=environ) as parts:

@@ -9,15 +9,15 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.forwarder import otlp_backend
-from tests.forwarder.otlp_backend import OK, status
 from tests.forwarder.running import World, world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import Export
+    from tests.servers.otlp_backend import Export
 
 pytestmark = pytest.mark.integration
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import encoded, otlp_backend
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import OK, Gate, Script, status
+from tests.forwarder import encoded
 from tests.forwarder.running import world
+from tests.servers import otlp_backend
+from tests.servers.otlp_backend import OK, Gate, Script, status
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from pathlib import Path

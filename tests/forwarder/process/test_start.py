@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import encoded, extensions_api
+from tests.forwarder import encoded
 from tests.forwarder.running import MAIN, Forwarder, world
+from tests.servers import extensions_api, raw_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,8 +170,8 @@ def test_a_process_of_another_user_is_not_let_in(passable: Path) -> None:
     "registration",
     [
         extensions_api.refusal("Extension.InvalidExtensionState"),
-        extensions_api.answer(500, {"errorType": "Extension.Internal"}),
-        extensions_api.answer(200, {"no": "identifier"}),
+        raw_http.answer(500, {"errorType": "Extension.Internal"}),
+        raw_http.answer(200, {"no": "identifier"}),
         b"garbage\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
     ],

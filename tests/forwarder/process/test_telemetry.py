@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from serverless_instrument import wire
-from tests.forwarder import encoded, extensions_api, otlp_backend
-from tests.forwarder.extensions_api import answer
-from tests.forwarder.otlp_backend import Gate
+from tests.forwarder import encoded
 from tests.forwarder.running import Forwarder, World, eventually, world
+from tests.servers import extensions_api, otlp_backend
+from tests.servers.otlp_backend import Gate
+from tests.servers.raw_http import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Platform:
     posts: ClassVar[int] = 0
 
     def __init__(self, parts: World) -> None:
-        request = parts.api.subscriptions[-1]
+        request = parts.api.wait_for_subscription()
         self.asked = json.loads(request.body)
         self.port = int(self.asked["destination"]["URI"].rpartition(":")[2])
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -106,10 +107,16 @@ def test_the_subscription(parts: World) -> None:
     }
     (request,) = parts.api.subscriptions
     assert request.headers["lambda-extension-identifier"] == extensions_api.IDENTIFIER
-    assert request.received_s < parts.api.nexts[0].received_s
     # On loopback alone: another address of this machine is refused.
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.2", platform.port), timeout=5)
+
+
+@pytest.mark.timing  # two connections, read by two threads of this process
+def test_the_subscription_is_sent_before_next(parts: World) -> None:
+    assert Platform(parts).port
+    (request,) = parts.api.subscriptions
+    assert request.received_s < parts.api.nexts[0].received_s
 
 
 def test_next_does_not_wait_for_the_answer(tmp_path: Path) -> None:
@@ -118,7 +125,9 @@ def test_next_does_not_wait_for_the_answer(tmp_path: Path) -> None:
         api.on_subscribe = gate.wait
         with Forwarder(tmp_path, api.address, {}):
             api.wait_for_next(1)
+            eventually(lambda: bool(api.subscriptions), "the subscription comes")
             gate.open()
+            assert [request.path for request in api.subscriptions] == ["/2022-07-01/telemetry"]
 
 
 def test_an_older_platform_gets_an_older_version(tmp_path: Path) -> None:
@@ -155,8 +164,9 @@ def test_a_refusal_is_said_once_and_survived(tmp_path: Path, refusal: bytes) -> 
 
 def test_an_emulator_without_telemetry_is_nothing_to_speak_of(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
-        parts.api.wait(lambda: bool(parts.api.subscriptions), "a subscription")
-        port = int(json.loads(parts.api.subscriptions[0].body)["destination"]["URI"].split(":")[2])
+        port = int(
+            json.loads(parts.api.wait_for_subscription().body)["destination"]["URI"].split(":")[2]
+        )
         parts.invoke("span")
 
         def closed() -> bool:

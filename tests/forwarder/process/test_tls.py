@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import otlp_backend
-from tests.forwarder.certificates import OPENSSL, Authority, Pair, context_of
 from tests.forwarder.running import World, eventually, world
+from tests.servers import otlp_backend
+from tests.servers.certificates import Authority, Pair, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.forwarder.otlp_backend import OtlpBackend
+    from tests.servers.otlp_backend import OtlpBackend
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates"),
-]
+pytestmark = pytest.mark.integration
 
 CERTIFICATE = "OTEL_EXPORTER_OTLP_CERTIFICATE"
 
@@ -147,3 +144,4 @@ def test_plain_http_where_tls_is_spoken(tmp_path: Path, backend: OtlpBackend) ->
         parts.forwarder.wait_for_line("out of reach")
         eventually(lambda: backend.handshakes_failed > 0, "the handshake fails")
         parts.shut_down()
+        assert backend.exports == []

@@ -136,6 +136,7 @@ class TimedReceiver(OtlpReceiver):
                 self.ages_ms.append((now_unix_ns - int(body)) / 1e6)
 
 
+@pytest.mark.timing
 def test_dev_mode_shows_a_line_within_a_quarter_of_a_second_while_the_handler_runs() -> None:
     async def scenario() -> list[float]:
         backend = TimedReceiver()

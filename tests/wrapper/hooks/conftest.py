@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.wrapper.hooks.echo import Echo
+from tests.servers.recording_server import RecordingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def server() -> Iterator[Echo]:
-    with Echo() as echo:
-        yield echo
+def server() -> Iterator[RecordingServer]:
+    with RecordingServer() as serving:
+        yield serving

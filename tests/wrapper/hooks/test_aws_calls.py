@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.wrapper.hooks import aws
 from tests.wrapper.program import Outcome, children, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CLIENT = 3
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with aws.endpoint() as url:
-        yield url
+@pytest.fixture
+def endpoint(aws_endpoint: str) -> str:
+    return aws_endpoint
 
 
 def call(endpoint: str, *body: str, disabled: str = "") -> Outcome:

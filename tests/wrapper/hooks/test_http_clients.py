@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.wrapper.hooks.echo import Echo, Request
+from tests.servers.recording_server import RecordingServer, Request
 from tests.wrapper.program import Outcome, Sent, children, run
 
 CLIENT = 3
@@ -120,7 +120,19 @@ WAYS = {
 }
 
 
-@pytest.fixture(scope="module", params=[(client, way) for client in GET for way in WAYS], ids=str)
+# Each client in one way, and each way with some client; the rest is left to `scripts/test --all`.
+COMBINATIONS = [
+    pytest.param(
+        (client, way),
+        marks=() if number % len(WAYS) == place else pytest.mark.full,
+        id=f"{client} {way}",
+    )
+    for number, client in enumerate(GET)
+    for place, way in enumerate(WAYS)
+]
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS)
 def calls(request: pytest.FixtureRequest) -> Calls:
     client, way = request.param
     head = WAYS[way]
@@ -130,7 +142,7 @@ def calls(request: pytest.FixtureRequest) -> Calls:
     closed = socket.socket()
     closed.bind(("127.0.0.1", 0))
     refusing = f"http://127.0.0.1:{closed.getsockname()[1]}/status/200"
-    with Echo() as server, closed:
+    with RecordingServer() as server, closed:
         paths = ("200?a=1", "404", "500", f"200?first=1&{SECRET_QUERY}&last=2")
         urls = [f"{server.url}/status/{path}" for path in paths]
         outcome = run(source, [*urls, refusing])
@@ -198,7 +210,7 @@ def test_secrets_leave_for_the_server_only(calls: Calls) -> None:
 
 
 @pytest.mark.parametrize("client", ["requests", "httpx", "aiohttp"])
-def test_user_information_is_redacted(client: str, server: Echo) -> None:
+def test_user_information_is_redacted(client: str, server: RecordingServer) -> None:
     url = f"http://user:pass@127.0.0.1:{server.port}/status/200"
     sent = only_span(run((GET[client], HANDLER), [url]))
     assert sent.attributes["url.full"] == (
@@ -208,7 +220,7 @@ def test_user_information_is_redacted(client: str, server: Echo) -> None:
 
 
 @each_client
-def test_disabled_by_name(client: str, server: Echo) -> None:
+def test_disabled_by_name(client: str, server: RecordingServer) -> None:
     names = {"httpx, async": "httpx", "aiohttp": "aiohttp-client", "requests session": "requests"}
     # requests uses urllib3, whose span would appear instead.
     disabled = f" {names.get(client, client)} , other,urllib3"
@@ -223,7 +235,9 @@ def test_disabled_by_name(client: str, server: Echo) -> None:
 
 
 @each_client
-def test_all_disabled_nothing_of_opentelemetry_is_loaded(client: str, server: Echo) -> None:
+def test_all_disabled_nothing_of_opentelemetry_is_loaded(
+    client: str, server: RecordingServer
+) -> None:
     source = """
         import sys
         def handler(event, context):
@@ -238,7 +252,7 @@ def test_all_disabled_nothing_of_opentelemetry_is_loaded(client: str, server: Ec
     assert (outcome.result, outcome.spans) == ([200, []], [])
 
 
-def test_requests_over_urllib3_is_one_span(server: Echo) -> None:
+def test_requests_over_urllib3_is_one_span(server: RecordingServer) -> None:
     direct = GET["urllib3"].replace("def get", "def direct")
     source = """
         def handler(event, context):
@@ -249,7 +263,7 @@ def test_requests_over_urllib3_is_one_span(server: Echo) -> None:
     assert scopes == ["requests", "urllib3", "requests"]
 
 
-def test_an_instrumentation_that_is_not_installed_is_nothing(server: Echo) -> None:
+def test_an_instrumentation_that_is_not_installed_is_nothing(server: RecordingServer) -> None:
     source = """
         import importlib.machinery, sys
         class Hide(importlib.machinery.PathFinder):
@@ -264,7 +278,7 @@ def test_an_instrumentation_that_is_not_installed_is_nothing(server: Echo) -> No
     assert [sent.scope for sent in outcome.spans] == ["opentelemetry.instrumentation.urllib3"]
 
 
-def test_conventions_of_the_users_choice_stand(server: Echo) -> None:
+def test_conventions_of_the_users_choice_stand(server: RecordingServer) -> None:
     outcome = run(
         (GET["requests"], HANDLER),
         [f"{server.url}/status/200"],
@@ -274,7 +288,7 @@ def test_conventions_of_the_users_choice_stand(server: Echo) -> None:
     assert attributes["http.status_code"] == attributes["http.response.status_code"] == 200
 
 
-def test_excluded_urls_of_the_environment(server: Echo) -> None:
+def test_excluded_urls_of_the_environment(server: RecordingServer) -> None:
     outcome = run(
         (GET["requests"], HANDLER),
         [f"{server.url}/status/200"],

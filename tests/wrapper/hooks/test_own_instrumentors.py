@@ -10,7 +10,7 @@ from tests.wrapper.hooks.test_http_clients import GET, HANDLER, only_span
 from tests.wrapper.program import children, run
 
 if TYPE_CHECKING:
-    from tests.wrapper.hooks.echo import Echo
+    from tests.servers.recording_server import RecordingServer
 
 INSTRUMENTORS = {
     "urllib": ("urllib", "URLLibInstrumentor"),
@@ -28,9 +28,12 @@ OWN = """
 each = pytest.mark.parametrize("client", INSTRUMENTORS)
 
 
+@pytest.mark.variants(5)
 @each
 @pytest.mark.parametrize("order", ["before", "after", "after a call"])
-def test_the_functions_own_instrument_call(client: str, order: str, server: Echo) -> None:
+def test_the_functions_own_instrument_call(
+    client: str, order: str, server: RecordingServer
+) -> None:
     own = OWN.format(*INSTRUMENTORS[client])
     parts = {
         "before": (own, GET[client], HANDLER),
@@ -46,7 +49,7 @@ def test_the_functions_own_instrument_call(client: str, order: str, server: Echo
 
 
 @each
-def test_switching_it_off_and_on_again(client: str, server: Echo) -> None:
+def test_switching_it_off_and_on_again(client: str, server: RecordingServer) -> None:
     own = OWN.format(*INSTRUMENTORS[client])
     source = f"""
         def handler(event, context):
@@ -65,7 +68,7 @@ def test_switching_it_off_and_on_again(client: str, server: Echo) -> None:
 
 
 @pytest.mark.parametrize("client", ["urllib", "urllib3"])
-def test_something_else_that_wraps_the_first_call(client: str, server: Echo) -> None:
+def test_something_else_that_wraps_the_first_call(client: str, server: RecordingServer) -> None:
     wrap = """
         owner = {"urllib": "urllib.request.OpenerDirector",
                  "urllib3": "urllib3.connectionpool.HTTPConnectionPool"}[CLIENT]
@@ -90,7 +93,7 @@ def test_something_else_that_wraps_the_first_call(client: str, server: Echo) -> 
     assert len(server.requests) == 4
 
 
-def test_two_threads_make_the_first_call_at_once(server: Echo) -> None:
+def test_two_threads_make_the_first_call_at_once(server: RecordingServer) -> None:
     source = """
         from concurrent.futures import ThreadPoolExecutor
         def handler(event, context):
@@ -102,7 +105,7 @@ def test_two_threads_make_the_first_call_at_once(server: Echo) -> None:
     assert 1 <= len(outcome.spans) <= 16
 
 
-def test_suppressed_calls_start_nothing(server: Echo) -> None:
+def test_suppressed_calls_start_nothing(server: RecordingServer) -> None:
     source = """
         import sys
         from opentelemetry.instrumentation.utils import suppress_http_instrumentation
@@ -135,7 +138,7 @@ BROKEN = """
 
 @pytest.mark.parametrize("client", ["requests", "urllib"])
 def test_an_instrumentation_that_does_not_fit_is_said_in_one_line(
-    client: str, server: Echo
+    client: str, server: RecordingServer
 ) -> None:
     said = {"requests": "requests", "urllib": "urllib.request"}[client]
     outcome = run(

@@ -219,6 +219,7 @@ def test_an_objects_text_is_asked_for_as_often_as_without_us(
     assert ours.bodies == ["text", "text"]
 
 
+@pytest.mark.variants(2)
 @pytest.mark.parametrize("framed", [False, True])
 @pytest.mark.parametrize("environ", FORMATS)
 def test_ten_threads_of_a_thousand_records(environ: dict[str, Any], framed: bool) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.metrics import Observation
@@ -120,7 +120,6 @@ def points(found: Sequence[Metric]) -> dict[tuple[object, ...], list[Any]]:
 
 
 @given(st.lists(STEPS, min_size=1, max_size=4), st.sampled_from(sorted(_CUMULATIVE)))
-@settings(deadline=None)
 def test_points_as_the_sdk_makes_them(rounds: list[list[Step]], preference: str) -> None:
     ours, sdk = Ours(preference), Sdk(preference)
     mine, theirs = instruments(ours.provider), instruments(sdk.provider)
@@ -143,7 +142,6 @@ def test_points_as_the_sdk_makes_them(rounds: list[list[Step]], preference: str)
 
 
 @given(st.lists(st.lists(st.integers(0, 1 << 40), max_size=3), min_size=1, max_size=4))
-@settings(deadline=None)
 @pytest.mark.parametrize("preference", sorted(_CUMULATIVE))
 @pytest.mark.parametrize("kind", ["counter", "up_down_counter", "gauge"])
 def test_observed_values_as_the_sdk_makes_them(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 from hypothesis import given, settings
@@ -58,7 +59,7 @@ class Both:
 
 
 @given(st.lists(STEPS, min_size=1, max_size=3), st.sampled_from(["delta", "cumulative"]))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 def test_points_as_the_official_encoder_makes_them(
     rounds: list[list[tuple[int, float, object]]], preference: str
 ) -> None:
@@ -85,9 +86,17 @@ def all_exemplars(found: list[Any]) -> list[Any]:
 
 
 def test_texts_and_attributes_that_are_known_are_forgotten_in_time() -> None:
-    for number in range(metric_encoder._MAX_KNOWN * 2):
-        metric_encoder.head(f"name {number}", "", "")
-    assert len(metric_encoder._known) <= metric_encoder._MAX_KNOWN
+    tracemalloc.start()
+    try:
+        kept_bytes = []
+        for start in range(0, 20_000, 500):
+            for number in range(start, start + 500):
+                metric_encoder.head(f"name {number}", "", "")
+            kept_bytes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    # Of 20,000 no more at any time than of the first few thousand.
+    assert max(kept_bytes) <= 1.1 * max(kept_bytes[:10])
 
 
 def test_a_metric_of_very_many_points_takes_several_frames() -> None:

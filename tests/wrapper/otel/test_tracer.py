@@ -536,7 +536,7 @@ steps = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=150)
+@hypothesis_settings(max_examples=3 * hypothesis_settings().max_examples // 2)
 @given(steps, attribute_maps)
 def test_any_operations_give_the_same_span(
     given_steps: list[tuple[Any, ...]], attributes: dict[str, Any]

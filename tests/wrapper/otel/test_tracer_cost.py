@@ -47,6 +47,12 @@ def test_all_of_many_spans_arrive(line: str) -> None:
     assert [sent.attributes["number"] for sent in outcome.spans] == list(range(COUNT))
     assert {sent.span.parent_span_id for sent in outcome.spans} == {root.span_id}
     assert len({sent.span.span_id for sent in outcome.spans}) == COUNT
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("line", ["", "import opentelemetry.sdk.trace"], ids=["api", "sdk"])
+def test_what_a_span_costs(line: str) -> None:
+    outcome: Any = run((line, MANY), [{"count": COUNT, "batch": BATCH}])
     ours_us, bare_us = outcome.result
     best_us, median_us = ours_us[0], ours_us[COUNT // BATCH // 2]
     sys.stdout.write(

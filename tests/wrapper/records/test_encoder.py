@@ -4,7 +4,7 @@ import collections
 import enum
 import math
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from serverless_instrument.wrapper.records import encoder, record_encoder, records
 from serverless_instrument.wrapper.records.records import Event, Span
 from tests.wrapper import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 JSON = st.recursive(
@@ -307,7 +310,16 @@ def test_the_bytes_are_those_of_the_official_messages(value: object) -> None:
 
 @given(JSON, st.integers(0, 5))
 def test_a_limit_never_fails(value: object, limit: int) -> None:
-    decoded.value(encoder.any_value(value, limit))
+    assert all(len(text) <= limit for text in texts(decoded.value(encoder.any_value(value, limit))))
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else ():
+        yield from texts(inner)
+    for inner in value if isinstance(value, list) else ():
+        yield from texts(inner)
 
 
 @given(st.floats(width=64))

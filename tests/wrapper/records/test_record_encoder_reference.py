@@ -28,7 +28,7 @@ IDS = st.tuples(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1))
 TIME = st.integers(1, 2**63 - 1)
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(ATTRIBUTES, ATTRIBUTES, ATTRIBUTES, IDS, TIME, st.text(min_size=1))
 def test_a_span_is_encoded_as_the_exporter_does(
     of_span: dict[str, object],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serverless_instrument.wrapper.events import registry
+from tests.cost import reference_ms
 from tests.wrapper import invocations
 from tests.wrapper.triggers import events
 
@@ -93,7 +92,7 @@ def look_at(event: Any) -> None:
     assert repr(event) == repr(before)  # NaN is not equal to itself
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(EVENTS | JSON | RECORDS)
 def test_any_json_value_is_looked_at_without_harm(event: object) -> None:
     look_at(event)
@@ -108,7 +107,7 @@ def reordered(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 @given(st.sampled_from(events.NAMES), st.data())
 def test_any_known_event_with_keys_removed_nulled_retyped_or_reordered(
     name: str, data: st.DataObject
@@ -178,21 +177,13 @@ def test_text_that_only_looks_like_json(name: str, text: str) -> None:
     look_at(event)
 
 
-def least_ns(event: object, times: int = 50) -> int:
-    """The minimum of many runs, as other load only adds. Coverage, which doubles it, is paused."""
-    least = 1 << 62
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    try:
-        for _ in range(times):
-            start_ns = time.perf_counter_ns()
-            facts = registry.select(event).facts(event, events.KNOWN_METHODS)  # type: ignore[arg-type] # or anything
-            for _ in facts.consumer.messages if facts.consumer else ():
-                pass
-            least = min(least, time.perf_counter_ns() - start_ns)
-    finally:
-        sys.settrace(tracer)
-    return least
+def look_ms(event: object, times: int = 20) -> float:
+    def look() -> None:
+        facts = registry.select(event).facts(event, events.KNOWN_METHODS)  # type: ignore[arg-type] # or anything
+        for _ in facts.consumer.messages if facts.consumer else ():
+            pass
+
+    return reference_ms(look, times)
 
 
 @pytest.mark.parametrize("name", events.NAMES)
@@ -200,8 +191,8 @@ def test_an_event_costs_less_than_a_millisecond(name: str) -> None:
     event = events.load(name)
     for key in ("body", "data", "Message"):
         if isinstance(event, dict):
-            event[key] = "x" * 6_000_000  # about Lambda's limit
-    assert least_ns(event) < 1_000_000
+            event[key] = "x" * 6_000_000  # as long as Lambda lets it be
+    assert look_ms(event) < 1
 
 
 @pytest.mark.parametrize("fill", ["x", '{"', '"MessageAttributes"', "traceparent", '\\"'])
@@ -216,7 +207,7 @@ def test_a_long_message_costs_less_than_a_millisecond(name: str, fill: str) -> N
         record["Sns"]["Message"] = text
     else:
         record.get("kinesis", record)["data"] = text
-    assert least_ns(event) < 1_000_000
+    assert look_ms(event) < 1
 
 
 @pytest.mark.parametrize("name", ["sqs", "kinesis", "dynamodb_stream", "kafka_msk", "mq_rabbitmq"])
@@ -225,7 +216,7 @@ def test_a_record_of_a_batch_costs_25_microseconds_at_most(name: str) -> None:
     lists = event.get("records") or event.get("rmqMessagesByQueue") or event
     key = next(key for key, value in lists.items() if isinstance(value, list))
     lists[key] = lists[key] * 1000
-    assert least_ns(event, 10) < 25_000 * 1000
+    assert look_ms(event, 10) < 0.025 * 1000
 
 
 LONG = [";" * 1_000_000, "," * 1_000_000, "a" * 1_000_000, "-" * 1_000_000, "=;" * 500_000]
@@ -246,9 +237,5 @@ def test_a_long_header_costs_less_than_a_millisecond(name: str, fill: str) -> No
         event["headers"] = known
     else:
         event["detail"] = known
-    least = 1 << 62
-    for _ in range(50):
-        start_ns = time.perf_counter_ns()
-        invocations.invocation(event, OTEL_PROPAGATORS="b3,tracecontext,xray,baggage")
-        least = min(least, time.perf_counter_ns() - start_ns)
-    assert least < 1_000_000
+    propagators = "b3,tracecontext,xray,baggage"
+    assert reference_ms(lambda: invocations.invocation(event, OTEL_PROPAGATORS=propagators)) < 1

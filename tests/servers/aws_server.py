@@ -10,7 +10,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING
 
-from tests.integration.loopback import free_port
+from tests.servers.loopback import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

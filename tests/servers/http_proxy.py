@@ -7,7 +7,7 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
-from tests.forwarder.extensions_api import Server
+from tests.servers.raw_http import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,9 @@ class Request(NamedTuple):
 
 
 class RecordingServer:
-    """Context manager; answers ``/status/NUMBER…`` with that status, everything else with 200.
+    """Context manager that answers GET.
+
+    ``/status/NUMBER…`` gets that status, ``/redirect`` one to ``/status/200``, the rest 200.
 
     Attributes:
         url: ``http://127.0.0.1:PORT``.
@@ -30,11 +32,17 @@ class RecordingServer:
         recorded = self.requests
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorded.append(Request(self.path, headers))
                 parts = self.path.partition("?")[0].split("/")
-                self.send_response(int(parts[2]) if parts[1] == "status" else 200)
+                if parts[1] == "redirect":
+                    self.send_response(302)
+                    self.send_header("Location", "/status/200")
+                else:
+                    self.send_response(int(parts[2]) if parts[1] == "status" else 200)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"ok")
@@ -43,7 +51,7 @@ class RecordingServer:
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
+        self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> RecordingServer:

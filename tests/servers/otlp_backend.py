@@ -8,14 +8,14 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.forwarder import encoded
-from tests.forwarder.extensions_api import Server, read_request, reset
+from tests.servers.raw_http import WAIT_S, Server, read_request, reset
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable, Iterator
 
-    from tests.forwarder.extensions_api import Request
+    from tests.servers.raw_http import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
 
@@ -102,7 +102,7 @@ class OtlpBackend(Server):
         """Names of the items of every export of `signal`, those answered with a failure too."""
         return [name for e in list(self.exports) if e.signal == signal for name in e.names()]
 
-    def wait_for(self, count: int, timeout_s: float = 30.0) -> list[Export]:
+    def wait_for(self, count: int, timeout_s: float = WAIT_S) -> list[Export]:
         """The first `count` exports."""
         self.wait(lambda: len(self.exports) >= count, f"export number {count}", timeout_s)
         return self.exports[:count]
