@@ -1,4 +1,4 @@
-"""Environment variables: how each kind of value is read, and what both processes read; pure.
+"""Environment variables: how each kind of value is read, and what both processes read. Pure.
 
 Which process warns: a bad value gives one warning in an execution environment. The forwarder says
 what is wrong with the variables that it reads. The runtime says it only of those that the forwarder

@@ -1,4 +1,4 @@
-"""Boundaries of explicit buckets, for histograms whose instrument advises none; pure.
+"""Boundaries of explicit buckets, for histograms whose instrument advises none. Pure.
 
 Upper and inclusive, in ascending order.
 """

@@ -1,4 +1,4 @@
-"""Times as loggers and the platform write them, to nanoseconds since the epoch; pure.
+"""Times as loggers and the platform write them, to nanoseconds since the epoch. Pure.
 
 ``datetime`` is not loaded in a runtime that does not use it, and reads RFC 3339 only from 3.11 on.
 """

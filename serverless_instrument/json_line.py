@@ -1,4 +1,4 @@
-"""A line of output that is a JSON object: what is told by the keys of common JSON loggers; pure.
+"""A line of output that is a JSON object: what is told by the keys of common JSON loggers. Pure.
 
 The runtime reads those that it captures, the forwarder the platform's.
 

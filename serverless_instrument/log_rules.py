@@ -1,4 +1,4 @@
-"""Which log lines leave, and with what of them hidden; pure, for both processes.
+"""Which log lines leave, and with what of them hidden, for both processes. Pure.
 
 The runtime applies the rules to what it captures, the forwarder to the platform's lines, so they
 are read from the environment by one piece of code.

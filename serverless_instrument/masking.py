@@ -1,4 +1,4 @@
-"""What mask patterns match, hidden in values of any shape; pure.
+"""What mask patterns match, hidden in values of any shape. Pure.
 
 A pattern may be written for a value (a card's number) or for text around it (``"card": "..."``), so
 a structure is looked at in its parts and as JSON.

@@ -1,4 +1,4 @@
-"""Resource attributes of a Lambda function, the same in both processes; pure.
+"""Resource attributes of a Lambda function, the same in both processes. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/resource/faas/,
 https://opentelemetry.io/docs/specs/semconv/resource/cloud-provider/aws/logs/ and

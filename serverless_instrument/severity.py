@@ -1,4 +1,4 @@
-"""Log levels to OTLP severity numbers; pure.
+"""Log levels to OTLP severity numbers. Pure.
 
 https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber and, for names of
 other systems, https://opentelemetry.io/docs/specs/otel/logs/data-model-appendix/#appendix-b-severitynumber-example-mappings.

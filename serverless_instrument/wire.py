@@ -1,4 +1,4 @@
-"""Frames between the runtime process and the forwarder; both load this before anything else; pure.
+"""Frames between the runtime process and the forwarder; both load this before anything else. Pure.
 
 `wire_payloads` unpacks what `pack_hello` and the like have packed, for the forwarder alone.
 

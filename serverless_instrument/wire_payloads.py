@@ -1,4 +1,4 @@
-"""Payloads of the runtime's frames, unpacked; the forwarder's half of `wire`, pure.
+"""Payloads of the runtime's frames, unpacked; the forwarder's half of `wire`. Pure.
 
 Apart from `wire`, which both processes load before anything else: the runtime never needs it, and
 the forwarder not before its first event.

@@ -1,4 +1,7 @@
-"""Parsers of HTTP/1.1 messages; pure, no I/O (RFC 9112). That of requests is in http1_server.py."""
+"""Parsers of HTTP/1.1 messages; pure, no I/O (RFC 9112). That of requests is in http1_server.py.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests to our own listeners, and responses to them; pure, no I/O (RFC 9112)."""
+"""HTTP/1.1 requests to our own listeners, and responses to them (RFC 9112). Pure."""
 
 from __future__ import annotations
 

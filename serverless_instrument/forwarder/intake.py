@@ -1,4 +1,4 @@
-"""Frames of runtime processes to batched telemetry and ended invocations; pure."""
+"""Frames of runtime processes to batched telemetry and ended invocations. Pure."""
 
 from __future__ import annotations
 

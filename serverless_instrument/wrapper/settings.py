@@ -1,4 +1,4 @@
-"""Environment variables of the runtime side to `Settings`; pure.
+"""Environment variables of the runtime side to `Settings`. Pure.
 
 Names and meanings: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
 A value that cannot be used becomes one warning, which names it and the remedy, and the default; of

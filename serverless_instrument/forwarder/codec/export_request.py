@@ -1,4 +1,4 @@
-"""``Export{Trace,Logs,Metrics}ServiceRequest`` messages, taken apart down to their items; pure.
+"""``Export{Trace,Logs,Metrics}ServiceRequest`` messages, taken apart down to their items. Pure.
 
 The three share their field numbers: resource_spans = 1 of the request; resource = 1 and
 scope_spans = 2 of ``ResourceSpans``; scope = 1 and spans = 2 of ``ScopeSpans``; and so for logs and

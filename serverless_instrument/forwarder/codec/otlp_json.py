@@ -1,4 +1,4 @@
-"""Transcoding of OTLP protobuf to OTLP/JSON, for OTEL_EXPORTER_OTLP_PROTOCOL=http/json; pure.
+"""Transcoding of OTLP protobuf to OTLP/JSON, for OTEL_EXPORTER_OTLP_PROTOCOL=http/json. Pure.
 
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: lowerCamelCase names, ids in
 hexadecimal, enumerations as numbers, 64-bit integers as strings. Unknown fields are left out, and,

@@ -1,4 +1,4 @@
-"""Fields of OTLP's protobuf messages, as tables; pure, loaded only for OTLP/JSON.
+"""Fields of OTLP's protobuf messages, as tables; loaded only for OTLP/JSON. Pure.
 
 https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto
 """

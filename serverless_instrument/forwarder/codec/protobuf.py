@@ -1,4 +1,4 @@
-"""Protobuf: bytes to fields, and JSON values to ``AnyValue``; pure, loaded where it is needed.
+"""Protobuf: bytes to fields, and JSON values to ``AnyValue``; loaded where it is needed. Pure.
 
 https://protobuf.dev/programming-guides/encoding/
 """

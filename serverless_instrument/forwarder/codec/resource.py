@@ -1,4 +1,4 @@
-"""The function's resource, for telemetry of a runtime that has not sent its own; pure."""
+"""The function's resource, for telemetry of a runtime that has not sent its own. Pure."""
 
 from __future__ import annotations
 

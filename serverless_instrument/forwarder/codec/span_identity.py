@@ -1,4 +1,4 @@
-"""Ids and name of an encoded span; pure."""
+"""Ids and name of an encoded span. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spans that the forwarder makes or completes itself; pure, loaded after registering.
+"""Spans that the forwarder makes or completes itself; loaded after registering. Pure.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto, trace/v1/trace.proto.
 """

@@ -1,4 +1,4 @@
-"""Telemetry that waits for a flush, joined into export requests; pure.
+"""Telemetry that waits for a flush, joined into export requests. Pure.
 
 Protobuf messages concatenate, so that what the runtime encoded is only wrapped here and not parsed.
 Metrics are the exception: they are merged, so that a flush sends one point for many invocations.

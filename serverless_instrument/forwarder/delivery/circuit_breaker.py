@@ -1,4 +1,4 @@
-"""A circuit breaker for one destination: may it be tried, and is its response waited for; pure.
+"""A circuit breaker for one destination: may it be tried, and is its response waited for. Pure.
 
 There is one request at a time: a failing destination is tried with one export and not with all that
 wait, and an outage costs billed time once and not at every invocation.

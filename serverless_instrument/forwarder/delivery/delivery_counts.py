@@ -1,4 +1,4 @@
-"""Counts of items that were received, sent, tried again and dropped; pure."""
+"""Counts of items that were received, sent, tried again and dropped. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environment variables of flushing, queue and spool; pure.
+"""Environment variables of flushing, queue and spool. Pure.
 
 A value that cannot be used becomes one warning, which names it and the remedy, and the default.
 """

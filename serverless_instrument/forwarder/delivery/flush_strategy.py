@@ -1,4 +1,4 @@
-"""When to flush: at the end of an invocation, at the start of one, or by a timer; pure.
+"""When to flush: at the end of an invocation, at the start of one, or by a timer. Pure.
 
 A flush at the end costs billed time; one at the start does not, as the function runs meanwhile. But
 an environment may be frozen for long before the next start, so that telemetry comes late where the

@@ -1,4 +1,4 @@
-"""A clock that goes on while the environment is frozen, and never goes back; pure.
+"""A clock that goes on while the environment is frozen, and never goes back. Pure.
 
 CLOCK_MONOTONIC need not count the time of a freeze, and the wall clock may be set
 (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). By the first

@@ -1,4 +1,4 @@
-"""Splitting of an export request that a backend finds too large; pure, loaded with the first.
+"""Splitting of an export request that a backend finds too large; loaded with the first. Pure.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp-response; 413 is RFC 9110, section 15.5.14.
 """

@@ -1,4 +1,4 @@
-"""Exports that wait to be delivered, and when to try each destination; pure."""
+"""Exports that wait to be delivered, and when to try each destination. Pure."""
 
 from __future__ import annotations
 

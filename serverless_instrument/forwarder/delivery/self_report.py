@@ -1,4 +1,4 @@
-"""OTLP metrics of the forwarder's own delivery counts; pure, loaded with the first report.
+"""OTLP metrics of the forwarder's own delivery counts; loaded with the first report. Pure.
 
 Sums are deltas, because an environment is one of many and short-lived
 (https://opentelemetry.io/docs/specs/otel/metrics/data-model/#sums).

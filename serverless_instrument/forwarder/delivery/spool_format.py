@@ -1,4 +1,4 @@
-"""Format of the spool's segments: exports to bytes and back; pure.
+"""Format of the spool's segments: exports to bytes and back. Pure.
 
 A segment is a sequence of records, each with its own checksum, so that the records before a
 truncation are not lost.

@@ -1,4 +1,4 @@
-"""AWS credentials of the function's role; pure."""
+"""AWS credentials of the function's role. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS hosts whose OTLP endpoints want signed requests; pure.
+"""AWS hosts whose OTLP endpoints want signed requests. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-OTLPEndpoint.html
 """

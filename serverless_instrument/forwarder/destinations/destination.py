@@ -1,4 +1,4 @@
-"""Where one signal goes, and how."""
+"""Where one signal goes, and how. Pure."""
 
 from __future__ import annotations
 

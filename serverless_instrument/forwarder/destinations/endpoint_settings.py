@@ -1,4 +1,4 @@
-"""Environment variables of one signal's endpoint to a destination; pure.
+"""Environment variables of one signal's endpoint to a destination. Pure.
 
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """

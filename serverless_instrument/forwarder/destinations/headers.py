@@ -1,4 +1,4 @@
-"""Header fields as text: ``name=value,name=value``; pure.
+"""Header fields as text: ``name=value,name=value``. Pure.
 
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables
 """

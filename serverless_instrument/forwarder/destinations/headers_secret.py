@@ -1,4 +1,4 @@
-"""Headers kept in AWS Secrets Manager or Systems Manager: requests and answers; pure.
+"""Headers kept in AWS Secrets Manager or Systems Manager: requests and answers. Pure.
 
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html and
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html

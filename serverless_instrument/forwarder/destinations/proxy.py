@@ -1,4 +1,4 @@
-"""Which proxy leads to an endpoint; pure. Loaded only where a variable names one.
+"""Which proxy leads to an endpoint. Pure. Loaded only where a variable names one.
 
 The variables as curl and requests read them, the lower-case one first
 (https://everything.curl.dev/usingcurl/proxies/env.html).

@@ -1,4 +1,4 @@
-"""Environment variables to destinations; pure.
+"""Environment variables to destinations. Pure.
 
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/. A value that cannot be used becomes one
 warning, which names it and the remedy, and the default.

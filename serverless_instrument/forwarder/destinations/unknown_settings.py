@@ -1,4 +1,4 @@
-"""Variables with our prefix that mean nothing, with what may have been meant; pure.
+"""Variables with our prefix that mean nothing, with what may have been meant. Pure.
 
 Loaded after the first /next, and only where a variable with our prefix is set. What the known ones
 mean is declared in scripts/declared_settings.py, which is no part of the layer; a test holds that

@@ -1,4 +1,4 @@
-"""The URL of an endpoint, taken apart; pure (RFC 3986), without the urllib package."""
+"""The URL of an endpoint, taken apart (RFC 3986), without the urllib package. Pure."""
 
 from __future__ import annotations
 

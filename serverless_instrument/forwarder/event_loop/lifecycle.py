@@ -1,4 +1,4 @@
-"""The forwarder's states as a table: events in, actions out; pure.
+"""The forwarder's states as a table: events in, actions out. Pure.
 
 ``next`` tells Lambda that the extension is done with an invocation, so it comes after the flush;
 ``platform.runtimeDone`` is not waited for where our own END frame comes sooner

@@ -1,4 +1,4 @@
-"""An encoded OTLP export request; pure."""
+"""An encoded OTLP export request. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A timeout that does not count time in which the environment was frozen; pure.
+"""A timeout that does not count time in which the environment was frozen. Pure.
 
 The response to a request that was sent before a freeze may come only after the thaw. If the freeze
 counted, the request would time out, be sent again, and arrive twice.

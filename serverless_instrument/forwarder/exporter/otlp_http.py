@@ -1,4 +1,4 @@
-"""OTLP/HTTP requests, and the results that responses stand for; pure.
+"""OTLP/HTTP requests, and the results that responses stand for. Pure.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """

@@ -1,4 +1,4 @@
-"""The ``partial_success`` of an export response; pure, loaded with the first that has a body.
+"""The ``partial_success`` of an export response; loaded with the first that has a body. Pure.
 
 https://opentelemetry.io/docs/specs/otlp/#partial-success-1
 """

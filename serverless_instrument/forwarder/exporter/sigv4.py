@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 of a request; pure.
+"""AWS Signature Version 4 of a request. Pure.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """

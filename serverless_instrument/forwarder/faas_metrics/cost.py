@@ -1,4 +1,4 @@
-"""What an invocation costs by AWS's list prices; pure.
+"""What an invocation costs by AWS's list prices. Pure.
 
 https://aws.amazon.com/lambda/pricing/: the first price tier of us-east-1 in US dollars. The free
 tier, lower tiers, other regions, ephemeral storage over 512 MB, what provisioned concurrency and

@@ -1,4 +1,4 @@
-"""Enhanced metrics, ``aws.lambda.*``: beyond the conventions' FaaS metrics; pure.
+"""Enhanced metrics, ``aws.lambda.*``: beyond the conventions' FaaS metrics. Pure.
 
 From platform events (`report_metrics`), the runtime's frames, and /proc (`usage_metrics`,
 `peak_sampling`). docs/metrics.md lists them.

@@ -1,4 +1,4 @@
-"""Enhanced metrics on their way to the recorder: repeated values are left out; pure."""
+"""Enhanced metrics on their way to the recorder: repeated values are left out. Pure."""
 
 from __future__ import annotations
 

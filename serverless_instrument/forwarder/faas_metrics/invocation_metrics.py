@@ -1,4 +1,4 @@
-"""The conventions' FaaS metrics, from what runtime and platform say of invocations; pure.
+"""The conventions' FaaS metrics, from what runtime and platform say of invocations. Pure.
 
 Names and units: https://opentelemetry.io/docs/specs/semconv/faas/faas-metrics/.
 """

@@ -1,4 +1,4 @@
-"""One measurement of the function's own metrics, before it is aggregated; pure."""
+"""One measurement of the function's own metrics, before it is aggregated. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peaks of what invocations hold while they run, and when to sample again; pure.
+"""Peaks of what invocations hold while they run, and when to sample again. Pure.
 
 Nothing is sampled while no invocation runs: an environment that waits is not woken. The first
 sample comes a tenth of a second after START, so that a short invocation has none; the interval then

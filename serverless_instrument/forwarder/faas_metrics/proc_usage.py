@@ -1,4 +1,4 @@
-"""What the execution environment and the runtime's process had used at one moment; pure.
+"""What the execution environment and the runtime's process had used at one moment. Pure.
 
 `proc_stats` reads the text at the end of an invocation; it is parsed when a flush asks.
 https://man7.org/linux/man-pages/man5/proc.5.html

@@ -1,4 +1,4 @@
-"""Measurements of invocations to the aggregation, deferred until a flush; pure.
+"""Measurements of invocations to the aggregation, deferred until a flush. Pure.
 
 The end of an invocation pays for an append: what it takes to aggregate is left to the flush, or to
 the start of the next invocation, when the function runs.

@@ -1,4 +1,4 @@
-"""Enhanced metrics from platform events: durations, billing, memory, cost; pure.
+"""Enhanced metrics from platform events: durations, billing, memory, cost. Pure.
 
 Every event may be missing, late or out of order; a figure that it lacks is left out.
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report

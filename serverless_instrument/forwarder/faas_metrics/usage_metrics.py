@@ -1,4 +1,4 @@
-"""What an invocation has used: the difference of two moments, and metrics of it; pure.
+"""What an invocation has used: the difference of two moments, and metrics of it. Pure.
 
 CPU time is of the runtime's process and its children where that is known, else of the whole
 environment; utilisation and network traffic are always the environment's, extensions included.

@@ -1,4 +1,4 @@
-"""Parser of lines in CloudWatch's embedded metric format; pure.
+"""Parser of lines in CloudWatch's embedded metric format. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 

@@ -1,4 +1,4 @@
-"""Adds metrics of the embedded metric format to the batch; pure.
+"""Adds metrics of the embedded metric format to the batch. Pure.
 
 The parser is loaded with the first line.
 """

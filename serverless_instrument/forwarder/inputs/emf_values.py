@@ -1,4 +1,4 @@
-"""Values of one metric in a line of CloudWatch's embedded metric format; pure.
+"""Values of one metric in a line of CloudWatch's embedded metric format. Pure.
 
 The format has no kinds of metrics: to CloudWatch each is a distribution of values, of which it
 shows sum, count, minimum, maximum, average and percentiles. So each becomes a histogram, ``Count``

@@ -1,4 +1,4 @@
-"""OTLP/HTTP requests to the receiver, and the responses to them; pure.
+"""OTLP/HTTP requests to the receiver, and the responses to them. Pure.
 
 https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
 """

@@ -1,4 +1,4 @@
-"""Parser of StatsD and DogStatsD datagrams; pure.
+"""Parser of StatsD and DogStatsD datagrams. Pure.
 
 https://github.com/statsd/statsd/blob/master/docs/metric_types.md and
 https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/, up to version 1.4 of the protocol.

@@ -1,4 +1,4 @@
-"""Adds StatsD's metrics to the batch; pure, loaded where StatsD is received.
+"""Adds StatsD's metrics to the batch; loaded where StatsD is received. Pure.
 
 Counters become sums, of deltas and monotonic until the function decreases one; timers, histograms
 and distributions histograms; gauges gauges. A change of a gauge (``+3``) is applied to its last

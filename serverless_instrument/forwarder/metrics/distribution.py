@@ -1,4 +1,4 @@
-"""Histogram points of values that come without buckets, as EMF's and StatsD's do; pure."""
+"""Histogram points of values that come without buckets, as EMF's and StatsD's do. Pure."""
 
 from __future__ import annotations
 

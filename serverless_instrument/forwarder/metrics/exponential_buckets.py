@@ -1,4 +1,4 @@
-"""Buckets of exponential histograms, merged at the finest scale that has room for both; pure.
+"""Buckets of exponential histograms, merged at the finest scale that has room for both. Pure.
 
 Lowering the scale by one joins neighbours, exactly: index i becomes i >> 1
 (https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponential-scale).

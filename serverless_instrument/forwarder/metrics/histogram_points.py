@@ -1,4 +1,4 @@
-"""Data points of explicit and exponential histograms: decoded, merged and encoded; pure.
+"""Data points of explicit and exponential histograms: decoded, merged and encoded. Pure.
 
 Fields: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto.
 Rules for merging: https://opentelemetry.io/docs/specs/otel/metrics/data-model/.

@@ -1,4 +1,4 @@
-"""Metrics of many invocations, aggregated to one data point for each set of attributes; pure.
+"""Metrics of many invocations, aggregated to one data point for each set of attributes. Pure.
 
 A function that sends its metrics at the end of every invocation would make a point of each; until
 the next flush they are merged here. Deltas add up, gauges and cumulative sums keep the last value,

@@ -1,4 +1,4 @@
-"""Data points of OTLP metrics, decoded, merged and encoded: numbers, and what all have; pure.
+"""Data points of OTLP metrics, decoded, merged and encoded: numbers, and what all have. Pure.
 
 Histograms are in histogram_points.py. Fields: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto.
 Rules for merging: https://opentelemetry.io/docs/specs/otel/metrics/data-model/.

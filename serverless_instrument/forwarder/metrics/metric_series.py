@@ -1,4 +1,4 @@
-"""One metric between two flushes, with a data point for each set of attributes; pure."""
+"""One metric between two flushes, with a data point for each set of attributes. Pure."""
 
 from __future__ import annotations
 

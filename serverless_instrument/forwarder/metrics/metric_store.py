@@ -1,4 +1,4 @@
-"""Metrics between two flushes, by resource and scope, bounded in number; pure."""
+"""Metrics between two flushes, by resource and scope, bounded in number. Pure."""
 
 from __future__ import annotations
 

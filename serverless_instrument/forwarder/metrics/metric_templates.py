@@ -1,4 +1,4 @@
-"""Templates of encoded series, to decode their next points without walking the message; pure.
+"""Templates of encoded series, to decode their next points without walking the message. Pure.
 
 A function's series differ from one invocation to the next in times, values and exemplars only. A
 template compares the bytes around these; messages that match none are decoded in full, by

@@ -1,4 +1,4 @@
-"""Invocations that ended before the runtime said START: init failed, or took too long; pure."""
+"""Invocations that ended before the runtime said START: init failed, or took too long. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The init phase, and a restore, as spans; pure.
+"""The init phase, and a restore, as spans. Pure.
 
 One span from the platform's start of the phase to its end, and one for each part of it: extensions
 (the runtime is not started before the last has registered), the runtime (until our side of it is

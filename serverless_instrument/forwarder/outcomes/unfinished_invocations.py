@@ -1,4 +1,4 @@
-"""Invocations whose runtime is gone before END; pure.
+"""Invocations whose runtime is gone before END. Pure.
 
 Each waits for the platform to report how it went: the error's type and the time. Without that it is
 sent after a while with what the deadline implies. Each is sent once.

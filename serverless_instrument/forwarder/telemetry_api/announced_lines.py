@@ -1,4 +1,4 @@
-"""Digests of lines that the runtime sends itself, as it announces them in LINES frames; pure.
+"""Digests of lines that the runtime sends itself, as it announces them in LINES frames. Pure.
 
 They are kept as a multiset for each request; the platform's copy of a line consumes one. A
 multiset is a run of bytes, eight for a digest: the platform's copies come nearly in the same

@@ -1,4 +1,4 @@
-"""Lines that the platform saw, less those that the runtime sends itself; pure.
+"""Lines that the platform saw, less those that the runtime sends itself. Pure.
 
 The runtime announces what it captures by digests (`announced_lines`). A line of the platform's
 that was not announced is held a little, as its frame may be on its way, and then sent on.

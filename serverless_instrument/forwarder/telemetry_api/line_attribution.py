@@ -1,4 +1,4 @@
-"""Which invocation a line belongs to; pure.
+"""Which invocation a line belongs to. Pure.
 
 A function record names no request. Where one invocation runs at a time it is the one whose
 ``platform.start`` came last; lines before the first belong to init, and to no trace. Where they

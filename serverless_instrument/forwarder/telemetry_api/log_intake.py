@@ -1,4 +1,4 @@
-"""Lines and platform events to log records in the batch; pure."""
+"""Lines and platform events to log records in the batch. Pure."""
 
 from __future__ import annotations
 

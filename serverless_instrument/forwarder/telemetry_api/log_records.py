@@ -1,4 +1,4 @@
-"""Lines of the platform to OTLP log records; pure.
+"""Lines of the platform to OTLP log records. Pure.
 
 https://opentelemetry.io/docs/specs/otel/logs/data-model/. Time, level and attributes of
 a line are read as the runtime side reads them: from the runtime client's text and JSON formats, and

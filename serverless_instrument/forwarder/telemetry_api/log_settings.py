@@ -1,4 +1,4 @@
-"""Environment variables of the platform's telemetry: what to ask for, what to send on; pure."""
+"""Environment variables of the platform's telemetry: what to ask for, what to send on. Pure."""
 
 from __future__ import annotations
 

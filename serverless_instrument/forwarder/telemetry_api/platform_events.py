@@ -1,4 +1,4 @@
-"""Telemetry API posts to events, and events to their handlers; pure.
+"""Telemetry API posts to events, and events to their handlers. Pure.
 
 Schema: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html. Events may
 come late, twice, out of order, or be of a kind that is not known here.

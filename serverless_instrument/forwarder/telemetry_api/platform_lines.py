@@ -1,4 +1,4 @@
-"""Platform events as the lines that CloudWatch shows for them; pure.
+"""Platform events as the lines that CloudWatch shows for them. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-view.html
 """

@@ -1,4 +1,4 @@
-"""The types that a trigger returns: facts of an event, and the outcome of a response."""
+"""The types that a trigger returns: facts of an event, and the outcome of a response. Pure."""
 
 from __future__ import annotations
 

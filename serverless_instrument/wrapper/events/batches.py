@@ -1,4 +1,4 @@
-"""Batches of messages: their records, the CONSUMER span, partial failures.
+"""Batches of messages: their records, the CONSUMER span, partial failures. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """

@@ -1,4 +1,4 @@
-"""HTTP headers that the user has configured to be captured as attributes.
+"""HTTP headers that the user has configured to be captured as attributes. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ (http.request.header.<key>)
 """

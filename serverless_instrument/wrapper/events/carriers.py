@@ -1,4 +1,4 @@
-"""Headers of HTTP events."""
+"""Headers of HTTP events. Pure."""
 
 from __future__ import annotations
 

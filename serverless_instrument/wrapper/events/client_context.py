@@ -1,4 +1,4 @@
-"""Trace context in ``X-Amz-Client-Context``, which a caller of Lambda's ``Invoke`` sets.
+"""Trace context in ``X-Amz-Client-Context``, which a caller of Lambda's ``Invoke`` sets. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#lambda-Invoke-request-ClientContext
 """

@@ -1,4 +1,4 @@
-"""Attributes of the document whose change is the event.
+"""Attributes of the document whose change is the event. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
 """

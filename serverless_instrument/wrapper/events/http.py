@@ -1,4 +1,4 @@
-"""Attributes and outcome of HTTP requests, for all HTTP triggers.
+"""Attributes and outcome of HTTP requests, for all HTTP triggers. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 """

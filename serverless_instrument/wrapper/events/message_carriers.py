@@ -1,4 +1,4 @@
-"""Headers in the attributes and the bodies of messages."""
+"""Headers in the attributes and the bodies of messages. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace context in a payload that has no place for headers of its own."""
+"""Trace context in a payload that has no place for headers of its own. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selects the trigger of a batch of records, or of an event of EventBridge."""
+"""Selects the trigger of a batch of records, or of an event of EventBridge. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selects the trigger of an event; a trigger's module is imported with its first event."""
+"""Selects the trigger of an event; a trigger's module is imported with its first event. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3 notifications: by themselves, inside a message of SNS or SQS, or as EventBridge events; pure.
+"""S3 notifications: by themselves, inside a message of SNS or SQS, or as EventBridge events. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html

@@ -1,4 +1,4 @@
-"""Facts of event sources that no semantic convention describes."""
+"""Facts of event sources that no semantic convention describes. Pure."""
 
 from __future__ import annotations
 

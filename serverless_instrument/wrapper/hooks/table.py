@@ -1,4 +1,4 @@
-"""The library imports that switch on an OpenTelemetry instrumentation.
+"""The library imports that switch on an OpenTelemetry instrumentation. Pure.
 
 To add a library, add a row: the module whose import shows that the function uses it, the name of
 the instrumentation and its class. The module must be complete when its import ends, and so not one

@@ -1,4 +1,4 @@
-"""The CONSUMER span of a batch: a child of the invocation's, with a link for each context; pure.
+"""The CONSUMER span of a batch: a child of the invocation's, with a link for each context. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs-event
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving

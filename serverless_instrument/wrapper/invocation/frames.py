@@ -1,4 +1,4 @@
-"""Spans and exceptions as frames that are within the size limit of a frame; pure."""
+"""Spans and exceptions as frames that are within the size limit of a frame. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One invocation as a state machine: event and outcome in, frames out; no I/O.
+"""One invocation as a state machine: event and outcome in, frames out. Pure.
 
 Attributes: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and, for errors,
 https://opentelemetry.io/docs/specs/semconv/general/recording-errors/.

@@ -1,4 +1,4 @@
-"""What an invocation starts with: fields of the context, remote parent, sampling, its span; pure.
+"""What an invocation starts with: fields of the context, remote parent, sampling, its span. Pure.
 
 The user's own code may call the handler, so that the context may be any object: what reads it here
 never raises.

@@ -1,4 +1,4 @@
-"""Captured requests and responses: bounded JSON text without secrets; pure.
+"""Captured requests and responses: bounded JSON text without secrets. Pure.
 
 Values under keys that name a secret are redacted at any depth, also inside strings that are JSON
 (the body of an HTTP event or an SQS record), forms or query strings. What is nested too deep or

@@ -1,4 +1,4 @@
-"""Frames of log records and of line digests; pure."""
+"""Frames of log records and of line digests. Pure."""
 
 from __future__ import annotations
 

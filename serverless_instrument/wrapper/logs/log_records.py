@@ -1,4 +1,4 @@
-"""Our log records, made from records of ``logging`` and from lines of text; pure.
+"""Our log records, made from records of ``logging`` and from lines of text. Pure.
 
 https://opentelemetry.io/docs/specs/otel/logs/data-model/ and
 https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/.

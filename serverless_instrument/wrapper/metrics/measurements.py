@@ -1,4 +1,4 @@
-"""Measurements of the function since the last collection, and their METRICS frames.
+"""Measurements of the function since the last collection, and their METRICS frames. Pure.
 
 Recording a value is an append. Values are grouped and encoded at the end of the invocation; the
 forwarder merges them with those of other invocations.

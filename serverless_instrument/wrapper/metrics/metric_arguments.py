@@ -1,4 +1,4 @@
-"""Validation of the arguments of `serverless_instrument.metric`, which may be anything; pure.
+"""Validation of the arguments of `serverless_instrument.metric`, which may be anything. Pure.
 
 All results are of Python's built-in types, so that no code of the function's runs when values are
 grouped at the end of the invocation.

@@ -1,4 +1,4 @@
-"""Encoding of metrics as OTLP protobuf; pure.
+"""Encoding of metrics as OTLP protobuf. Pure.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/metrics/v1/metrics.proto.
 """

@@ -1,4 +1,4 @@
-"""An instrument of the function, and the data points of its values of one collection; pure.
+"""An instrument of the function, and the data points of its values of one collection. Pure.
 
 What is the same in every invocation is encoded once: names, units, bucket boundaries, attributes.
 """

@@ -1,4 +1,4 @@
-"""Redaction and required attributes of HTTP client spans; pure.
+"""Redaction and required attributes of HTTP client spans. Pure.
 
 Instrumentations differ in what they redact in a URL and in which of the required attributes they
 set, so both are done here for all of them.

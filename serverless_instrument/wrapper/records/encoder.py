@@ -1,4 +1,4 @@
-"""Values, attributes, resource and scope as OTLP protobuf, which every signal has; pure.
+"""Values, attributes, resource and scope as OTLP protobuf, which every signal has. Pure.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto,
 opentelemetry/proto/common/v1/common.proto and resource/v1/resource.proto.

@@ -1,4 +1,4 @@
-"""Attributes and stack trace of an exception; pure, loaded with the first one.
+"""Attributes and stack trace of an exception; loaded with the first one. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/
 """

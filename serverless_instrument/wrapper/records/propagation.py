@@ -1,4 +1,4 @@
-"""Reads and writes trace context headers: W3C tracecontext and baggage, AWS X-Ray, B3; pure.
+"""Reads and writes trace context headers: W3C tracecontext and baggage, AWS X-Ray, B3. Pure.
 
 Sources: https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/baggage/,
 https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader

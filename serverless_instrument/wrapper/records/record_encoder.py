@@ -1,4 +1,4 @@
-"""Spans and log records as OTLP protobuf; pure.
+"""Spans and log records as OTLP protobuf. Pure.
 
 Field numbers: https://github.com/open-telemetry/opentelemetry-proto,
 opentelemetry/proto/trace/v1/trace.proto and logs/v1/logs.proto.

@@ -1,4 +1,7 @@
-"""What the runtime records, and its limits: plain objects that the encoders turn into OTLP."""
+"""What the runtime records, and its limits: plain objects that the encoders turn into OTLP.
+
+Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The specification's six standard samplers; pure.
+"""The specification's six standard samplers. Pure.
 
 https://opentelemetry.io/docs/specs/otel/trace/sdk/#built-in-samplers
 """

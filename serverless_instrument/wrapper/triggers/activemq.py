@@ -1,4 +1,4 @@
-"""Amazon MQ for ActiveMQ.
+"""Amazon MQ for ActiveMQ. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html
 """

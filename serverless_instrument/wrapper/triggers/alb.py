@@ -1,4 +1,4 @@
-"""Application Load Balancer, with single or multi-value headers.
+"""Application Load Balancer, with single or multi-value headers. Pure.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 """

@@ -1,4 +1,4 @@
-"""Lambda authorizers of API Gateway: token, request 1.0 and 2.0, and of WebSocket APIs.
+"""Lambda authorizers of API Gateway: token, request 1.0 and 2.0, and of WebSocket APIs. Pure.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html

@@ -1,4 +1,4 @@
-"""AppSync GraphQL: direct Lambda resolvers, one context at a time or a batch of them.
+"""AppSync GraphQL: direct Lambda resolvers, one context at a time or a batch of them. Pure.
 
 https://docs.aws.amazon.com/appsync/latest/devguide/resolver-context-reference-js.html
 https://docs.aws.amazon.com/appsync/latest/devguide/tutorial-lambda-resolvers.html (BatchInvoke)

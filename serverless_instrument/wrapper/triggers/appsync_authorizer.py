@@ -1,4 +1,4 @@
-"""AppSync's Lambda authorization.
+"""AppSync's Lambda authorization. Pure.
 
 https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html#aws-lambda-authorization
 """

@@ -1,4 +1,4 @@
-"""AppSync Events: handlers of what clients publish and subscribe to.
+"""AppSync Events: handlers of what clients publish and subscribe to. Pure.
 
 https://docs.aws.amazon.com/appsync/latest/eventapi/writing-event-handlers.html
 """

@@ -1,4 +1,4 @@
-"""CloudFront (Lambda@Edge): viewer and origin, request and response.
+"""CloudFront (Lambda@Edge): viewer and origin, request and response. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 """

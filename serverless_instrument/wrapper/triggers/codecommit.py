@@ -1,4 +1,4 @@
-"""CodeCommit repository triggers.
+"""CodeCommit repository triggers. Pure.
 
 https://docs.aws.amazon.com/codecommit/latest/userguide/how-to-notify-lambda.html
 """

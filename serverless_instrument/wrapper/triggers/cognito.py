@@ -1,4 +1,4 @@
-"""Amazon Cognito: user pool triggers, and an identity pool's Cognito Events.
+"""Amazon Cognito: user pool triggers, and an identity pool's Cognito Events. Pure.
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-events.html

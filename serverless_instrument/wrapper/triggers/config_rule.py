@@ -1,4 +1,4 @@
-"""AWS Config custom rules: evaluations of a change, and periodic ones.
+"""AWS Config custom rules: evaluations of a change, and periodic ones. Pure.
 
 https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html
 """

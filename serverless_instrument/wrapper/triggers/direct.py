@@ -1,4 +1,4 @@
-"""A direct invocation, and the fallback for events that no other trigger claims."""
+"""A direct invocation, and the fallback for events that no other trigger claims. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DocumentDB change streams.
+"""DocumentDB change streams. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-documentdb.html
 https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource

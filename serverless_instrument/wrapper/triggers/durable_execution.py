@@ -1,4 +1,4 @@
-"""Lambda durable functions: the start of an execution, and its replays.
+"""Lambda durable functions: the start of an execution, and its replays. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
 """

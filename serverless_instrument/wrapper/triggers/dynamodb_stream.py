@@ -1,4 +1,4 @@
-"""DynamoDB streams.
+"""DynamoDB streams. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource

@@ -1,4 +1,4 @@
-"""EventBridge: events of AWS services and of applications, by a rule.
+"""EventBridge: events of AWS services and of applications, by a rule. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
 """

@@ -1,4 +1,4 @@
-"""Data Firehose transformations.
+"""Data Firehose transformations. Pure.
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
 """

@@ -1,4 +1,4 @@
-"""Lambda function URL: payload format 2.0 on a function URL's domain.
+"""Lambda function URL: payload format 2.0 on a function URL's domain. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 """

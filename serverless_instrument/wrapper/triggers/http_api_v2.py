@@ -1,4 +1,4 @@
-"""API Gateway HTTP API, payload format 2.0.
+"""API Gateway HTTP API, payload format 2.0. Pure.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """

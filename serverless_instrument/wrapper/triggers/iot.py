@@ -1,4 +1,4 @@
-"""AWS IoT: custom authorizers, and the button.
+"""AWS IoT: custom authorizers, and the button. Pure.
 
 A rule's action sends whatever its SQL selects, which has no recognizable shape.
 https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-lambda.html

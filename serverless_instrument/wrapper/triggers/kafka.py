@@ -1,4 +1,4 @@
-"""Kafka: Amazon MSK and self-managed clusters.
+"""Kafka: Amazon MSK and self-managed clusters. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html
 https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html

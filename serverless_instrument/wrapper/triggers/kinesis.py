@@ -1,4 +1,4 @@
-"""Kinesis data streams; aggregated records (KPL) are data like any other.
+"""Kinesis data streams; aggregated records (KPL) are data like any other. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """

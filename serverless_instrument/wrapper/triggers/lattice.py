@@ -1,4 +1,4 @@
-"""VPC Lattice, event structure versions V1 and V2.
+"""VPC Lattice, event structure versions V1 and V2. Pure.
 
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-event-from-service
 """

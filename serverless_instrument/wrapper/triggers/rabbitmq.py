@@ -1,4 +1,4 @@
-"""Amazon MQ for RabbitMQ.
+"""Amazon MQ for RabbitMQ. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html
 https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/

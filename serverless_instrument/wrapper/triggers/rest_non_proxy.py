@@ -1,4 +1,5 @@
 """API Gateway REST API, non-proxy integration with the mapping template that AWS's console makes.
+Pure.
 
 It is called "Method Request passthrough". Another template makes an event of the user's own shape:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html

@@ -1,4 +1,4 @@
-"""API Gateway REST API proxy integration, and HTTP API payload format 1.0, which has its shape.
+"""API Gateway REST API proxy integration, and HTTP API payload format 1.0. Pure.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """

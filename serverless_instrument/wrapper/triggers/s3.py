@@ -1,4 +1,4 @@
-"""S3 notifications.
+"""S3 notifications. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource

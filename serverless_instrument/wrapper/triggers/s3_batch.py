@@ -1,4 +1,4 @@
-"""S3 Batch Operations, invocation schema versions 1.0 and 2.0.
+"""S3 Batch Operations, invocation schema versions 1.0 and 2.0. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
 """

@@ -1,4 +1,4 @@
-"""S3 Object Lambda: GetObject, HeadObject and the listings of an access point.
+"""S3 Object Lambda: GetObject, HeadObject and the listings of an access point. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/olap-event-context.html
 """

@@ -1,4 +1,4 @@
-"""EventBridge timers: scheduled rules, and EventBridge Scheduler without an input of its own.
+"""EventBridge timers: scheduled rules, and EventBridge Scheduler without an input of its own. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html

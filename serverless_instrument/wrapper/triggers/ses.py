@@ -1,4 +1,4 @@
-"""SES: an e-mail received, by a receipt rule.
+"""SES: an e-mail received, by a receipt rule. Pure.
 
 https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html
 """

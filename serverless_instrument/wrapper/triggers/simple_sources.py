@@ -1,4 +1,4 @@
-"""Event sources whose triggers differ only in the keys they read: one table row each.
+"""Event sources whose triggers differ only in the keys they read: one table row each. Pure.
 
 No semantic convention describes these sources, so each row says which keys identify an event, which
 of its texts become attributes, and which object may carry trace context. A source that needs more

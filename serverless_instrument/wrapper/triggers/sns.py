@@ -1,4 +1,4 @@
-"""SNS: one message at a time.
+"""SNS: one message at a time. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
 """

@@ -1,4 +1,4 @@
-"""SQS: plain messages, and what SNS, EventBridge and S3 put into a queue.
+"""SQS: plain messages, and what SNS, EventBridge and S3 put into a queue. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#sqs

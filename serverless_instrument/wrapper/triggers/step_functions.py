@@ -1,4 +1,4 @@
-"""Step Functions: a task that gets the execution's context object, whole or as one member.
+"""Step Functions: a task that gets the execution's context object, whole or as one member. Pure.
 
 A task with an input of its own is a direct invocation.
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html

@@ -1,4 +1,4 @@
-"""API Gateway WebSocket API: connect, message and disconnect.
+"""API Gateway WebSocket API: connect, message and disconnect. Pure.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-integrations.html
 """
