@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import command
 from benchmark.rivals import backends, between, contenders, output, packages, plan, rounds, trial
+from benchmark.sandbox.managed_python import managed_python
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rivals-")))
         run = rounds.prepare(chosen, options.layer, cache, scratch)
         try:
-            python = packages.runtime_python(cache)
+            python = managed_python(cache)
             sink = stack.enter_context(backends.sink(scratch))
             aws_url = stack.enter_context(backends.aws(scratch / "moto.txt"))
         except (packages.InstallError, TimeoutError) as error:

@@ -7,34 +7,18 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+from benchmark.sandbox.managed_python import InstallError, run_pip
+
+__all__ = ["PINS", "InstallError", "layer", "version", "without_bytecode", "zipped_bytes"]
 
 _HERE = Path(__file__).parent
 _LAUNCH = _HERE / "launch"
 PINS: dict[str, list[str]] = json.loads((_HERE / "pins.json").read_text())
 _PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-
-
-class InstallError(Exception):
-    """pip could not install a rival; the message is pip's last line."""
-
-
-def runtime_python(cache: Path) -> str:
-    """Path of a Python that has what the managed runtime has: awslambdaric, boto3; and requests.
-
-    Raises:
-        InstallError: it could not be made.
-    """
-    directory = cache / f"runtime-{_key('runtime')}"
-    python = directory / "bin" / "python"
-    if not (directory / "ready").exists():
-        _run([sys.executable, "-m", "venv", "--clear", str(directory)])
-        _run([str(python), *[word for word in _PIP if word != "--no-deps"], *PINS["runtime"]])
-        (directory / "ready").touch()
-    return str(python)
 
 
 def layer(name: str, cache: Path) -> Path:
@@ -46,7 +30,7 @@ def layer(name: str, cache: Path) -> Path:
     opt = cache / f"{name}-{_key(name)}"
     if not (opt / "ready").exists():
         shutil.rmtree(opt, ignore_errors=True)
-        _run([sys.executable, *_PIP, "--target", str(opt / "python"), *PINS[name]])
+        run_pip([sys.executable, *_PIP, "--target", str(opt / "python"), *PINS[name]])
         (opt / "ready").touch()
     for path in _LAUNCH.iterdir():
         if path.is_file():
@@ -93,10 +77,3 @@ def version(name: str) -> str:
 def _key(name: str) -> str:
     text = f"{sys.version_info[:2]} {PINS[name]}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _run(command: list[str]) -> None:
-    completed = subprocess.run(command, capture_output=True, text=True, check=False)
-    if completed.returncode:
-        lines = completed.stderr.strip().splitlines() or ["no message"]
-        raise InstallError(lines[-1])

@@ -8,11 +8,13 @@ import py_compile
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _making = threading.Lock()
 _FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
@@ -56,7 +58,7 @@ def start(
     which is a shell, in front of everything else.
     """
     command = list(subject.command)
-    position = command.index(sys.executable) if sys.executable in command else 0
+    position = interpreter_position(command)
     command[position:position] = prefix or []
     with output.open("wb") as file:
         return subprocess.Popen(
@@ -67,6 +69,12 @@ def start(
             stderr=file,
             start_new_session=True,
         )
+
+
+def interpreter_position(command: Sequence[str]) -> int:
+    """Where the interpreter stands in `command`; 0 where it begins with a launcher of its own."""
+    found = [n for n, word in enumerate(command) if os.path.basename(word).startswith("python")]
+    return found[0] if found else 0
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

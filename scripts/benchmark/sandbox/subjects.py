@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 from benchmark.sandbox import environ
+from benchmark.sandbox.managed_python import managed_python
 from benchmark.sandbox.processes import Subject, function_directory
 
 if TYPE_CHECKING:
@@ -42,22 +42,24 @@ connection.recv(65536)
 class Sandbox:
     """A function and a socket path, in `directory`, and a layer, for one series of starts.
 
-    `opt` is an unpacked layer. The interpreter is the running one; awslambdaric must be installed
-    for it. Each subject is made for a Lambda API's address.
+    `opt` is an unpacked layer. The interpreter is of the running version, with what the managed
+    runtime has: a function's own OpenTelemetry would come before the layer's. Each subject is made
+    for a Lambda API's address.
     """
 
     def __init__(self, directory: Path, opt: Path) -> None:
         self.directory = directory
         self.opt = opt
+        self.python = managed_python()
         (directory / "bare.py").write_text(_BARE_EXTENSION)
         self.runtime_socket = directory / "runtime.sock"
         self.forwarder_socket = directory / "run" / "forwarder.sock"
 
     def bare_runtime(self, address: str, function: str = "hello") -> Subject:
         """The real awslambdaric as the managed runtime starts it, no wrapper."""
-        command = [sys.executable, str(environ.RUNTIME_DIRECTORY / "bootstrap.py")]
+        command = [self.python, str(environ.RUNTIME_DIRECTORY / "bootstrap.py")]
         task = function_directory(function, self.directory)
-        variables = environ.runtime(address, self.runtime_socket, task, self.opt)
+        variables = environ.runtime(address, self.runtime_socket, task, self.opt, self.python)
         return Subject("bare runtime", command, {**variables, **_ENDPOINT})
 
     def our_runtime(self, address: str, function: str = "hello") -> Subject:
@@ -93,7 +95,7 @@ class Sandbox:
 
     def bare_extension(self, address: str) -> Subject:
         """The floor: `python -I -S`, `_socket`, nothing else."""
-        command = [sys.executable, "-I", "-S", str(self.directory / "bare.py"), address]
+        command = [self.python, "-I", "-S", str(self.directory / "bare.py"), address]
         return Subject("bare extension", command, self._extension_environ(address))
 
     def forwarder(self, address: str) -> Subject:
@@ -104,11 +106,11 @@ class Sandbox:
     def forwarder_directly(self, address: str) -> Subject:
         """Our extension without its launcher."""
         main = str(self.opt / "python" / "serverless_instrument" / "forwarder" / "__main__.py")
-        command = [sys.executable, "-I", "-S", main]
+        command = [self.python, "-I", "-S", main]
         return Subject("forwarder", command, self._extension_environ(address))
 
     def _extension_environ(self, address: str) -> dict[str, str]:
-        return {**environ.extension(address, self.forwarder_socket), **_ENDPOINT}
+        return {**environ.extension(address, self.forwarder_socket, self.python), **_ENDPOINT}
 
 
 def _with_credentials(subject: Subject) -> Subject:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.sandbox.lambda_api import LambdaApi
 from benchmark.sandbox.process_cost import wait_idle
-from benchmark.sandbox.processes import Subject, kill, start
+from benchmark.sandbox.processes import Subject, interpreter_position, kill, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +79,7 @@ def _imported(output: Path) -> frozenset[str]:
 
 
 def _verbose(subject: Subject) -> Subject:
-    position = subject.command.index(sys.executable) + 1
+    position = interpreter_position(subject.command) + 1
     return subject._replace(
         command=[*subject.command[:position], "-v", *subject.command[position:]]
     )
