@@ -60,23 +60,29 @@ class Bundles:
         """The import system's question; None for what is not in a bundle."""
         if path is None:
             return None
-        package = name.partition(".")[0]
-        if package in self._unread:
-            self._unread.remove(package)
-            self._places.update(_index(self._files[package]))
-        place = self._places.get(name)
+        place = self._place(name)
         if place is None:
             return None
         stem = f"{self._root}/{name.replace('.', '/')}"
-        file = f"{stem}/__init__.py" if place[2] else f"{stem}.py"
         for first in path:
             if first == stem.rpartition("/")[0]:
                 break
             found = PathFinder.find_spec(name, path, target)
-            if found is None or found.origin != file:
+            if found is None or found.origin not in (f"{stem}/__init__.py", f"{stem}.py"):
                 return found
             break
-        bundle = self._files[package]
+        return self._spec(name, stem, place)
+
+    def _place(self, name: str) -> Place | None:
+        package = name.partition(".")[0]
+        if package in self._unread:
+            self._unread.remove(package)
+            self._places.update(_index(self._files[package]))
+        return self._places.get(name)
+
+    def _spec(self, name: str, stem: str, place: Place) -> ModuleSpec:
+        file = f"{stem}/__init__.py" if place[2] else f"{stem}.py"
+        bundle = self._files[name.partition(".")[0]]
         spec = ModuleSpec(
             name, _Loader(name, file, bundle, place), origin=file, is_package=place[2]
         )
@@ -85,6 +91,47 @@ class Bundles:
         if place[2]:
             spec.submodule_search_locations = [stem]
         return spec
+
+    def preload(self, package: str, group: str) -> None:
+        """Execute the modules of a group, in order, by one reading and without the import system.
+
+        That takes 0.1 M instructions for each module. A module that cannot be executed is left to
+        the import statement that needs it, and with it the rest.
+        """
+        self._place(package)
+        names: Sequence[str] = self._places.get(f"<{group}>", ())  # type: ignore[assignment] # these keys hold names
+        places = [self._places[name] for name in names]
+        if not places:
+            return
+        start, end = places[0][0], places[-1][0] + places[-1][1]
+        try:
+            data = _read(self._files[package], start, end - start)
+            for name, place in zip(names, places, strict=True):
+                if name not in sys.modules:
+                    offset = place[0] - start
+                    self._execute(name, place, loads(data[offset : offset + place[1]]))
+        except Exception:
+            return
+
+    def _execute(self, name: str, place: Place, code: CodeType) -> None:
+        spec = self._spec(name, f"{self._root}/{name.replace('.', '/')}", place)
+        module = type(sys)(name)
+        attributes = module.__dict__
+        attributes["__file__"], attributes["__cached__"] = spec.origin, spec.cached
+        attributes["__loader__"], attributes["__spec__"] = spec.loader, spec
+        parent, _, child = name.rpartition(".")
+        attributes["__package__"] = name if place[2] else parent
+        if place[2]:
+            attributes["__path__"] = spec.submodule_search_locations
+        sys.modules[name] = module
+        try:
+            exec(code, attributes)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        setattr(sys.modules[parent], child, module)
+        if sys.flags.verbose:  # as the import system tells it under -v
+            sys.stderr.write(f"import {name!r} # {spec.loader!r}\n")
 
 
 class _Loader(SourceFileLoader):
@@ -127,6 +174,10 @@ def _read(path: str, offset: int, size_bytes: int) -> bytes:
         close(descriptor)
 
 
+# The finder of our own modules, if the layer has them in a bundle.
+_own: list[Bundles] = []
+
+
 def install(name: str) -> None:
     """Find our own modules in the bundle `name`, "wrapper" or "forwarder", if the layer has one."""
     bundle = f"{_BUNDLES}/{name}"
@@ -135,7 +186,17 @@ def install(name: str) -> None:
     except OSError:
         return  # not in the layer, or of a Python that it has no bytecode for
     root, _, package = _PACKAGE.rpartition("/")
-    sys.meta_path.insert(0, Bundles(root, {package: bundle}))
+    _own.append(Bundles(root, {package: bundle}))
+    sys.meta_path.insert(0, _own[0])
+
+
+def preload(group: str) -> None:
+    """Load the modules of ours that every start has in common, if they are in a bundle.
+
+    Groups: "start" of the runtime; of the forwarder "next", before its first /next, and "idle".
+    """
+    if _own:
+        _own[0].preload("serverless_instrument", group)
 
 
 def append_vendored_to_path() -> None:

@@ -21,6 +21,7 @@ from layer_build import (
     tree,
 )
 from layer_build.errors import BuildError
+from layer_build.start_groups import RECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(asked: str, output: Path, *, if_stale: bool) -> None:
     chosen, missing = interpreters.chosen(asked, os.environ)
-    inputs = [_PACKAGE, _LAUNCHER, _REQUIREMENTS, _LICENSE, Path(__file__).parent]
+    inputs = [_PACKAGE, _LAUNCHER, _REQUIREMENTS, _LICENSE, RECORDED, Path(__file__).parent]
     current = freshness.fingerprint(inputs, chosen)
     if if_stale and freshness.is_fresh(output, current):
         return

@@ -1,7 +1,9 @@
 """Bytecode of a package's modules in one file, as ``serverless_instrument.bundles`` reads it.
 
 A head (the magic number of the bytecode, the length of the index), the index ({module name:
-(offset, length in bytes, is it a package?)}, marshalled), and the code of each module.
+(offset, length in bytes, is it a package?)}, marshalled), and the code of each module. Modules that
+every start loads stand together, in the order in which they can be executed: the index has their
+names under ``<group>``.
 
 Of our own modules each process has a bundle. Outside are what is loaded before the finder is, and
 the top-level modules of the vendored packages, which the path finds. One file compresses better
@@ -16,7 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 VENDOR = "serverless_instrument/vendor/"
@@ -54,32 +56,54 @@ def has_own_file(path: str) -> bool:
     return not bundles_of(path) or bool(_API.match(path.removeprefix(VENDOR)))
 
 
-def write(directory: Path, codes: Mapping[str, bytes]) -> None:
-    """Write the bundles of `codes`, {path: marshalled code}, into `directory`."""
+def write(
+    directory: Path, codes: Mapping[str, bytes], groups: Mapping[str, Mapping[str, Sequence[str]]]
+) -> None:
+    """Write the bundles of `codes`, {path: marshalled code}, into `directory`.
+
+    `groups` is {bundle: {group: names of modules, in order}}; a module is in one group at most.
+    """
     bundled: dict[str, dict[str, bytes]] = {}
     for path, code in codes.items():
         for name in bundles_of(path):
-            bundled.setdefault(name, {})[path.removeprefix(VENDOR)] = code
+            bundled.setdefault(name, {})[_module_name(path)] = code
     directory.mkdir(parents=True)
+    packages = {_module_name(path) for path in codes if path.endswith("/__init__.py")}
     for name, modules in bundled.items():
-        (directory / name).write_bytes(_packed(modules))
+        wanted = {
+            group: [module for module in members if module in modules]
+            for group, members in groups.get(name, {}).items()
+        }
+        first = [module for members in wanted.values() for module in members]
+        ordered = {module: modules[module] for module in (*first, *modules)}
+        (directory / name).write_bytes(_packed(ordered, wanted, packages))
 
 
-def _packed(codes: Mapping[str, bytes]) -> bytes:
+def _module_name(path: str) -> str:
+    name = path.removeprefix(VENDOR).removesuffix(".py").removesuffix("/__init__")
+    return name.replace("/", ".")
+
+
+def _packed(
+    codes: Mapping[str, bytes], groups: Mapping[str, Sequence[str]], packages: set[str]
+) -> bytes:
     # Offsets count from the file's start, so that the length of the index must be known before:
     # it is, since all integers are of one size.
-    index = _index(codes, 0)
+    index = _index(codes, groups, packages, 0)
     start = _HEAD_BYTES + len(marshal.dumps(index, _PLAIN))
-    dumped = marshal.dumps(_index(codes, start), _PLAIN)
+    dumped = marshal.dumps(_index(codes, groups, packages, start), _PLAIN)
     head = importlib.util.MAGIC_NUMBER + len(dumped).to_bytes(4, "little")
     return b"".join([head, dumped, *codes.values()])
 
 
-def _index(codes: Mapping[str, bytes], offset: int) -> dict[str, tuple[int, int, bool]]:
-    places = {}
-    for path, code in codes.items():
-        is_package = path.endswith("/__init__.py")
-        name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        places[name] = (offset, len(code), is_package)
+def _index(
+    codes: Mapping[str, bytes],
+    groups: Mapping[str, Sequence[str]],
+    packages: set[str],
+    offset: int,
+) -> dict[str, object]:
+    index: dict[str, object] = {f"<{group}>": tuple(names) for group, names in groups.items()}
+    for name, code in codes.items():
+        index[name] = (offset, len(code), name in packages)
         offset += len(code)
-    return places
+    return index

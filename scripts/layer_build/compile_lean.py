@@ -15,9 +15,11 @@ from pathlib import Path
 
 from layer_build import bundles
 from layer_build.lean_syntax import lean
+from layer_build.start_groups import start_groups
 
 # https://peps.python.org/pep-0552/: the pyc is hash-based; its source is not looked at.
 _HEAD = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little")
+_MAIN = "serverless_instrument/forwarder/main.py"
 # Tables of names: each name an assignment, then enumerations that hardly anybody uses.
 _NAMES = re.compile(r"/opentelemetry/semconv/(_incubating/)?attributes/\w+\.py$")
 
@@ -54,7 +56,8 @@ def main() -> int:
             target.write_bytes(_HEAD + importlib.util.source_hash(source) + compiled)
     if bundled:
         tag = str(sys.implementation.cache_tag)
-        bundles.write(top / "serverless_instrument" / "bundles" / tag, bundled)
+        groups = start_groups(top) if (top / _MAIN).exists() else {}
+        bundles.write(top / "serverless_instrument" / "bundles" / tag, bundled, groups)
     return status
 
 

@@ -47,6 +47,7 @@ def _main() -> None:
     from serverless_instrument import bundles
 
     bundles.install("forwarder")
+    bundles.preload("next")
 
     from serverless_instrument.forwarder import main
 

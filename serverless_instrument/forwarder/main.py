@@ -7,6 +7,7 @@ import sys
 from select import poll
 from time import monotonic, sleep, time, time_ns
 
+from serverless_instrument import bundles
 from serverless_instrument.environment import PREFIX
 from serverless_instrument.forwarder.delivery.delivery import Delivery
 from serverless_instrument.forwarder.delivery.flush_settings import FlushSettings
@@ -142,6 +143,7 @@ class Forwarder:
         if self._registration.identifier:
             self._telemetry.subscribe(self._registration)
         self._do(self._lifecycle.record_ready())
+        bundles.preload("idle")
         self._next.load()
         from serverless_instrument.forwarder.processing import Processing, Sockets
 

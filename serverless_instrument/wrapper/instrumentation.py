@@ -98,7 +98,10 @@ class Instrumentation:
     """
 
     def __init__(self, caller_file: str) -> None:
-        from serverless_instrument import bundles, resource, wire
+        from serverless_instrument import bundles
+
+        bundles.preload("start")
+        from serverless_instrument import resource, wire
         from serverless_instrument.wrapper.channel import Channel
         from serverless_instrument.wrapper.invocation.invocation import Invocation
         from serverless_instrument.wrapper.on_import import OnImport
