@@ -12,7 +12,7 @@ from _signal import (  # type: ignore[import-not-found] # what signal wraps; tha
     setitimer,
     signal,
 )
-from time import thread_time_ns
+from time import monotonic_ns, thread_time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ VALUE_NS = 20_000_000
 INVOCATION_NS = 50_000_000
 # The kernel rounds a timer up to its tick; 0 would disarm it.
 _LEAST_S = 0.001
+# Of the clock of CPU time, which is a system call; the other clock is none.
+_PRECISION_NS = 1_000_000
 
 
 class _OverrunError(BaseException):
@@ -37,11 +39,13 @@ class TimeBound:
     It is the main thread's: only there do handlers of signals run.
     """
 
-    __slots__ = ("_invocation_left_ns", "_until_ns", "_value_left_ns")
+    __slots__ = ("_invocation_left_ns", "_read_cpu_ns", "_read_ns", "_until_ns", "_value_left_ns")
 
     def __init__(self) -> None:
         self._invocation_left_ns = INVOCATION_NS
         self._value_left_ns = VALUE_NS
+        # The thread's CPU time as it was read last, and when that was.
+        self._read_cpu_ns, self._read_ns = thread_time_ns(), monotonic_ns()
         # When the match that runs is to end, in the thread's CPU time; 0 where none runs.
         self._until_ns = 0
         signal(SIGVTALRM, self._interrupt)
@@ -64,10 +68,12 @@ class TimeBound:
         left_ns = min(self._value_left_ns, self._invocation_left_ns)
         if left_ns <= 0:
             return None
-        started_ns = thread_time_ns()
+        started_ns = monotonic_ns()
+        if started_ns - self._read_ns > _PRECISION_NS:
+            self._read_cpu_ns, self._read_ns = thread_time_ns(), started_ns
         result: Result | None
         try:
-            self._until_ns = started_ns + left_ns
+            self._until_ns = self._read_cpu_ns + left_ns
             setitimer(ITIMER_VIRTUAL, max(left_ns / 1e9, _LEAST_S))
             result = match(text)
             # A signal that has not been handled yet finds that nothing runs.
@@ -77,7 +83,10 @@ class TimeBound:
         finally:
             self._until_ns = 0
             setitimer(ITIMER_VIRTUAL, 0)
-        used_ns = thread_time_ns() - started_ns
+        used_ns = monotonic_ns() - started_ns
+        if used_ns > _PRECISION_NS:
+            # The thread may have waited for the processor.
+            used_ns = min(used_ns, thread_time_ns() - self._read_cpu_ns)
         self._value_left_ns -= used_ns
         self._invocation_left_ns -= used_ns
         return result
