@@ -1,4 +1,4 @@
-"""Names of attributes, metrics and scopes that this package gives: no data of the function's; pure.
+"""Names of attributes, metrics, scopes and spans that this package gives: no user data; pure.
 
 A pattern that takes too long, or one that is too wide, must not take them away: without them
 nothing can be told from the rest.
@@ -45,4 +45,5 @@ serverless_instrument.span.start serverless_instrument.statsd service.name
 telemetry.sdk.language telemetry.sdk.name telemetry.sdk.version url.full url.path url.query
 url.scheme user_agent.original vcs.repository.name
 """
-OWN_NAMES = frozenset(_NAMES.split())
+_SPANS = ("init", "init extensions", "init runtime", "init function", "restore")
+OWN_NAMES = frozenset((*_NAMES.split(), *_SPANS))

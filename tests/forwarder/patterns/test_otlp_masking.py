@@ -150,10 +150,12 @@ def test_limits_do_not_hold_for_what_others_post() -> None:
 def test_a_payload_is_cut_once_it_is_masked() -> None:
     payload = '{"text": "' + "a" * 50 + f' card {SECRET}"}}'
     span = Span(attributes=[encoded.pair("aws.lambda.request.payload", payload)])
-    limited = masking(SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES="66")
+    limited = masking(SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES="72")
     shown = span_of(limited.mask_items("traces", tagged(span))).attributes[0].value.string_value
-    assert shown == '{"text": "' + "a" * 50 + ' card ***"}' or shown.endswith('..."}')
-    assert SECRET[:3] not in shown
+    assert shown == '{"text": "' + "a" * 50 + ' card ***"}'
+    shorter = masking(SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES="66")
+    shown = span_of(shorter.mask_items("traces", tagged(span))).attributes[0].value.string_value
+    assert shown == '{"text": "' + "a" * 50 + ' card **..."}'
 
 
 def test_a_request_id_joins_records_to_invocations() -> None:
