@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time_ns
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.connections import Connections
 from serverless_instrument.forwarder.event_loop.flush_control import Drain
 from serverless_instrument.forwarder.intake import Intake
@@ -129,7 +130,8 @@ class Processing:
         exponential: bool,
     ) -> None:
         batch = delivery.batch
-        if telemetry.patterns.masks:
+        # Also where no pattern of the setting can be used: the runtime leaves the limits to us.
+        if environment.has_masks(environ):
             from serverless_instrument.forwarder.patterns.otlp_masking import masking_of
 
             batch.masking = masking_of(environ, telemetry.patterns, report)

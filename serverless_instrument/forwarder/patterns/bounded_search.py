@@ -18,6 +18,8 @@ _LONG_CHARACTERS = 256
 # Characters that the attempts of one step may look at.
 _STEP_CHARACTERS = 4_000_000
 _MOST_STARTS = 1024
+# A single character is found too often.
+_LEAST_PREFIX = 2
 # A match of at most so many is found in a piece of the text.
 _NARROW_CHARACTERS = 512
 _LITERAL = re.compile(r"[\w =:,/\"'<>@&%#~!;-]+", re.ASCII)
@@ -67,7 +69,7 @@ class BoundedSearch:
 
     def _next(self, text: str, position: int) -> re.Match[str] | None:
         """The first match that starts at `position` or later."""
-        if self._prefix:
+        if len(self._prefix) >= _LEAST_PREFIX:
             return self._next_with_prefix(text, position)
         if self._widest <= _NARROW_CHARACTERS:
             return self._next_narrow(text, position)

@@ -29,7 +29,7 @@ _WIRE_TYPES = {"bool": 0, "enum": 0, "uint32": 0, "uint64": 0, "int64": 0, "sint
 _WIRE_TYPES |= {"fixed64": 1, "sfixed64": 1, "double": 1, "fixed32": 5}
 _BYTES = 2
 _FIXED_BYTES = {1: 8, 5: 4}
-_KEPT_BYTES, _MOST_KEPT = 512, 4096
+_KEPT_BYTES, _MOST_KEPT = 512, 2048
 _INVOCATION_ID = "faas.invocation_id"
 
 

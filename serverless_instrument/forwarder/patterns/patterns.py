@@ -32,7 +32,7 @@ _ARROW = "=>"
 # After so many matches that took too long a pattern is not tried again.
 _MOST_OVERRUNS = 3
 # Short texts come again and again.
-_KEPT_CHARACTERS, _MOST_KEPT = 256, 4096
+_KEPT_CHARACTERS, _MOST_KEPT = 256, 2048
 _CONSEQUENCE = {
     MASK: "the value is replaced whole",
     INCLUDE: "the line does not leave",

@@ -68,6 +68,7 @@ class TimeBound:
         left_ns = min(self._value_left_ns, self._invocation_left_ns)
         if left_ns <= 0:
             return None
+        used_ns = 0
         started_ns = monotonic_ns()
         if started_ns - self._read_ns > _PRECISION_NS:
             self._read_cpu_ns, self._read_ns = thread_time_ns(), started_ns
@@ -75,15 +76,17 @@ class TimeBound:
         try:
             self._until_ns = self._read_cpu_ns + left_ns
             setitimer(ITIMER_VIRTUAL, max(left_ns / 1e9, _LEAST_S))
+            # What the timer itself costs does not count.
+            started_ns = monotonic_ns()
             result = match(text)
+            used_ns = monotonic_ns() - started_ns
             # A signal that has not been handled yet finds that nothing runs.
             self._until_ns = 0
         except _OverrunError:
-            result = None
+            result, used_ns = None, monotonic_ns() - started_ns
         finally:
             self._until_ns = 0
             setitimer(ITIMER_VIRTUAL, 0)
-        used_ns = monotonic_ns() - started_ns
         if used_ns > _PRECISION_NS:
             # The thread may have waited for the processor.
             used_ns = min(used_ns, thread_time_ns() - self._read_cpu_ns)

@@ -66,7 +66,7 @@ def utf8(text: str) -> bytes:
 
 
 def _text(text: str, limit: int | None) -> bytes:
-    return field(b"\x0a", utf8(cut(text, limit)))
+    return field(b"\x0a", utf8(text if limit is None else cut(text, limit)))
 
 
 def _bytes(value: bytes, limit: int | None) -> bytes:

@@ -76,14 +76,20 @@ def test_after_its_third_overrun_a_pattern_is_not_matched_again() -> None:
 
 
 def test_an_invocation_has_its_time_and_the_next_has_its_own() -> None:
-    pattern, text = SLOW[0]
-    patterns, said = patterns_of(**{MASK: f"{pattern}=>a;;{pattern}x=>b;;{pattern}y=>c"})
-    for number in range(3):
-        patterns.mask(f"{text}{number}")
-    assert patterns.mask("never seen") == "***"
-    assert said
-    fresh, _ = patterns_of(**{MASK: "secret"})
-    assert fresh.mask("never seen") == "never seen"
+    patterns, said = patterns_of(**{MASK: "(a+)+$;;(b+)+$"})
+    for text in ("a" * 40 + "!", "a" * 41 + "!", "b" * 40 + "!"):
+        assert patterns.mask(text) == "***"
+    assert patterns.mask("not seen before") == "***"
+    patterns.start_invocation()
+    assert patterns.mask("not seen before") == "not seen before"
+    assert len(said) == 2
+
+
+def test_many_values_of_a_simple_pattern_have_time_enough() -> None:
+    patterns, said = patterns_of(**{MASK: r"\d{4}-?\d{4}-?\d{4}-?\d{4}"})
+    for number in range(10_000):
+        assert patterns.mask(f"line {number}") == f"line {number}"
+    assert said == []
 
 
 def test_time_that_is_used_up_comes_back_with_the_next_invocation() -> None:
