@@ -131,8 +131,7 @@ def record_from_line(text: str, now_unix_ns: int) -> tuple[records.LogRecord, st
         text: the line without its line feed.
         now_unix_ns: the time of writing.
     """
-    text = text.removesuffix("\r")
-    shown = text
+    shown = text.removesuffix("\r")
     attributes: dict[str, object] = {}
     if shown.startswith("{"):
         line = json_line.parse(shown)

@@ -157,3 +157,17 @@ def test_a_line_that_cannot_be_judged_stays(tmp_path: Path, name: str) -> None:
         assert parts.backend.names() == ["span"]
         assert "a" * 50 + "!" not in parts.backend.names("logs")
         assert len([line for line in parts.forwarder.lines() if "does not leave" in line]) == 1
+
+
+def test_limits_hold_where_no_pattern_can_be_used(tmp_path: Path) -> None:
+    span = encoded.span("limited")
+    span.attributes.append(encoded.pair("a", "abcdef"))
+    items = wire.field(b"\x12", span.SerializeToString())
+    with masked_world(tmp_path, "(", OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT="3") as (parts, _, _):
+        parts.runtime.send(wire.frame(wire.SPANS, wire.pack_batch(encoded.scope(), items, 1)))
+        parts.invoke("span")
+        parts.shut_down()
+        joined = b"".join([export.body for export in parts.backend.exports])
+        assert b"limited" in joined
+        assert b"abc" in joined
+        assert b"abcd" not in joined
