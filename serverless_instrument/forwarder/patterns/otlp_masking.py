@@ -54,7 +54,7 @@ class OtlpMasking:
         self._known_at = 0
 
     def mask_items(self, signal: str, items: bytes) -> bytes:
-        """Tagged items of one scope, without those that cannot be read."""
+        """Tagged items of one scope; b"" where they cannot be read."""
         return self._whole(f"of {signal}", lambda: self._items(signal, items))
 
     def _items(self, signal: str, items: bytes) -> bytes:
