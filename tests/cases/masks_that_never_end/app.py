@@ -3,7 +3,7 @@
 import json
 import logging
 
-from serverless_instrument import create_span, metric, set_attribute
+from serverless_instrument import capture_error, create_span, metric, set_attribute
 
 NEVER_ENDING = "a" * 60 + "!"
 # Of many short attempts, between which CPython's ``re`` does not look for signals.
@@ -18,5 +18,5 @@ def handler(event, context):
     with create_span(f"span {NEVER_ENDING}"):
         metric("shop.orders", 1, attributes={"customer": NEVER_ENDING}, kind="counter")
     if event.get("fails"):
-        raise ValueError(NEVER_ENDING)
+        capture_error(ValueError(NEVER_ENDING))
     return {"given": event, "text": NEVER_ENDING}
