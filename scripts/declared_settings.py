@@ -242,7 +242,7 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
                 "SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES",
                 "count",
                 "16384",
-                RUNTIME,
+                BOTH,
                 "what is longer becomes `...`",
             ),
             Setting(
@@ -267,12 +267,10 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         (
             Setting("OTEL_ATTRIBUTE_COUNT_LIMIT", "count", "128", RUNTIME, "of each record"),
             Setting(
-                "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "count", "", RUNTIME, "characters; unlimited"
+                "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "count", "", BOTH, "characters; unlimited"
             ),
             Setting("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "count", "", RUNTIME, "the general one"),
-            Setting(
-                "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "count", "", RUNTIME, "the general one"
-            ),
+            Setting("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "count", "", BOTH, "the general one"),
             Setting("OTEL_SPAN_EVENT_COUNT_LIMIT", "count", "128", RUNTIME, "of each span"),
             Setting("OTEL_SPAN_LINK_COUNT_LIMIT", "count", "128", RUNTIME, "of each span"),
             Setting("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "count", "", RUNTIME, "the general one"),
@@ -284,7 +282,7 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
                 "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
                 "count",
                 "",
-                RUNTIME,
+                BOTH,
                 "the general one",
             ),
         ),
@@ -308,8 +306,8 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
                 "patterns",
                 "",
                 BOTH,
-                "`regex=>replacement` (default `***`); applied to logs, spans and payloads before "
-                "anything leaves the process",
+                "`regex=>replacement` (default `***`); applied to all telemetry before anything "
+                "leaves the environment ([order, limits, time](privacy.md))",
             ),
             Setting(
                 "SERVERLESS_INSTRUMENT_EXTENSION_LOGS",

@@ -2,9 +2,9 @@
 
 Which process warns: a bad value gives one warning in an execution environment. The forwarder says
 what is wrong with the variables that it reads. The runtime says it only of those that the forwarder
-does not read: it reads the shared ones, which stand at the end of this file and in `log_rules`,
-with a list of warnings that it throws away. There is always a forwarder to say it: without the
-layer's, the runtime starts one.
+does not read: it reads the shared ones, which stand at the end of this file, with a list of
+warnings that it throws away, but for limits, of which the forwarder is the one to throw them away.
+There is always a forwarder to say it: without the layer's, the runtime starts one.
 
 Every reader takes the environment, the variable's name, the default, and the list that a warning
 is added to, unless it is there already. A blank value is an unset one
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PREFIX = "SERVERLESS_INSTRUMENT_"
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
-# Those of `log_rules`, which the runtime loads only where one of them is set.
+# Those of the forwarder's `patterns`; of the last the runtime reads only whether it is set.
 LOG_RULES = (
     "SERVERLESS_INSTRUMENT_LOGS",
     "SERVERLESS_INSTRUMENT_LOGS_LEVEL",
@@ -220,3 +220,23 @@ def signal_variable(environ: Mapping[str, str], prefix: str, signal: str, name: 
     """
     own = f"{prefix}_{signal.upper()}_{name}"
     return own if value_of(environ, own) else f"{prefix}_{name}"
+
+
+def has_masks(environ: Mapping[str, str]) -> bool:
+    """Whether the forwarder masks what leaves, so that the runtime must not cut it before."""
+    return bool(value_of(environ, LOG_RULES[-1]))
+
+
+def payload_bytes(environ: Mapping[str, str], warnings: list[str]) -> int:
+    """The size of a captured payload; beyond it stands "..."."""
+    return count(environ, "SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES", 16384, warnings)
+
+
+def value_length_limits(
+    environ: Mapping[str, str], warnings: list[str]
+) -> tuple[int | None, int | None]:
+    """Limits for attribute values of (spans, log records), in characters; None is unlimited."""
+    general = count(environ, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", None, warnings)
+    span = count(environ, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", general, warnings)
+    log = count(environ, "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", general, warnings)
+    return span, log

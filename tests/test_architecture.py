@@ -33,7 +33,8 @@ def words(text: str) -> frozenset[str]:
 # side, types included. The longest prefix counts.
 ORDER = (
     "",  # what both processes share
-    *("forwarder/http1", "forwarder/codec/", "forwarder/destinations/", "forwarder/metrics/"),
+    *("forwarder/http1", "forwarder/codec/", "forwarder/destinations/"),
+    *("forwarder/patterns/", "forwarder/metrics/"),
     *("forwarder/exporter/", "forwarder/delivery/", "forwarder/extensions_api"),
     *("forwarder/telemetry_api/", "forwarder/faas_metrics/", "forwarder/outcomes/"),
     *("forwarder/inputs/", "forwarder/event_loop/", "forwarder/"),

@@ -42,7 +42,8 @@ def from_cell(cell: str) -> Needs:
     """The needs that a cell such as ``boto3; --timeout 20; env A=b`` names."""
     needs = Needs()
     for part in cell.split(";"):
-        text = re.sub(r"\(.*?\)", "", part).strip()
+        # A remark stands apart; a bracket inside a value belongs to it.
+        text = re.sub(r"(?:^|\s)\(.*?\)", "", part).strip()
         words = text.replace("--", "").split()
         if not words:
             continue

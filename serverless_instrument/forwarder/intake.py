@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serverless_instrument import wire, wire_payloads
 from serverless_instrument.forwarder.codec.span_identity import SpanIdentity
-from serverless_instrument.forwarder.destinations.destination import LOGS, METRICS, TRACES
+from serverless_instrument.forwarder.destinations.destination import METRICS, TRACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Intake:
             self._metrics.record_hello()
 
     def _read_logs(self, session: Session, payload: bytes) -> None:
-        self._batch.add_items(LOGS, session.resource, *wire_payloads.unpack_batch(payload))
+        self._logs.read_log_items(session.resource, *wire_payloads.unpack_batch(payload))
 
     def _read_metrics(self, session: Session, payload: bytes) -> None:
         self._batch.add_items(METRICS, session.resource, *wire_payloads.unpack_batch(payload))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time_ns
 
+from serverless_instrument import environment
 from serverless_instrument.forwarder.connections import Connections
 from serverless_instrument.forwarder.event_loop.flush_control import Drain
 from serverless_instrument.forwarder.intake import Intake
@@ -129,13 +130,26 @@ class Processing:
         exponential: bool,
     ) -> None:
         batch = delivery.batch
+        # Also where no pattern of the setting can be used: the runtime leaves the limits to us.
+        if environment.has_masks(environ):
+            from serverless_instrument.forwarder.patterns.otlp_masking import masking_of
+
+            batch.masking = masking_of(environ, telemetry.patterns, report)
         emf = otlp = statsd = None
         if telemetry.takes_emf:
             emf = _open_emf(delivery, report, exponential=exponential)
         if sockets.otlp is not None:
             otlp = _open_otlp(sockets.otlp, poller, delivery)
         if sockets.statsd is not None and takes_metrics:
-            statsd = _open_statsd(sockets.statsd, poller, delivery, report, exponential=exponential)
+            # A datagram that cannot be used is shown in the log, which leaves, too.
+            mask = telemetry.patterns.mask
+            statsd = _open_statsd(
+                sockets.statsd,
+                poller,
+                delivery,
+                lambda subject, text: report(subject, mask(text)),
+                exponential=exponential,
+            )
         telemetry.load(emf)
         self.metrics: FunctionMetrics | None = None
         if takes_metrics:

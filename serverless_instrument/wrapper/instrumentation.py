@@ -112,7 +112,7 @@ class Instrumentation:
         if self.settings.disabled:
             return
         bundles.install_vendored()
-        encoder.use_mask(self.settings.mask)
+        encoder.hide_what_is_cut(self.settings.masked)
         warnings = self.settings.warnings
         attributes = resource.attributes(os.environ, warnings)
         self._resource_bytes = encoder.resource(attributes)

@@ -14,9 +14,7 @@ from serverless_instrument.wrapper.records.records import Limits
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Mapping
-
-    from serverless_instrument.log_rules import LogRules
+    from collections.abc import Mapping
 
 # A W3C parent beats an X-Ray one where both are there: AWS adds its header to every request.
 _DEFAULT_PROPAGATORS = ("xray", "tracecontext", "baggage")
@@ -39,6 +37,8 @@ _KNOWN_METHODS = frozenset(
 # Of the names that mean anything here, most are unset in most functions.
 _PREFIXES = ("OTEL_", environment.PREFIX)
 PROPAGATORS = "OTEL_PROPAGATORS"
+# Of a payload that the forwarder masks, and then cuts.
+_MASKED_PAYLOAD_BYTES = 256 * 1024
 CONTEXT_EXTRACTOR = "SERVERLESS_INSTRUMENT_CONTEXT_EXTRACTOR"
 
 
@@ -57,9 +57,8 @@ class Settings:
         "known_methods",
         "limits",
         "log_limits",
-        "log_rules",
         "logs_exported",
-        "mask",
+        "masked",
         "metrics_exported",
         "needs_sdk",
         "payload_bytes",
@@ -88,12 +87,11 @@ class Settings:
         self.traces_exported = environment.exported(environ, "traces", said_by_forwarder)
         self.metrics_exported = environment.exported(environ, "metrics", said_by_forwarder)
         self.dev_mode = environment.dev_mode(environ, said_by_forwarder)
-        # None where every line leaves as it is; `mask` hides what must not leave in a text.
-        self.log_rules = rules = _log_rules(environ)
-        self.mask: Callable[[str], str] | None = rules.mask if rules and rules.masks else None
-        self.logs_exported = (rules is None or rules.enabled) and environment.exported(
-            environ, "logs", said_by_forwarder
-        )
+        # Whether the forwarder masks what leaves: it cuts as well, once it has masked.
+        self.masked = environment.has_masks(environ)
+        self.logs_exported = environment.boolean(
+            environ, LOG_RULES[0], True, said_by_forwarder
+        ) and environment.exported(environ, "logs", said_by_forwarder)
         methods = comma_list(environ, "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS")
         self.known_methods = frozenset(methods) if methods else _KNOWN_METHODS
         self.request_headers = self._headers(
@@ -124,9 +122,9 @@ class Settings:
             "both" if self.dev_mode else "off",
             self.warnings,
         )
-        self.payload_bytes = count(
-            environ, "SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_BYTES", 16384, self.warnings
-        )
+        self.payload_bytes = environment.payload_bytes(environ, self.warnings)
+        if self.masked:
+            self.payload_bytes = max(self.payload_bytes, _MASKED_PAYLOAD_BYTES)
         self.payload_depth = count(
             environ, "SERVERLESS_INSTRUMENT_CAPTURE_PAYLOAD_DEPTH", 10, self.warnings
         )
@@ -182,10 +180,12 @@ class Settings:
             return count(environ, name, default, self.warnings)
 
         general_count = limit("OTEL_ATTRIBUTE_COUNT_LIMIT", 128)
-        general_length = limit("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", None)
+        span_length, log_length = environment.value_length_limits(environ, self.warnings)
+        if self.masked:
+            span_length = log_length = None
         self.limits = Limits(
             limit("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", general_count),
-            limit("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", general_length),
+            span_length,
             limit("OTEL_SPAN_EVENT_COUNT_LIMIT", 128),
             limit("OTEL_SPAN_LINK_COUNT_LIMIT", 128),
             limit("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", general_count),
@@ -193,17 +193,8 @@ class Settings:
         )
         self.log_limits = Limits(
             limit("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", general_count),
-            limit("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", general_length),
+            log_length,
         )
-
-
-def _log_rules(environ: Mapping[str, str]) -> LogRules | None:
-    """The rules, of whose warnings the forwarder tells; None where there are none."""
-    if not any(name in environ for name in LOG_RULES):
-        return None
-    from serverless_instrument.log_rules import LogRules
-
-    return LogRules(environ)
 
 
 def _exports_to_xray(environ: Mapping[str, str]) -> bool:

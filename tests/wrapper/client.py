@@ -46,7 +46,7 @@ class Written(NamedTuple):
     """What a function's process wrote, and what came of it over the socket.
 
     `missed` are the lines, as a platform sees them, without a digest; `emf` those that may be of
-    the embedded metric format.
+    the embedded metric format; `received` is all that came over each connection.
     """
 
     stdout: bytes
@@ -59,6 +59,7 @@ class Written(NamedTuple):
     kinds: list[int]
     missed: list[bytes]
     emf: list[str]
+    received: list[bytes]
 
     @property
     def bodies(self) -> list[object]:
@@ -140,6 +141,7 @@ def run(
         kinds,
         [line for line in physical if not _take(known, wire.line_digest(line))],
         emf,
+        received,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serverless_instrument.wrapper import channel
+from serverless_instrument.wrapper.records import encoder
 from tests.wrapper.peer import Peer
 from tests.wrapper.runtime import Function
 
@@ -41,3 +42,11 @@ def function(
         made = Function(patched, tmp_path, socket_path)
         yield made
         made.close()
+
+
+@pytest.fixture
+def hiding() -> Iterator[None]:
+    """The encoder as it is where a mask is set."""
+    encoder.hide_what_is_cut(True)
+    yield
+    encoder.hide_what_is_cut(False)

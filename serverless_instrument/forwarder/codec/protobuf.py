@@ -66,7 +66,7 @@ _DEEPEST = 32
 
 
 def any_value(value: object, depth: int = 0) -> bytes:
-    """An ``opentelemetry.proto.common.v1.AnyValue`` of a JSON value; None is an empty one."""
+    """An ``opentelemetry.proto.common.v1.AnyValue`` of a JSON value or bytes; empty for None."""
     if isinstance(value, str):
         return field(b"\x0a", value.encode("utf-8", "replace"))
     if isinstance(value, bool):
@@ -75,8 +75,8 @@ def any_value(value: object, depth: int = 0) -> bytes:
         return b"\x18" + encoded_varint(value & 0xFFFF_FFFF_FFFF_FFFF)
     if isinstance(value, float):
         return b"\x21" + pack("<d", value)
-    if value is None:
-        return b""
+    if value is None or isinstance(value, bytes):
+        return b"" if value is None else field(b"\x3a", value)
     if isinstance(value, (list, dict)) and depth < _DEEPEST:
         if isinstance(value, list):
             items = [field(b"\x0a", any_value(item, depth + 1)) for item in value]

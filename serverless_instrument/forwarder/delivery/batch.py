@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
+    from serverless_instrument.forwarder.patterns.otlp_masking import OtlpMasking
 
 # OTLP receivers commonly refuse more than 4 MB; headers of resource and scope come on top.
 MAX_REQUEST_BYTES = 4_000_000
@@ -42,7 +43,8 @@ class Batch:
     `resource` is that of the latest items. `frames` counts the frames that runtimes have sent,
     `dropped_frames` and `dropped_measurements` what runtimes report that they had no room for,
     `dropped_lines` what the platform reports as lost. `size_bytes` does not include metrics, whose
-    number of points is bounded.
+    number of points is bounded. `masking` is applied to all that is added, None where no mask is
+    set.
 
     Args:
         max_bytes: of a request, unless one frame alone is larger.
@@ -60,6 +62,7 @@ class Batch:
         "dropped_lines",
         "dropped_measurements",
         "frames",
+        "masking",
         "resource",
         "size_bytes",
     )
@@ -73,6 +76,7 @@ class Batch:
         self._open: dict[tuple[str, bytes, bytes], _Run] = {}
         self.size_bytes = 0
         self.resource = b""
+        self.masking: OtlpMasking | None = None
         self.frames = 0
         self.dropped_frames = 0
         self.dropped_lines = 0
@@ -90,6 +94,7 @@ class Batch:
             from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
 
             self._metrics = Aggregation()
+            self._metrics.masking = self.masking
         return self._metrics
 
     def add_items(
@@ -98,9 +103,15 @@ class Batch:
         """Add `count` tagged items of one resource and scope, as `wire.unpack_batch` gives them."""
         if not items:
             return
-        self.resource = resource
         if signal == METRICS and self._merge_metrics:
+            self.resource = self.masking.mask_resource(resource) if self.masking else resource
             self.metrics.add_items(resource, scope, items)
+            return
+        if self.masking is not None:
+            resource, scope = self.masking.mask_resource(resource), self.masking.mask_scope(scope)
+            items = self.masking.mask_items(signal, items)
+        self.resource = resource
+        if not items:
             return
         self.size_bytes += len(items)
         key = (signal, resource, scope)
@@ -123,6 +134,8 @@ class Batch:
 
         Its only field is repeated, so that it can be joined with others as it is.
         """
+        if self.masking is not None:
+            body = self.masking.mask_request(signal, body)
         if body:
             self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)

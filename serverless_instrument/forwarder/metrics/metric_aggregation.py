@@ -11,6 +11,7 @@ arithmetic. They are decoded and merged when a flush takes them, or when too man
 from __future__ import annotations
 
 from serverless_instrument.forwarder.codec import protobuf
+from serverless_instrument.forwarder.destinations.destination import METRICS
 from serverless_instrument.forwarder.metrics.histogram_points import Histogram
 from serverless_instrument.forwarder.metrics.metric_points import (
     GAUGE,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.metrics.metric_points import Attributes, Point
     from serverless_instrument.forwarder.metrics.metric_store import Metrics
     from serverless_instrument.forwarder.metrics.metric_templates import Template
+    from serverless_instrument.forwarder.patterns.otlp_masking import OtlpMasking
 
     Entry = tuple[bytes, bytes, bytes, int]
 
@@ -60,7 +62,8 @@ class Aggregation:
     """Metrics between two flushes.
 
     `sources` record what they know before a flush; `since_unix_ns` is where the next deltas of the
-    forwarder's own begin; `collections` counts the calls of `collect_metrics`.
+    forwarder's own begin; `collections` counts the calls of `collect_metrics`. `masking` is applied
+    before points are merged, None where no mask is set.
     """
 
     __slots__ = (
@@ -73,6 +76,7 @@ class Aggregation:
         "_waiting",
         "_waiting_bytes",
         "collections",
+        "masking",
         "since_unix_ns",
         "sources",
     )
@@ -88,6 +92,7 @@ class Aggregation:
         # Templates that have a point in this interval.
         self._touched: list[Template] = []
         self.sources: list[Source] = []
+        self.masking: OtlpMasking | None = None
         self.collections = 0
         self.since_unix_ns = 0
 
@@ -113,6 +118,12 @@ class Aggregation:
 
     def _merge_waiting(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        masking = self.masking
+        if masking is not None:
+            waiting = [
+                (*self._masked_origin(resource, scope), masking.mask_items(METRICS, items))
+                for resource, scope, items in waiting
+            ]
         for resource, scope, items in waiting:
             try:
                 for _, _, item in protobuf.fields(items):
@@ -164,6 +175,9 @@ class Aggregation:
         attributes: Attributes = (),
     ) -> None:
         """Add `value` to a monotonic delta sum of the forwarder's own."""
+        if self.masking is not None:
+            resource, scope = self._masked_origin(resource, scope)
+            attributes = self.masking.mask_attributes(attributes)
         key = (resource, scope, name, unit, attributes)
         known = self._own.get(key)
         if isinstance(known, Number):
@@ -185,6 +199,9 @@ class Aggregation:
         attributes: Attributes = (),
     ) -> None:
         """Record `value` in a histogram of the forwarder's own with explicit `bounds`."""
+        if self.masking is not None:
+            resource, scope = self._masked_origin(resource, scope)
+            attributes = self.masking.mask_attributes(attributes)
         key = (resource, scope, name, unit, attributes, bounds)
         known = self._own.get(key)
         if isinstance(known, Histogram):
@@ -207,11 +224,19 @@ class Aggregation:
         monotonic: bool = False,
     ) -> None:
         """Merge a point into a metric of the forwarder's own, of `kind` (`SUM`, ...), of deltas."""
+        if self.masking is not None:
+            resource, scope = self._masked_origin(resource, scope)
+            attributes = self.masking.mask_attributes(attributes)
+            name, unit = self.masking.mask_name(name), self.masking.mask_name(unit)
         metric = self._own_metric(name, unit, kind)
         metric.monotonic = monotonic
         if kind == GAUGE:
             metric.temporality = 0
         self._store.add_point(resource, scope, metric, attributes, point)
+
+    def _masked_origin(self, resource: bytes, scope: bytes) -> tuple[bytes, bytes]:
+        assert self.masking is not None
+        return self.masking.mask_resource(resource), self.masking.mask_scope(scope)
 
     def _delta_start(self, time_unix_ns: int) -> int:
         """The start of a new delta: the end of the one before it, but not after `time_unix_ns`."""

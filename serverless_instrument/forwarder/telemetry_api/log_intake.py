@@ -82,6 +82,7 @@ class LogIntake:
         self, request_id: str, time_unix_ns: int, resource_: bytes, span: SpanIdentity
     ) -> None:
         """START came, of an invocation whose `span` has no ids where it is not sampled."""
+        self._settings.rules.start_invocation()
         context = Context(span.trace_id, span.span_id, resource_, time_unix_ns)
         self._lines.contexts.record_start(request_id, context)
         if self._settings.dev_mode and self._settings.rules.enabled and span.trace_id:
@@ -98,6 +99,14 @@ class LogIntake:
         """LINES came: the runtime sends the lines of `digests`, joined, itself."""
         if self._expects_lines:
             self._lines.record_announcement(request_id, digests)
+
+    def read_log_items(self, resource_: bytes, scope: bytes, items: bytes, count: int) -> None:
+        """LOGS came: send on the tagged ``LogRecord`` items that the rules let leave."""
+        if self._settings.rules.filters:
+            from serverless_instrument.forwarder.patterns.record_filter import wanted_items
+
+            items, count = wanted_items(items, self._settings.rules)
+        self._batch.add_items(LOGS, resource_, scope, items, count)
 
     def read_emf(self, text: str, time_unix_ns: int, resource_: bytes) -> None:
         """EMF came: a line of the runtime's that may be of the embedded metric format."""
@@ -172,7 +181,8 @@ class LogIntake:
 
     def _send_line(self, line: Line, now_unix_ns: int) -> None:
         rules = self._settings.rules
-        # Masked before it is parsed: a pattern may span several fields of a JSON line.
+        # Masked before it is parsed: a pattern may span several fields of a JSON line. The parts
+        # are masked by the batch, as everything is.
         text, context = rules.mask(line.text), self._lines.contexts.context_of(line.request_id)
         time_unix_ns = line.event.time_unix_ns
         of_function = line.event.kind == platform_events.FUNCTION
@@ -183,8 +193,6 @@ class LogIntake:
         record = log_records.read(text, time_unix_ns)
         if not rules.wanted(line.text, record.severity):
             return
-        if rules.masks:
-            record.mask(rules.mask)
         if line.request_id:
             record.attributes["faas.invocation_id"] = line.request_id
         self._send(line.event.kind, record, context, now_unix_ns)

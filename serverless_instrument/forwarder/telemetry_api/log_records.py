@@ -11,14 +11,11 @@ from serverless_instrument import iso_time
 from serverless_instrument.forwarder.codec.json_text import loads
 from serverless_instrument.forwarder.codec.protobuf import any_value, attribute
 from serverless_instrument.json_line import JsonLine
-from serverless_instrument.masking import masked
 from serverless_instrument.severity import of_name
 from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from serverless_instrument.forwarder.telemetry_api.line_attribution import Context
 
 UNSPECIFIED, INFO, WARN = 0, 9, 13
@@ -42,14 +39,6 @@ class Record:
         self.level = ""
         self.event_name = ""
         self.attributes: dict[str, object] = {}
-
-    def mask(self, mask: Callable[[str], str]) -> None:
-        """Put every text through `mask`."""
-        self.body = masked(self.body, mask)
-        for name, value in self.attributes.items():
-            # That is not the function's text, and it joins records to invocations.
-            if name != "faas.invocation_id":
-                self.attributes[name] = masked(value, mask)
 
 
 def read(text: str, time_unix_ns: int) -> Record:

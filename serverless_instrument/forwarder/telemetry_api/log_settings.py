@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverless_instrument import environment
-from serverless_instrument.log_rules import LogRules
+from serverless_instrument.forwarder.patterns.patterns import Patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class LogSettings:
     def __init__(
         self, environ: Mapping[str, str], *, has_destination: bool, takes_metrics: bool = False
     ) -> None:
-        self.rules = LogRules(environ)
+        self.rules = Patterns(environ)
         self.warnings = warnings = self.rules.warnings
         self.dev_mode = environment.dev_mode(environ, warnings)
         self.platform_logs = environment.boolean(

@@ -44,6 +44,7 @@ class Telemetry:
     Attributes:
         dev_mode: see `LogSettings`.
         takes_emf: see there, too.
+        patterns: the user's.
         events: for handlers of platform events; there once `load` has been called.
         logs: log lines; likewise.
         active: whether the platform has agreed to send events.
@@ -62,6 +63,8 @@ class Telemetry:
         self._settings = LogSettings(
             environ, has_destination=has_destination, takes_metrics=takes_metrics
         )
+        self.patterns = self._settings.rules
+        self.patterns.report = report
         self._environ = environ
         self._batch = batch
         self._poller = poller

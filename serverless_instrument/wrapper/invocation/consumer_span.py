@@ -7,7 +7,7 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-rec
 from __future__ import annotations
 
 from serverless_instrument.wrapper.events.base import ALL_MESSAGES
-from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records import encoder, records
 from serverless_instrument.wrapper.records.propagation import extract, parse_xray
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ def start_consumer_span(
         return found
 
     span = records.Span(
-        consumer.name[:_NAME_CHARACTERS],
+        encoder.cut_unlimited(consumer.name, _NAME_CHARACTERS),
         records.KIND_CONSUMER,
         root.trace_id,
         random_bytes(8),

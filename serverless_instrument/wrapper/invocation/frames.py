@@ -103,7 +103,7 @@ def init_error_frame(
     """The INIT_ERROR frame of the exception that ended init, with its ``exception`` event."""
     from serverless_instrument.wrapper.records import errors
 
-    details = errors.details(error, stacktrace[: MESSAGE_LIMIT_BYTES // 4])
+    details = errors.details(error, encoder.cut(stacktrace, MESSAGE_LIMIT_BYTES // 4))
     event = record_encoder.event(records.Event("exception", now_unix_ns, details), limits)
     # The runtime client's own errors name, in this attribute, the type that the platform reports.
     platform_type = getattr(error, "exception_type", None)

@@ -139,7 +139,7 @@ class Invocation:
         )
         name = facts.name or environ.get("AWS_LAMBDA_FUNCTION_NAME") or "invocation"
         self.span = start_span(
-            name[:SHORTENED_CHARACTERS],
+            encoder.cut_unlimited(name, SHORTENED_CHARACTERS),
             trace_id,
             random_bytes(8),
             now_unix_ns,
@@ -219,7 +219,8 @@ class Invocation:
         if not method or (known and "+}" not in str(known) and known != self._framework_route):
             return
         self._framework_route = route
-        named = f"{'HTTP' if method == '_OTHER' else method} {route}"[:SHORTENED_CHARACTERS]
+        named = f"{'HTTP' if method == '_OTHER' else method} {route}"
+        named = encoder.cut_unlimited(named, SHORTENED_CHARACTERS)
         if name == self._name:
             self._name = self.span.name = named
         attributes["http.route"] = route
@@ -301,18 +302,16 @@ class Invocation:
 
     def _set_error(self, error_type: str, message: str) -> None:
         """Set error type and message on the invocation's and the CONSUMER span."""
-        if self._settings.mask is not None:
-            # Before the message is cut: no pattern finds half a secret.
-            message = self._settings.mask(message)
+        message = encoder.cut_unlimited(message, SHORTENED_CHARACTERS)
         # By the specification, a status OK that the user has set is final.
         if self.span.status_code != records.STATUS_OK:
             self.span.status_code = records.STATUS_ERROR
-            self.span.status_message = message[:SHORTENED_CHARACTERS]
+            self.span.status_message = message
         self.span.attributes["error.type"] = error_type
         consumer = self._consumer_span
         if consumer is not None:
             consumer.status_code = records.STATUS_ERROR
-            consumer.status_message = message[:SHORTENED_CHARACTERS]
+            consumer.status_message = message
             consumer.attributes["error.type"] = error_type
         self._fact_bits |= wire.FACT_FAILED
 

@@ -34,11 +34,15 @@ class Rules:
         max_bytes: approximate size of the text; nothing beyond it is looked at.
         max_depth: how deep objects and arrays may be nested.
         keys: keys that are redacted, besides those that contain a word of `SENSITIVE`.
+        whole: omit a text that there is no room for, instead of cutting it: it will be masked.
     """
 
-    __slots__ = ("_sensitive", "max_bytes", "max_depth")
+    __slots__ = ("_sensitive", "max_bytes", "max_depth", "whole")
 
-    def __init__(self, max_bytes: int, max_depth: int, keys: Iterable[str] = ()) -> None:
+    def __init__(
+        self, max_bytes: int, max_depth: int, keys: Iterable[str] = (), *, whole: bool = False
+    ) -> None:
+        self.whole = whole
         self.max_bytes = max_bytes
         self.max_depth = max_depth
         self._sensitive = (*SENSITIVE, *[plain for key in keys if (plain := _plain(key))])
@@ -81,7 +85,12 @@ class Capture:
 
 def capture_of(settings: Settings) -> Capture:
     """The capture that the settings ask for; they ask for one unless it is "off"."""
-    rules = Rules(settings.payload_bytes or 0, settings.payload_depth or 0, settings.payload_keys)
+    rules = Rules(
+        settings.payload_bytes or 0,
+        settings.payload_depth or 0,
+        settings.payload_keys,
+        whole=settings.masked,
+    )
     return Capture(settings.captured_payloads, rules)
 
 
@@ -189,6 +198,9 @@ class _Copier:
                 # The original text, if nothing in it is redacted or omitted.
                 return text if shown == inner else dumps(shown, ensure_ascii=False)
         whole = len(text) <= left
+        if not whole and self._rules.whole:
+            self._reserve(len(text))
+            return OMITTED
         text = text[:left]
         if "=" in text:
             text = "&".join(self._pairs(text))

@@ -34,8 +34,6 @@ class LogExporter:
     def __init__(self, settings: Settings, send: Callable[[bytes], None]) -> None:
         # The running invocation, or the last one: what is logged between two belongs to it.
         self.invocation: Invocation | None = None
-        self._rules = settings.log_rules
-        self._mask = settings.mask
         self._limits = settings.log_limits
         self._send = send
         self._scopes: dict[str, bytes] = {}
@@ -50,15 +48,13 @@ class LogExporter:
         """
         made, emf = [], b""
         now_unix_ns = time_ns()
-        rules, mask = self._rules, self._mask
         record_from_line = self._record_maker().record_from_line
         for line in lines:
             if line:
                 if line[0] == "{" and EMF_MARK in line:
                     emf += emf_frame(line, now_unix_ns)
-                record, logger = record_from_line(line, now_unix_ns, mask)
-                if rules is None or rules.wanted(line, record.severity_number):
-                    made.append((logger, record))
+                record, logger = record_from_line(line, now_unix_ns)
+                made.append((logger, record))
         self._send_records(made, ("log.iostream", stream) if stream else None, digests, emf)
 
     def export_logging_record(
@@ -72,28 +68,18 @@ class LogExporter:
             texts: what was written while the handlers ran.
             digests: of the lines that these texts completed.
         """
-        rules = self._rules
         # Other texts are a handler's own line feed, or what an object printed in its ``__str__``.
         text = next((text for text in reversed(texts) if text.startswith("{")), "")
         now_unix_ns = time_ns()
-        made = self._record_maker().record_from_logging(
-            record, before, text, now_unix_ns, self._mask
-        )
-        line = made.body if type(made.body) is str else "".join(texts)
-        if rules is None or rules.wanted(line, made.severity_number):
-            place = before.get("pathname"), before.get("lineno"), before.get("funcName")
-            named = [(str(before.get("name", "")), made)]
-        else:
-            place, named = None, []
+        made = self._record_maker().record_from_logging(record, before, text, now_unix_ns)
+        place = before.get("pathname"), before.get("lineno"), before.get("funcName")
+        named = [(str(before.get("name", "")), made)]
         # The user's own formatter may write nothing but the message.
         emf = _emf_frames(text, now_unix_ns) if EMF_MARK in text else b""
         self._send_records(named, place, digests, emf)
 
     def export_record(self, scope: bytes, record: records.LogRecord) -> None:
         """Send a record of OpenTelemetry's; one without a trace id gets the current span's ids."""
-        rules, line = self._rules, record.body if type(record.body) is str else str(record.body)
-        if rules is not None and not rules.wanted(line, record.severity_number):
-            return
         request_id, trace_id, span_id, flags = self._context()
         if not record.trace_id:
             record.trace_id, record.span_id, record.flags = trace_id, span_id, flags

@@ -52,6 +52,10 @@ def encoded_parts(record: LogRecord, limits: Limits, encoded: bytes = b"") -> li
         if len(message) <= _RECORD_BYTES:
             return [message]
         record.body = body = str(body)
+    if encoder.hides_what_is_cut():
+        # No pattern finds a secret that two parts share.
+        record.body = encoder.HIDDEN
+        return [record_encoder.log_record(record, limits, encoded)]
     messages = []
     for start in range(0, len(body), _PART_CHARACTERS):
         record.body = body[start : start + _PART_CHARACTERS]

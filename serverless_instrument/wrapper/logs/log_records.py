@@ -13,10 +13,8 @@ from serverless_instrument.wrapper.records import errors, records
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
-
-    Mask = Callable[[str], str]
 
 # Attributes that logging itself and the runtime client set on a record; others are the user's.
 _STANDARD = frozenset(
@@ -37,7 +35,6 @@ def record_from_logging(
     before: Mapping[str, Any],
     text: str,
     now_unix_ns: int,
-    mask: Mask | None = None,
 ) -> records.LogRecord:
     """Our log record of `record`, whose handlers have run.
 
@@ -46,12 +43,11 @@ def record_from_logging(
         before: its attributes as the logger made it.
         text: what the handlers wrote; if it is JSON, its fields become attributes too.
         now_unix_ns: the time of observation.
-        mask: replaces what must not leave the process.
 
     The code location is left out: `log_exporter` adds it, encoded once for each place.
     """
-    line = json_line.parse(mask(text) if mask else text) if text.startswith("{") else None
-    body, fields = _body(record, before, line, mask)
+    line = json_line.parse(text) if text.startswith("{") else None
+    body, fields = _body(record, before, line)
     attributes: dict[str, object] = {}
     for key, value in before.items():
         if key not in _STANDARD:
@@ -110,14 +106,13 @@ def _body(
     record: logging.LogRecord,
     before: Mapping[str, Any],
     line: json_line.JsonLine | None,
-    mask: Mask | None,
 ) -> tuple[object, Mapping[str, object]]:
     given = before.get("msg")
     if isinstance(given, (dict, list)) and not before.get("args"):
         return given, {}
     message = _message(record, before, line)
     if message.startswith("{"):
-        line = json_line.parse(mask(message) if mask else message)
+        line = json_line.parse(message)
         if line is not None:
             return line.body, line.attributes
     return message, {}
@@ -129,18 +124,14 @@ def _exception(given: Any) -> Mapping[str, object]:
     return errors.details(given[1], errors.stacktrace(given[1], given[2]))
 
 
-def record_from_line(
-    text: str, now_unix_ns: int, mask: Mask | None = None
-) -> tuple[records.LogRecord, str]:
+def record_from_line(text: str, now_unix_ns: int) -> tuple[records.LogRecord, str]:
     """(log record of a line of output, name of the logger that the line names or "").
 
     Args:
         text: the line without its line feed.
         now_unix_ns: the time of writing.
-        mask: replaces what must not leave the process.
     """
-    text = text.removesuffix("\r")
-    shown = mask(text) if mask else text
+    shown = text.removesuffix("\r")
     attributes: dict[str, object] = {}
     if shown.startswith("{"):
         line = json_line.parse(shown)

@@ -12,7 +12,7 @@ from serverless_instrument.wire import MAX_PAYLOAD_BYTES, __version__, field, va
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 FIXED64 = Struct("<Q").pack
 FIXED32 = Struct("<I").pack
@@ -25,16 +25,38 @@ _MAX_DEPTH = 24
 # Counted for each element at least, so that encoding many small ones cannot take a second.
 _LEAST_PART_BYTES = 32
 
-_mask: Callable[[str], str] | None = None
+# What takes the place of a text that a limit would cut, where the forwarder masks what leaves.
+HIDDEN = "***"
+# A text that no attribute limit holds for, such as a span's name, is hidden only above this.
+_WHOLE_CHARACTERS = 65_536
+
+_hides_what_is_cut = False
 
 
-def use_mask(mask: Callable[[str], str] | None) -> None:
-    """Apply `mask` to every value, span name and message that is encoded from now on.
+def hide_what_is_cut(hides: bool) -> None:
+    """Say whether a text that would be cut is hidden instead: no pattern finds half a secret.
 
-    The mask is the process's and is kept here because all that leaves the process is encoded here.
+    It is the process's and is kept here because all that leaves the process is encoded here.
     """
-    global _mask
-    _mask = mask
+    global _hides_what_is_cut
+    _hides_what_is_cut = hides
+
+
+def cut(text: str, limit: int | None) -> str:
+    """`text` of at most `limit` characters (None: all); see `hide_what_is_cut`."""
+    if limit is None or len(text) <= limit:
+        return text
+    return HIDDEN if _hides_what_is_cut else text[:limit]
+
+
+def cut_unlimited(text: str, limit: int) -> str:
+    """`text` cut to `limit` characters, in the forwarder where that masks it."""
+    return cut(text, _WHOLE_CHARACTERS if _hides_what_is_cut else limit)
+
+
+def hides_what_is_cut() -> bool:
+    """See `hide_what_is_cut`."""
+    return _hides_what_is_cut
 
 
 def utf8(text: str) -> bytes:
@@ -43,13 +65,14 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def masked_utf8(text: str) -> bytes:
-    """`text` with the process's mask applied, in UTF-8."""
-    return utf8(text if _mask is None else _mask(text))
-
-
 def _text(text: str, limit: int | None) -> bytes:
-    return field(b"\x0a", utf8(text if limit is None else text[:limit]))
+    return field(b"\x0a", utf8(text if limit is None else cut(text, limit)))
+
+
+def _bytes(value: bytes, limit: int | None) -> bytes:
+    if _hides_what_is_cut and limit is not None and len(value) > limit:
+        return _text(HIDDEN, None)
+    return field(b"\x3a", value[:limit])
 
 
 def _integer(value: int, limit: int | None) -> bytes:
@@ -116,10 +139,6 @@ def any_value(value: object, limit: int | None = None, budget: _Budget | None = 
     as well. Cycles and what is nested too deep become "...", a value of any other type its `str`.
     Never raises. `budget` is for values inside a container.
     """
-    if budget is None and _mask is not None:
-        from serverless_instrument.masking import masked
-
-        value = masked(value, _mask)  # before anything is cut: no pattern finds half a secret
     kind = type(value)
     if kind is str:
         return _text(value, limit)  # type: ignore[arg-type] # narrowed by `kind`
@@ -149,7 +168,7 @@ def _other_value(value: object, limit: int | None, budget: _Budget) -> bytes:
     if isinstance(value, float):
         return b"\x21" + _DOUBLE(float.__float__(value))
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return field(b"\x3a", bytes(value)[:limit])
+        return _bytes(bytes(value), limit)
     if not isinstance(value, (dict, list, tuple, set, frozenset)):
         return _text(_str(value), limit)
     if len(budget.path) >= _MAX_DEPTH or id(value) in budget.path:
@@ -166,7 +185,7 @@ def _key_value(key: str, value: object, limit: int | None, budget: _Budget | Non
 def _attribute(tag: bytes, key: str, value: object, limit: int | None) -> bytes:
     name, kind = utf8(key), type(value)
     short = kind is str and (limit is None or len(value) <= limit)  # type: ignore[arg-type] # narrowed
-    if short and _mask is None:
+    if short:
         text = utf8(value)  # type: ignore[arg-type] # narrowed
         size = len(text)
         encoded = b"\n%c%b" % (size, text) if size < 128 else field(b"\n", text)

@@ -14,7 +14,6 @@ from serverless_instrument.wrapper.records.encoder import (
     FIXED64,
     any_value,
     attributes,
-    masked_utf8,
     utf8,
 )
 
@@ -32,7 +31,7 @@ def event(event: Event, limits: Limits) -> bytes:
     return (
         b"\x09"
         + FIXED64(event.time_unix_ns)
-        + field(b"\x12", masked_utf8(event.name))
+        + field(b"\x12", utf8(event.name))
         + attributes(
             b"\x1a",
             b"\x20",
@@ -64,7 +63,7 @@ def _link(link: Link, limits: Limits) -> bytes:
 
 def _status(code: int, message: str) -> bytes:
     return field(
-        b"\x7a", (field(b"\x12", masked_utf8(message)) if message else b"") + b"\x18" + varint(code)
+        b"\x7a", (field(b"\x12", utf8(message)) if message else b"") + b"\x18" + varint(code)
     )
 
 
@@ -86,7 +85,7 @@ def plain_span(
     `trace_id` has 16 bytes, `span_id` 8. `encoded_attributes` are what `span_attributes` returns.
     `trace_state` and `rest` are tagged fields, which few spans have.
     """
-    text = masked_utf8(name)
+    text = utf8(name)
     size = len(text)
     return b"\x0a\x10%b\x12\x08%b%b%b%b%b%b%b%b" % (
         trace_id,

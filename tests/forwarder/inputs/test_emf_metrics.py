@@ -13,6 +13,7 @@ from serverless_instrument.forwarder.delivery import delivery_counts
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.inputs.emf_metrics import EmfMetrics
 from serverless_instrument.forwarder.intake import Session
+from serverless_instrument.forwarder.patterns.otlp_masking import masking_of
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 from serverless_instrument.forwarder.telemetry_api.platform_events import Event
@@ -38,6 +39,8 @@ class Forwarding:
         report = lambda subject, text: self.said.append(f"{subject}: {text}")  # noqa: E731 - a line
         self.settings = LogSettings(environ, has_destination=logs, takes_metrics=True)
         emf = EmfMetrics(self.batch, self.counts, report).add_line if self.settings.emf else None
+        if self.settings.rules.masks:
+            self.batch.masking = masking_of(environ, self.settings.rules, report)
         self._logs = LogIntake(self.settings, {}, self.batch, report, emf)
         self._intake, self._session = intakes.intake(self.batch, self._logs), Session()
         self.feed(encoded.hello())

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from serverless_instrument import wire
 from serverless_instrument.forwarder.delivery.batch import Batch
 from serverless_instrument.forwarder.intake import Session
+from serverless_instrument.forwarder.patterns.otlp_masking import masking_of
 from serverless_instrument.forwarder.telemetry_api import platform_events
 from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake
 from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
@@ -30,6 +31,8 @@ class Logs:
         self.said: dict[str, str] = {}
         settings = LogSettings(environ, has_destination=True)
         assert settings.warnings == []
+        if settings.rules.masks:
+            self.batch.masking = masking_of(environ, settings.rules, self.said.__setitem__)
         self.logs = LogIntake(settings, NAME, self.batch, self.said.__setitem__)
         self._intake, self._session = intakes.intake(self.batch, self.logs), Session()
 

@@ -69,18 +69,6 @@ def test_an_exception() -> None:
     assert record.attributes["exception.type"] == "KeyError"
 
 
-def test_masks_come_before_the_json_is_read() -> None:
-    def mask(text: str) -> str:
-        return text.replace("4111", "0")
-
-    record, _ = log_records.record_from_line('{"n": 4111}', NOW_UNIX_NS, mask)
-    assert record.body == {"n": 0}
-    logged = logging.LogRecord("shop", 30, "", 7, '{"n": 4111}', (), None)
-    before = logged.__dict__.copy()
-    told = log_records.record_from_logging(logged, before, '{"m": 4111}', NOW_UNIX_NS, mask)
-    assert (told.body, told.attributes) == ({"n": 0}, {"n": 0, "m": 0})
-
-
 @pytest.mark.parametrize(
     ("text", "severity", "name", "body"),
     [

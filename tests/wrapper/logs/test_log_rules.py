@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serverless_instrument import wire
+from tests.forwarder.leaving import leaving, log_records, spans
 from tests.wrapper import decoded
 from tests.wrapper.client import run
 
@@ -35,7 +36,8 @@ def test_lines_that_are_not_wanted_have_a_digest_all_the_same(
     environ: dict[str, Any], expected: list[object]
 ) -> None:
     written = run(LEVELS, **environ)
-    assert written.bodies == expected
+    records = log_records(leaving(written.received, **environ))
+    assert [decoded.plain(record.body) for record in records] == expected
     assert not written.missed  # the forwarder does not send them either
 
 
@@ -58,11 +60,13 @@ def test_bad_values_are_left_for_the_forwarder_to_name() -> None:
 
 
 SECRET = "4111-1111-1111-1111"
+NUMBER_BYTES = wire.varint(4111111111111111)
 
 
 @pytest.mark.parametrize("framed", [False, True])
 @pytest.mark.parametrize("environ", [{}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"}])
 def test_a_secret_leaves_nowhere(environ: dict[str, Any], framed: bool) -> None:
+    mask = r"\d{4}-?\d{4}-?\d{4}-?\d{4}=>CARD"
     written = run(
         f"""
         import json, logging
@@ -91,14 +95,19 @@ def test_a_secret_leaves_nowhere(environ: dict[str, Any], framed: bool) -> None:
             raise KeyError(SECRET)
         """,
         framed=framed,
-        SERVERLESS_INSTRUMENT_MASK=r"\d{4}-?\d{4}-?\d{4}-?\d{4}=>CARD",
+        SERVERLESS_INSTRUMENT_MASK=mask,
         **environ,
     )
-    everything = str(written.lines) + str(written.spans)
-    assert SECRET not in everything
-    assert "4111111111111111" not in everything
-    assert written.bodies[0] == "printed CARD"
-    assert written.bodies[1] == '{"card": "CARD", "deep": [{"number": CARD}]}'
+    bodies = leaving(written.received, SERVERLESS_INSTRUMENT_MASK=mask, **environ)
+    for body in bodies.values():
+        assert SECRET.encode() not in body
+        assert b"4111111111111111" not in body
+        assert NUMBER_BYTES not in body
+    assert "span of CARD" in [span.name for span in spans(bodies)]
+    texts = [decoded.plain(record.body) for record in log_records(bodies)]
+    assert texts[0] == "printed CARD"
+    # The number's replacement is no JSON.
+    assert texts[1] == '{"card": "CARD", "deep": [{"number": CARD}]}'
     assert SECRET.encode() in written.stdout  # the function's output is not masked
     assert not written.missed
 

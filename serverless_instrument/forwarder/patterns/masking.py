@@ -1,7 +1,7 @@
 """What mask patterns match, hidden in values of any shape. Pure.
 
 A pattern may be written for a value (a card's number) or for text around it (``"card": "..."``), so
-a structure is looked at in its parts and as JSON.
+a structure is looked at in its parts and as JSON, and so is a text that is JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 24
 _HIDDEN = "***"
+# JSON is written with blanks and without.
+_SEPARATORS = (", ", ": "), (",", ":")
 
 
 def masked(value: object, mask: Mask) -> object:
@@ -26,7 +28,7 @@ def masked(value: object, mask: Mask) -> object:
 
 def _masked(value: object, mask: Mask) -> object:
     if isinstance(value, str):
-        return mask(str.__str__(value))
+        return _masked_text(value, mask)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
@@ -37,17 +39,32 @@ def _masked(value: object, mask: Mask) -> object:
         return mask(str(value))
     from json import dumps, loads
 
-    try:
-        text = dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):  # other types, or a cycle
-        return _parts(value, mask, 0)
-    shown = mask(text)
-    if shown != text:
+    for separators in _SEPARATORS:
         try:
-            value = loads(shown)
-        except ValueError:  # a replacement without its quotation marks
-            return shown
+            text = dumps(value, ensure_ascii=False, separators=separators)
+        except (TypeError, ValueError, RecursionError):  # other types, or a cycle
+            break
+        shown = mask(text)
+        if shown != text:
+            try:
+                value = loads(shown)
+            except (ValueError, RecursionError):  # a replacement without its quotation marks
+                return shown
     return _parts(value, mask, 0)
+
+
+def _masked_text(text: str, mask: Mask) -> str:
+    shown = mask(text)
+    if shown[:1] not in ("{", "["):
+        return shown
+    from json import dumps, loads
+
+    try:
+        value = loads(shown)
+        parts = _parts(value, mask, 0)
+        return shown if parts == value else dumps(parts, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return shown
 
 
 def _unless_changed(value: object, text: str, mask: Mask) -> object:

@@ -6,11 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.log_rules import EXCLUDE, INCLUDE, LEVEL, LOGS, MASK, LogRules
+from serverless_instrument.forwarder.patterns.patterns import (
+    EXCLUDE,
+    INCLUDE,
+    LEVEL,
+    LOGS,
+    MASK,
+    Patterns,
+)
 
 
 def test_without_variables_everything_leaves_as_it_is() -> None:
-    rules = LogRules({})
+    rules = Patterns({})
     assert rules.enabled
     assert rules.warnings == []
     assert not rules.masks
@@ -23,7 +30,7 @@ def test_without_variables_everything_leaves_as_it_is() -> None:
     [("on", True, 0), ("OFF ", False, 0), ("", True, 0), ("no\x1b", True, 1)],
 )
 def test_switch(value: str, enabled: bool, warned: int) -> None:
-    rules = LogRules({LOGS: value})
+    rules = Patterns({LOGS: value})
     assert (rules.enabled, len(rules.warnings)) == (enabled, warned)
     assert all(warning.isprintable() for warning in rules.warnings)
 
@@ -41,11 +48,11 @@ def test_switch(value: str, enabled: bool, warned: int) -> None:
     ],
 )
 def test_minimum_level(level: str, severity: int, wanted: bool) -> None:
-    assert LogRules({LEVEL: level}).wanted("x", severity) is wanted
+    assert Patterns({LEVEL: level}).wanted("x", severity) is wanted
 
 
 def test_a_level_that_is_none_is_named_and_everything_leaves() -> None:
-    rules = LogRules({LEVEL: "loud"})
+    rules = Patterns({LEVEL: "loud"})
     (warning,) = rules.warnings
     assert 'SERVERLESS_INSTRUMENT_LOGS_LEVEL="loud"' in warning
     assert rules.wanted("x", 1)
@@ -67,7 +74,7 @@ def test_a_level_that_is_none_is_named_and_everything_leaves() -> None:
     ],
 )
 def test_include_and_exclude(include: str, exclude: str, text: str, wanted: bool) -> None:
-    rules = LogRules({INCLUDE: include, EXCLUDE: exclude})
+    rules = Patterns({INCLUDE: include, EXCLUDE: exclude})
     assert rules.warnings == []
     assert rules.wanted(text, 0) is wanted
 
@@ -85,7 +92,7 @@ def test_include_and_exclude(include: str, exclude: str, text: str, wanted: bool
     ],
 )
 def test_masks(masks: str, text: str, masked: str) -> None:
-    rules = LogRules({MASK: masks})
+    rules = Patterns({MASK: masks})
     assert rules.warnings == []
     assert rules.masks
     assert rules.mask(text) == masked
@@ -93,7 +100,7 @@ def test_masks(masks: str, text: str, masked: str) -> None:
 
 @pytest.mark.parametrize("bad", ["(", "*", "a(b)=>\\2", "a=>\\g<name>", "[z-a]", "a{5,2}"])
 def test_a_bad_pattern_is_named_and_skipped_alone(bad: str) -> None:
-    rules = LogRules({MASK: f"secret;;{bad};;token"})
+    rules = Patterns({MASK: f"secret;;{bad};;token"})
     (warning,) = rules.warnings
     assert warning.startswith(f'{MASK}: pattern "{bad.partition("=>")[0]}" is skipped: ')
     assert rules.mask("secret token") == "*** ***"
@@ -101,7 +108,7 @@ def test_a_bad_pattern_is_named_and_skipped_alone(bad: str) -> None:
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_whatever_the_patterns_nothing_is_raised(patterns: str, text: str) -> None:
-    rules = LogRules({MASK: patterns, INCLUDE: patterns, EXCLUDE: patterns, LEVEL: patterns})
+    rules = Patterns({MASK: patterns, INCLUDE: patterns, EXCLUDE: patterns, LEVEL: patterns})
     rules.wanted(text, 9)
     assert isinstance(rules.mask(text), str)
     assert all("\n" not in warning.partition(" is skipped: ")[0] for warning in rules.warnings)

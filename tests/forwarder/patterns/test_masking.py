@@ -5,9 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_instrument.masking import masked
-from serverless_instrument.wrapper.records import encoder
-from tests.wrapper import decoded
+from serverless_instrument.forwarder.patterns.masking import masked
 
 SECRET = "s3cret"
 
@@ -63,11 +61,16 @@ def test_what_cannot_be_looked_into_is_hidden() -> None:
     assert masked(Failing(), mask) == "***"
 
 
-def test_the_encoder_hides_before_it_cuts() -> None:
-    encoder.use_mask(mask)
-    try:
-        assert decoded.value(encoder.any_value(f"ab{SECRET}", limit=6)) == "ab***"
-        assert decoded.value(encoder.any_value([f"ab{SECRET}"], limit=6)) == ["ab***"]
-    finally:
-        encoder.use_mask(None)
-    assert decoded.value(encoder.any_value(SECRET)) == SECRET
+def test_a_text_that_is_json_is_looked_at_in_its_parts() -> None:
+    def whole_values(text: str) -> str:
+        return re.sub(r"^4111$", "***", text)
+
+    assert masked('{"pin": "4111", "n": 4111}', whole_values) == '{"pin": "***", "n": "***"}'
+    assert masked('[ "x" ]', whole_values) == '[ "x" ]'
+
+
+def test_a_pattern_for_json_without_blanks_holds_for_structures() -> None:
+    def compact(text: str) -> str:
+        return re.sub(r'"pin":\d+', '"pin":0', text)
+
+    assert masked({"pin": 1234}, compact) == {"pin": 0}

@@ -1,0 +1,1 @@
+"""The user's patterns: which lines leave, and what is hidden in everything that leaves."""
