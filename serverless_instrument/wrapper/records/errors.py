@@ -1,4 +1,4 @@
-"""Attributes and stack trace of an exception; pure, loaded with the first one.
+"""Attributes and stack trace of an exception; pure.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 
@@ -41,3 +42,8 @@ def details(error: BaseException, trace: str) -> dict[str, object]:
         "exception.message": message(error),
         "exception.stacktrace": trace,
     }
+
+
+def failure(of: Mapping[str, object]) -> tuple[str, str]:
+    """``error.type`` and message of an invocation that failed with the exception of `details`."""
+    return str(of["exception.type"]), str(of["exception.message"])
