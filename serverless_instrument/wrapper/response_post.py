@@ -131,7 +131,8 @@ class ResponsePosts:
         if self._handled:
             thread_id = get_ident()
             for request_id, handled in list(self._handled.items()):
-                if handled.thread_id == thread_id and self._handled.pop(request_id, None):
+                if handled.thread_id == thread_id:
+                    del self._handled[request_id]
                     self._end_as_handled(handled)
 
     def _end_at_exit(self) -> None:
