@@ -189,7 +189,7 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
-        self._posts.forget()
+        self._posts.waiting.clear()
         if self._metrics is not None:
             self._metrics.after_fork()
         if self._logs is not None:
@@ -213,7 +213,8 @@ class Instrumentation:
         try:
             coldstart, self._coldstart = self._coldstart, False
             self._inherited = False
-            self._posts.end_unposted()
+            if self._posts.waiting:
+                self._posts.end_unposted()
             invocation = self._invocation_type(
                 event,
                 context,
@@ -281,7 +282,7 @@ class Instrumentation:
             self._note_cpu_time(invocation)
             if self._capture is not None:
                 self._capture.add_response(invocation.span.attributes, response)
-            if self._posts.will_follow(invocation):
+            if self._posts.will_follow():
                 invocation.record_response(response, now_unix_ns)
                 self._posts.await_post(invocation)
             else:
@@ -300,7 +301,7 @@ class Instrumentation:
             now_unix_ns = time_ns()
             self._note_cpu_time(invocation)
             # The client posts no exception of another kind: it leaves its loop.
-            if isinstance(error, Exception) and self._posts.will_follow(invocation):
+            if isinstance(error, Exception) and self._posts.will_follow():
                 invocation.record_return(now_unix_ns)
                 self._posts.await_post(invocation, error, traceback)
             else:
