@@ -11,10 +11,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+# Read past a metaclass of the user's, which may raise when asked for a name.
+_MODULE, _QUALIFIED_NAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
+
+
 def qualified_name(kind: type) -> str:
     """``module.QualifiedName`` of a class; of a builtin, its name alone."""
-    module = getattr(kind, "__module__", "builtins")  # a class body may delete it
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    name: str = _QUALIFIED_NAME.__get__(kind)
+    try:
+        module = _MODULE.__get__(kind)
+    except AttributeError:  # a class body may delete it
+        module = "builtins"
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def message(error: BaseException) -> str:
