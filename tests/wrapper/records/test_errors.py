@@ -69,8 +69,8 @@ def test_the_name_of_a_class_that_raises_when_asked_for_it() -> None:
         def __getattribute__(cls, name: str) -> object:
             raise ValueError(name)
 
-    class Odd(Exception, metaclass=Meta):
+    class OddError(Exception, metaclass=Meta):
         pass
 
-    assert qualified_name(Odd).startswith(f"{__name__}.test_the_name_of")
-    assert qualified_name(Odd).endswith(".Odd")
+    assert qualified_name(OddError).startswith(f"{__name__}.test_the_name_of")
+    assert qualified_name(OddError).endswith(".OddError")
