@@ -175,7 +175,9 @@ def test_nothing_dear_is_imported_at_the_top(file: str) -> None:
 def test_the_forwarder_needs_the_standard_library_only(file: str) -> None:
     found = imports(file)
     tops = {name.partition(".")[0] for name in found.top | found.inside}
-    assert tops <= {*sys.stdlib_module_names, NAME}
+    # Imported by its file's name, as the package may be what is broken.
+    own = {NAME, "bare_next"} if file == "forwarder/__main__.py" else {NAME}
+    assert tops <= {*sys.stdlib_module_names, *own}
 
 
 @pytest.mark.parametrize("file", pure_modules())

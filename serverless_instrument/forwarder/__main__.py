@@ -6,17 +6,43 @@ the register call is cold start: listen, so that the runtime can always connect,
 then import the rest, while the runtime starts.
 """
 
+from __future__ import annotations
+
 import posix
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NAME_BYTES = len("/serverless_instrument/forwarder/__main__.py")
 
 
 def _main() -> None:
+    if not posix.environ.get(b"AWS_LAMBDA_RUNTIME_API"):
+        sys.stderr.write(
+            "serverless-instrument: AWS_LAMBDA_RUNTIME_API is not set: the forwarder is a Lambda "
+            "extension; `serverless-instrument run` starts it on a laptop\n"
+        )
+        sys.exit(2)
     # -I and -S leave site-packages and the working directory out: the package root goes in by hand.
     root = __file__[:-_NAME_BYTES] or "/"
     if root not in sys.path:
         sys.path.insert(0, root)
+    made: dict[str, Any] = {}
+    try:
+        _start(made)
+    except Exception as error:  # an exit would take the function's environment with it
+        if made.get("listener") is not None:
+            made["listener"].close()  # for nobody reads what runtimes send
+        sys.path.append(__file__.rpartition("/")[0])
+        import bare_next  # type: ignore[import-not-found] # by its file, as its package may be broken
+
+        bare_next.serve(error, made.get("registration"))
+
+
+def _start(made: dict[str, Any]) -> None:
+    """Run the forwarder; `made` gets what is of use if it cannot."""
     from serverless_instrument import wire
     from serverless_instrument.forwarder import extensions_api, runtime_socket
 
@@ -25,14 +51,9 @@ def _main() -> None:
         name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
         for name, value in posix.environ.items()
     }
-    api = environ.get("AWS_LAMBDA_RUNTIME_API", "")
-    if not api:
-        sys.stderr.write(
-            "serverless-instrument: AWS_LAMBDA_RUNTIME_API is not set: the forwarder is a Lambda "
-            "extension; `serverless-instrument run` starts it on a laptop\n"
-        )
-        sys.exit(2)
+    api = environ["AWS_LAMBDA_RUNTIME_API"]
     listener, problem = runtime_socket.listen(wire.socket_path(environ))
+    made["listener"] = listener
     otlp, statsd = None, None
     said: list[str] = []
     # What they mean is read where it is needed, so that nothing is loaded for it here.
@@ -43,6 +64,7 @@ def _main() -> None:
     registration = extensions_api.handed_over(api, environ)
     if registration is None:
         registration = extensions_api.register(api, extensions_api.events_for(environ))
+    made["registration"] = registration
 
     from serverless_instrument import bundles
 

@@ -20,6 +20,8 @@ EXTENSION_NAME = "serverless-instrument"
 _HANDED_IDENTIFIER = "SERVERLESS_INSTRUMENT_EXTENSION_ID"
 _HANDED_DESCRIPTOR = "SERVERLESS_INSTRUMENT_SOCKET_FD"
 _MANAGED_INSTANCES = "lambda-managed-instances"
+# While Lambda still waits for its extensions: it gives init ten seconds.
+_REGISTER_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 # The year 5138: what lies beyond is a defect.
 _LATEST_DEADLINE_MS = 100_000_000_000_000
 
@@ -28,15 +30,17 @@ class Registration:
     """Outcome of the register call; `identifier` is "" where it failed, with the reason.
 
     `runtime_descriptor` is the connection to the runtime process that started this one, else -1.
+    `asked` is the connection on which an event is awaited, if one is.
     """
 
-    __slots__ = ("api", "identifier", "problem", "runtime_descriptor")
+    __slots__ = ("api", "asked", "identifier", "problem", "runtime_descriptor")
 
     def __init__(self, api: str, identifier: str, problem: str = "") -> None:
         self.api = api
         self.identifier = identifier
         self.problem = problem
         self.runtime_descriptor = -1
+        self.asked: _socket.socket | None = None
 
 
 class NextEvent:
@@ -102,8 +106,22 @@ def connect(api: str) -> _socket.socket:
 def register(api: str, events: str) -> Registration:
     """Register as an external extension; blocks for the one round trip that init waits for.
 
-    Never raises: a forwarder that exits takes the environment with it, so a failure is returned.
+    What may pass is tried again, for a second and a half in all. Never raises: a forwarder that
+    exits takes the environment with it, so a failure is returned.
     """
+    registration, may_pass = _try_to_register(api, events)
+    for pause_s in _REGISTER_PAUSES_S:
+        if not may_pass:
+            break
+        from time import sleep
+
+        sleep(pause_s)
+        registration, may_pass = _try_to_register(api, events)
+    return registration
+
+
+def _try_to_register(api: str, events: str) -> tuple[Registration, bool]:
+    """The registration, and whether another try may succeed where this one has failed."""
     body = f'{{"events":{events}}}'
     request = (
         "POST /2020-01-01/extension/register HTTP/1.1\r\n"
@@ -127,12 +145,15 @@ def register(api: str, events: str) -> Registration:
         finally:
             connection.close()
     except (OSError, ValueError, OverflowError, BadResponseError) as error:
-        return Registration(api, "", f"register failed: {error}")
+        # An answer that was cut off may have been a yes.
+        may_pass = isinstance(error, OSError)
+        return Registration(api, "", f"register failed: {error}"), may_pass
     identifier = parser.headers.get("lambda-extension-identifier", "")
     if parser.status != 200 or not identifier:
         text = parser.body[:200].decode("utf-8", "replace")
-        return Registration(api, "", f"register was refused with {parser.status}: {text}")
-    return Registration(api, identifier)
+        problem = f"register was refused with {parser.status}: {text}"
+        return Registration(api, "", problem), parser.status == 429 or parser.status >= 500
+    return Registration(api, identifier), False
 
 
 class NextPoll:
@@ -171,6 +192,7 @@ class NextPoll:
         connection.setblocking(True)
         connection.sendall(request)
         connection.setblocking(False)
+        self._registration.asked = connection
         return connection.fileno()
 
     def _is_idle(self, connection: _socket.socket) -> bool:
@@ -202,6 +224,7 @@ class NextPoll:
             self._parser.end_of_stream()
         if not self._parser.complete:
             return None
+        self._registration.asked = None
         if not self._parser.keep_alive:
             self.close()
         if self._parser.status != 200:
@@ -210,6 +233,7 @@ class NextPoll:
 
     def close(self) -> None:
         """Forget the connection; the next `begin` makes another."""
+        self._registration.asked = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None

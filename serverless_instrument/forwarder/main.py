@@ -17,7 +17,7 @@ from serverless_instrument.forwarder.destinations.destination import LOGS, METRI
 from serverless_instrument.forwarder.destinations.settings import Settings
 from serverless_instrument.forwarder.diagnostics import Reporter, say
 from serverless_instrument.forwarder.event_loop import lifecycle
-from serverless_instrument.forwarder.event_loop.flush_control import FlushControl
+from serverless_instrument.forwarder.event_loop.flush_control import FlushControl, wait_limit_s
 from serverless_instrument.forwarder.event_loop.next_event import NextEventWatch
 from serverless_instrument.forwarder.event_loop.wakeup import Wakeup
 from serverless_instrument.forwarder.telemetry_api.telemetry import Telemetry
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.extensions_api import NextEvent, Registration
     from serverless_instrument.forwarder.faas_metrics.function_metrics import FunctionMetrics
 
-# Billed time that one flush may cost; what takes longer goes on after the next thaw.
-_FLUSH_BUDGET_S = 1.0
+# How long a drain may take where Lambda names no deadline.
+_DRAIN_BUDGET_S = 1.0
 # Lambda kills an extension at the SHUTDOWN deadline: leave before it.
 _EXIT_MARGIN_S = 0.25
 # Lambda gives 500 ms in all where it knows of no external extension.
@@ -129,6 +129,8 @@ class Forwarder:
         # Loaded by `start`, like the other parts; None where metrics are not wanted.
         self._metrics: FunctionMetrics | None = None
         self._invoked_unix_ns = 0
+        # Of the invocation that INVOKE told of last; 0 where it is not known.
+        self._deadline_ms = 0
         # When the invocation is overdue, or the flush or the drain has had its time.
         self._act_at_s = _NEVER
 
@@ -192,7 +194,7 @@ class Forwarder:
         self._receive_platform_events(ready)
         if self._wakeup.interrupted:
             self._wakeup.interrupted = False
-            self._shut_down(_FLUSH_BUDGET_S)
+            self._shut_down(_DRAIN_BUDGET_S)
         self._act_on_time()
         if self._metrics is not None:
             self._metrics.read_usage_of_ended()
@@ -229,13 +231,14 @@ class Forwarder:
         if event.kind == "INVOKE":
             self._record_invoke(event)
         else:
-            left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _FLUSH_BUDGET_S
+            left_s = event.deadline_ms / 1000 - time() if event.deadline_ms else _DRAIN_BUDGET_S
             self._outcomes.shutdown_reason = event.reason or "unknown"
             self._shut_down(left_s - _EXIT_MARGIN_S)
 
     def _record_invoke(self, event: NextEvent) -> None:
         connected = self._connections.runtime_connected()
         self._invoked_unix_ns = time_ns() - _TICK_NS
+        self._deadline_ms = event.deadline_ms
         self._outcomes.record_invoke(event)
         action = self._lifecycle.record_invoke(event.request_id, runtime_connected=connected)
         if event.deadline_ms:
@@ -262,14 +265,15 @@ class Forwarder:
         elif action == lifecycle.FLUSH:
             # The runtime has announced its lines before it said END.
             self._telemetry.send_held_lines()
-            if self._flush.flush_before_next():
-                self._act_at_s = monotonic() + _FLUSH_BUDGET_S
+            limit_s = wait_limit_s(self._deadline_ms, time())
+            if self._flush.flush_before_next(limit_s):
+                self._act_at_s = monotonic() + limit_s
             else:
                 self._do(self._lifecycle.record_flushed())
         elif action == lifecycle.FLUSH_ASIDE:
             self._flush.send_late()
         elif action == lifecycle.SETTLE:
-            self._act_at_s = monotonic() + _SETTLE_S
+            self._act_at_s = monotonic() + min(_SETTLE_S, wait_limit_s(self._deadline_ms, time()))
             self._delivery.submit_batch()
         elif action == lifecycle.EXIT:
             self.finished = True

@@ -1,6 +1,9 @@
 """The part that runs inside the Lambda runtime process."""
 
-from serverless_instrument import bundles
+try:
+    from serverless_instrument import bundles
 
-bundles.install("wrapper")
-bundles.append_vendored_to_path()
+    bundles.install("wrapper")
+    bundles.append_vendored_to_path()
+except Exception:
+    pass

@@ -12,7 +12,17 @@ from __future__ import annotations
 import os
 import sys
 
-from serverless_instrument.wrapper.instrumentation import shared
+try:
+    from serverless_instrument.wrapper.instrumentation import shared
+except Exception as error:  # telemetry is lost, the function is not
+    sys.stderr.write(
+        "serverless-instrument: the function runs without instrumentation: "
+        f"{type(error).__name__}: {error}\n"
+    )
+
+    def shared(_: str) -> None:  # type: ignore[misc] # there is none
+        """No instrumentation."""
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -106,6 +106,7 @@ class Instrumentation:
         from serverless_instrument.wrapper.invocation.invocation import Invocation
         from serverless_instrument.wrapper.on_import import OnImport
         from serverless_instrument.wrapper.records import encoder
+        from serverless_instrument.wrapper.response_post import ResponsePosts
         from serverless_instrument.wrapper.settings import Settings
 
         self.settings = Settings(os.environ)
@@ -121,6 +122,8 @@ class Instrumentation:
         self._coldstart = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") not in _INITIALIZED_AHEAD
         self._fault_reported = False
         self._channel = Channel(wire.socket_path(os.environ), self._hello_frame)
+        self._posts = ResponsePosts(self._send_end, self._report_fault)
+        self._posts.watch_client()
         # Set in a forked child that runs the rest of an invocation, whose END the parent sends.
         self._inherited = False
         self._handler_thread_id = 0
@@ -189,6 +192,7 @@ class Instrumentation:
         self._inherited = True
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
+        self._posts.waiting.clear()
         if self._metrics is not None:
             self._metrics.after_fork()
         if self._logs is not None:
@@ -212,6 +216,8 @@ class Instrumentation:
         try:
             coldstart, self._coldstart = self._coldstart, False
             self._inherited = False
+            if self._posts.waiting:
+                self._posts.end_unposted()
             invocation = self._invocation_type(
                 event,
                 context,
@@ -270,7 +276,7 @@ class Instrumentation:
             self._channel.send(metrics)
 
     def end_invocation(self, invocation: Invocation, response: object) -> None:
-        """Send END for a handler that returned `response`."""
+        """The handler has returned `response`: END follows the client's post, else goes now."""
         self._running = None
         if self._inherited:
             return
@@ -279,32 +285,40 @@ class Instrumentation:
             self._note_cpu_time(invocation)
             if self._capture is not None:
                 self._capture.add_response(invocation.span.attributes, response)
-            if self._logs is not None:
-                self._logs.flush_lines()
-            end = invocation.succeed(response, now_unix_ns)
-            self._channel.send(self._metrics_frames(now_unix_ns) + end)
+            if self._posts.will_follow():
+                invocation.record_response(response, now_unix_ns)
+                self._posts.await_post(invocation)
+            else:
+                self._send_end(invocation, invocation.succeed(response, now_unix_ns))
         except Exception as error:
             self._report_fault(error)
 
     def fail_invocation(
         self, invocation: Invocation, error: BaseException, traceback: TracebackType | None
     ) -> None:
-        """Send END for a handler that raised `error`, whose frames of ours `traceback` lacks."""
+        """The handler has raised `error`, whose frames of ours `traceback` lacks; as above."""
         self._running = None
         if self._inherited:
             return
         try:
             now_unix_ns = time_ns()
             self._note_cpu_time(invocation)
-            from serverless_instrument.wrapper.records.errors import stacktrace
+            # The client posts no exception of another kind: it leaves its loop.
+            if isinstance(error, Exception) and self._posts.will_follow():
+                invocation.record_return(now_unix_ns)
+                self._posts.await_post(invocation, error, traceback)
+            else:
+                from serverless_instrument.wrapper.records.errors import stacktrace
 
-            trace = stacktrace(error, traceback)
-            if self._logs is not None:
-                self._logs.flush_lines()
-            end = invocation.fail(error, trace, now_unix_ns)
-            self._channel.send(self._metrics_frames(now_unix_ns) + end)
+                trace = stacktrace(error, traceback)
+                self._send_end(invocation, invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:
             self._report_fault(fault)
+
+    def _send_end(self, invocation: Invocation, end: bytes) -> None:
+        if self._logs is not None:
+            self._logs.flush_lines()
+        self._channel.send(self._metrics_frames(invocation.span.end_unix_ns) + end)
 
     def send_init_error(self, error: BaseException, traceback: TracebackType | None) -> None:
         """Send INIT_ERROR: loading the handler's module raised `error`."""

@@ -71,11 +71,16 @@ class Runtime:
 class Forwarder:
     """``python -I -S forwarder/__main__.py`` in an environment of its own.
 
-    `nofile` limits its descriptors.
+    `nofile` limits its descriptors; `main` is another copy's.
     """
 
     def __init__(
-        self, directory: Path, address: str, environ: dict[str, str], nofile: int | None = None
+        self,
+        directory: Path,
+        address: str,
+        environ: dict[str, str],
+        nofile: int | None = None,
+        main: Path = MAIN,
     ) -> None:
         self.socket_path = directory / "run" / "forwarder.sock"
         self._stderr = directory / "stderr.txt"
@@ -84,7 +89,7 @@ class Forwarder:
         limit = ["sh", "-c", f'ulimit -n {nofile}; exec "$@"', "sh"] if nofile else []
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*limit, sys.executable, "-I", "-S", str(MAIN)],
+                [*limit, sys.executable, "-I", "-S", str(main)],
                 env={
                     "AWS_LAMBDA_RUNTIME_API": address,
                     "SERVERLESS_INSTRUMENT_SOCKET": str(self.socket_path),

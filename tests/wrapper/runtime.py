@@ -113,11 +113,19 @@ class Function:
 def invoke(handler: object, event: object = None) -> Any:
     """What the client posts for an invocation: the decoded result, or the error document."""
     api = Api()
+    invoke_with(api, handler, event)
+    return api.posted
+
+
+def invoke_with(
+    api: object, handler: object, event: object = None, request_id: str = REQUEST_ID
+) -> None:
+    """One turn of the client's loop, which posts with `api`."""
     deadline_unix_ms = int(time.time() * 1000) + 3000
     client.handle_event_request(
         api,
         handler,
-        REQUEST_ID,
+        request_id,
         json.dumps(event),
         "application/json",
         None,
@@ -127,4 +135,3 @@ def invoke(handler: object, event: object = None) -> Any:
         None,
         client.StandardLogSink(),
     )
-    return api.posted

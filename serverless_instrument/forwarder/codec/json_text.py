@@ -17,21 +17,23 @@ class _Options:
     """The attributes that the scanner reads from a ``json.JSONDecoder``."""
 
     strict = True
-    object_hook = None
-    object_pairs_hook = None
     parse_float = float
     parse_int = int
     parse_constant = float
+
+    def __getattr__(self, name: str) -> None:
+        """Hooks, of which there are none: each Python knows others (3.15 has ``array_hook``)."""
 
 
 def _loader() -> Callable[[str], object]:
     try:
         from _json import make_scanner
-    except ImportError:  # another Python than CPython
+
+        scan = make_scanner(_Options())  # type: ignore[arg-type] # typed as its own class
+    except (ImportError, AttributeError, TypeError):  # another Python than those of CPython so far
         from json import loads as standard
 
         return standard
-    scan = make_scanner(_Options)  # type: ignore[arg-type] # typed as its own class
 
     def load(text: str) -> object:
         """The value of one JSON text. Raises ValueError on anything else."""
@@ -70,12 +72,13 @@ def dumps(value: object, *, compact: bool = False, ascii_only: bool = True) -> s
     item, key = (",", ":") if compact else (", ", ": ")
     try:
         from _json import encode_basestring, encode_basestring_ascii, make_encoder
-    except ImportError:  # another Python than CPython
+
+        string = encode_basestring_ascii if ascii_only else encode_basestring
+        encode = make_encoder(None, _unknown, string, None, key, item, False, False, True)
+    except (ImportError, TypeError):  # as above
         from json import dumps as standard
 
         return standard(value, separators=(item, key), ensure_ascii=ascii_only)
-    string = encode_basestring_ascii if ascii_only else encode_basestring
-    encode = make_encoder(None, _unknown, string, None, key, item, False, False, True)
     try:
         return "".join(encode(value, 0))
     except RecursionError:

@@ -73,6 +73,10 @@ class CircuitBreaker:
             self._aside = (1 << self._overruns) - 1
             self._advance("overran")
 
+    def let_go(self) -> None:
+        """Record that the request is not waited for, for want of time and not for its own."""
+        self._advance("overran")
+
     def record_failure(self, now_s: float, random: float, retry_after_s: float | None) -> None:
         """Record a failure: stay open, longer with each failure in a row.
 

@@ -122,6 +122,10 @@ class Delivery:
         self.record_wait(waited_s)
         self._queue.record_overrun()
 
+    def go_on_without_waiting(self) -> None:
+        """Let requests go on for which there is no time at all, which tells nothing of them."""
+        self._queue.let_go()
+
     def record_wait(self, seconds: float) -> None:
         """Count the time that the end of an invocation has waited."""
         self.counts.add_count(delivery_counts.FLUSH_S, float(seconds))

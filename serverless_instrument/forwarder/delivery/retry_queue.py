@@ -207,6 +207,11 @@ class RetryQueue:
         for queue in self._queues.values():
             queue.breaker.record_overrun()
 
+    def let_go(self) -> None:
+        """The requests under way are not waited for, which tells nothing of them."""
+        for queue in self._queues.values():
+            queue.breaker.let_go()
+
     def start_draining(self) -> None:
         """See `CircuitBreaker.start_draining`."""
         self._draining = True

@@ -18,7 +18,27 @@ if TYPE_CHECKING:
 # Lambda gives an extension two seconds at SHUTDOWN; a deadline further off is a defect.
 _SHORTEST_DRAIN_S, _LONGEST_DRAIN_S = 0.2, 5.0
 _RETRY_S = 0.2
+# Billed time that one flush may cost; what takes longer goes on after the next thaw.
+_FLUSH_BUDGET_S = 1.0
+# Up to the deadline there must be time to ask for /next, and for Lambda to see it.
+_DEADLINE_MARGIN_S = 0.1
 _NEVER = float("inf")
+
+
+def wait_limit_s(deadline_ms: int, now_unix_s: float) -> float:
+    """How long the end of an invocation may wait for the backend before it asks for /next.
+
+    Lambda counts the time up to /next to the invocation, and one that passes its deadline fails,
+    however well the function has answered
+    (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html).
+
+    Args:
+        deadline_ms: of the invocation, milliseconds since the epoch; 0 where it is not known.
+        now_unix_s: the time.
+    """
+    if not deadline_ms:
+        return _FLUSH_BUDGET_S
+    return max(0.0, min(_FLUSH_BUDGET_S, deadline_ms / 1000 - _DEADLINE_MARGIN_S - now_unix_s))
 
 
 class FlushControl:
@@ -58,12 +78,18 @@ class FlushControl:
         """Seconds until the batch is due although nothing happens."""
         return self._strategy.wait_s(self._clock()) if self._delivery.batch else _NEVER
 
-    def flush_before_next(self) -> bool:
-        """An invocation ended: send what is due; whether /next has to wait for the backend."""
+    def flush_before_next(self, limit_s: float) -> bool:
+        """An invocation ended: send what is due; whether /next has to wait for the backend.
+
+        `limit_s` is how long it may wait; see `wait_limit_s`.
+        """
         how = self._strategy.action_at_end()
         if how == SEND:
             self.send()
         if how == GO or not self._delivery.holds_next():
+            return False
+        if limit_s <= 0:
+            self._delivery.go_on_without_waiting()
             return False
         self._waits_since_s = monotonic()
         return True

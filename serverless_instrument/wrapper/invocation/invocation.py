@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     class Live(Protocol):
         """The invocation's span as OpenTelemetry code in the function sees it."""
 
+        def leave(self, end_unix_ns: int) -> None:
+            """The handler is over: the span is no longer the current one."""
+            ...
+
         def close(self, record: records.Span) -> records.Span:
             """End the span; the record to send, with what the user has set on the span."""
             ...
@@ -52,12 +56,12 @@ if TYPE_CHECKING:
             ...
 
 
-CREATED, RUNNING, ENDED = "created", "running", "ended"
+CREATED, RUNNING, RETURNED, ENDED = "created", "running", "returned", "ended"
 # (state, event) to the next state; any other pair is an error of the caller's.
 _NEXT = {
     (CREATED, "start"): RUNNING,
-    (RUNNING, "succeed"): ENDED,
-    (RUNNING, "fail"): ENDED,
+    (RUNNING, "return"): RETURNED,
+    (RETURNED, "end"): ENDED,
 }
 # Types of what a handler declared ``async`` or with ``yield`` returns. They are compared by name,
 # and the object is neither run nor closed.
@@ -228,25 +232,36 @@ class Invocation:
             self.live.routed(named, {"http.route": route})
 
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
-        """The END frame of an invocation that returned `response`."""
-        self._advance("succeed")
+        """The END frame of an invocation whose `response` nobody is known to post."""
+        self.record_response(response, now_unix_ns)
         kind = type(response).__name__
         if kind in _UNMARSHALLABLE:
-            # The runtime client fails the invocation after this, with this message.
+            # A runtime client fails the invocation after this, with this message.
             message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
-            self._set_error("Runtime.MarshalError", message)
-            return self._end(now_unix_ns)
+            return self.end(("Runtime.MarshalError", message))
+        return self.end()
+
+    def record_response(self, response: object, now_unix_ns: int) -> None:
+        """The handler has returned `response`: the span ends now, whenever `end` is called."""
+        self.record_return(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
         except Exception:  # a response may be any object, whose methods may raise
-            return self._end(now_unix_ns)
+            return
         self.span.attributes.update(outcome.attributes)
         self._capture_response_headers(response)
         if outcome.error_type:
             self._set_error(outcome.error_type, outcome.message)
         if outcome.failed_messages:
             self._set_failed_items(outcome.failed_messages)
-        return self._end(now_unix_ns)
+
+    def record_return(self, now_unix_ns: int) -> None:
+        """The handler is over: the span ends now, whenever `end` is called."""
+        self._advance("return")
+        # The wall clock may step back while the environment is frozen.
+        self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
+        if self.live is not None:
+            self.live.leave(self.span.end_unix_ns)
 
     def _set_failed_items(self, failed_messages: int) -> None:
         """Set the number of a batch's items that the response reports as failed."""
@@ -272,30 +287,52 @@ class Invocation:
             return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
-        """The END frame of a handler that raised `error`; the exception's LOGS frame before it.
-
-        The settings decide whether the exception is an event of the span, a log record, or both.
-        """
+        """The END frame of a handler that raised `error`, which nobody is known to post."""
         from serverless_instrument.wrapper.records import errors
 
-        self._advance("fail")
+        self.record_return(now_unix_ns)
         details = errors.details(error, stacktrace)
-        self._set_error(errors.qualified_name(type(error)), errors.message(error))
-        if isinstance(error, MemoryError):
-            self._fact_bits |= wire.FACT_OUT_OF_MEMORY
+        return self.end(errors.failure(details), error, details)
+
+    def end(
+        self,
+        failure: tuple[str, str] | None = None,
+        error: BaseException | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> bytes:
+        """The END frame; the LOGS frame of `error` before it.
+
+        The settings decide whether the exception is an event of the span, a log record, or both.
+
+        Args:
+            failure: ``error.type`` and message, if the invocation has failed.
+            error: the exception that the handler raised, if it raised one.
+            details: the `errors.details` of `error`.
+        """
+        self._advance("end")
+        if failure is not None:
+            self._set_error(*failure)
+            if isinstance(error, MemoryError):
+                self._fact_bits |= wire.FACT_OUT_OF_MEMORY
+        log = self._record_exception(details) if details is not None else b""
+        return log + self._end()
+
+    def _record_exception(self, details: Mapping[str, object]) -> bytes:
+        """Add the exception's event to the span; the LOGS frame where the settings ask for one."""
         span, settings = self.span, self._settings
         if settings.exception_as_event:
-            span.events.append(records.Event("exception", now_unix_ns, details))
-        log = b""
-        if settings.exception_as_log:
-            log = exception_log_frame(span, self.request_id, details, now_unix_ns, settings.limits)
-        return log + self._end(now_unix_ns)
+            span.events.append(records.Event("exception", span.end_unix_ns, details))
+        if not settings.exception_as_log:
+            return b""
+        request_id, limits = self.request_id, settings.limits
+        return exception_log_frame(span, request_id, details, span.end_unix_ns, limits)
 
     def abandon(self) -> None:
         """Give up: nothing will be sent. The span stops being the current one; never raises."""
         live, self.live = self.live, None
         try:
             if live is not None:
+                live.leave(self.span.end_unix_ns)
                 live.close(self.span)
         except Exception:  # a failure of ours has led here, and this may fail as well
             return
@@ -315,10 +352,8 @@ class Invocation:
             consumer.attributes["error.type"] = error_type
         self._fact_bits |= wire.FACT_FAILED
 
-    def _end(self, now_unix_ns: int) -> bytes:
+    def _end(self) -> bytes:
         """End the span; the END frame."""
-        # The wall clock may step back while the environment is frozen.
-        self.span.end_unix_ns = max(now_unix_ns, self.span.start_unix_ns)
         if self.live is not None:
             self.span = self.live.close(self.span)
         batch = wire.pack_batch(encoder.SCOPE, b"", 0)

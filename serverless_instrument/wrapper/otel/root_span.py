@@ -86,14 +86,21 @@ class RootSpan:
             self._name = name
             span.update_name(name)
 
+    def leave(self, end_unix_ns: int) -> None:
+        """The handler is over: the span is no longer the current one.
+
+        A span of ours ends here, so that nothing more is set on its record. One of the SDK's ends
+        in `close`, when its processors can be told the outcome.
+        """
+        detach(self._token)
+        if isinstance(self._span, LiveSpan):
+            self._span.end(end_unix_ns)
+
     def close(self, record: records.Span) -> records.Span:
         """End the span; returns the record to send, with what the user has set on the span."""
-        detach(self._token)
         span = self._span
         try:
-            if isinstance(span, LiveSpan):
-                span.end(record.end_unix_ns)
-            else:
+            if not isinstance(span, LiveSpan):
                 record = self._end_sdk_span(span, record)
             if span.get_span_context().trace_flags.sampled:
                 self._show_to_late_provider(record)

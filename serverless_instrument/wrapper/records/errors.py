@@ -1,4 +1,4 @@
-"""Attributes and stack trace of an exception; loaded with the first one. Pure.
+"""Attributes and stack trace of an exception. Pure.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/
 """
@@ -7,13 +7,22 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
+
+
+# Read past a metaclass of the user's, which may raise when asked for a name.
+_MODULE, _QUALIFIED_NAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
 
 
 def qualified_name(kind: type) -> str:
     """``module.QualifiedName`` of a class; of a builtin, its name alone."""
-    module = getattr(kind, "__module__", "builtins")  # a class body may delete it
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    name: str = _QUALIFIED_NAME.__get__(kind)
+    try:
+        module = _MODULE.__get__(kind)
+    except AttributeError:  # a class body may delete it
+        module = "builtins"
+    return name if module == "builtins" else f"{module}.{name}"
 
 
 def message(error: BaseException) -> str:
@@ -41,3 +50,8 @@ def details(error: BaseException, trace: str) -> dict[str, object]:
         "exception.message": message(error),
         "exception.stacktrace": trace,
     }
+
+
+def failure(of: Mapping[str, object]) -> tuple[str, str]:
+    """``error.type`` and message of an invocation that failed with the exception of `details`."""
+    return str(of["exception.type"]), str(of["exception.message"])

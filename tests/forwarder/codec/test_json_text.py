@@ -118,3 +118,9 @@ def test_what_cannot_be_written() -> None:
         json_text.dumps(b"")
     while deep:
         deep = deep.pop()  # type: ignore[assignment] # lists all the way; freed without recursion
+
+
+def test_hooks_that_another_python_looks_for_are_none() -> None:
+    options = json_text._Options()
+    for name in ("object_hook", "object_pairs_hook", "array_hook", "of_some_later_python"):
+        assert getattr(options, name, "missing") is None

@@ -36,6 +36,7 @@ EVENTS: dict[str, Callable[[CircuitBreaker], None]] = {
     "sent": CircuitBreaker.record_sent,
     "answered": CircuitBreaker.record_answer,
     "overran": CircuitBreaker.record_overrun,
+    "let go": CircuitBreaker.let_go,
     "failed": lambda breaker: breaker.record_failure(0.0, 1.0, None),
 }
 # What is not here changes nothing.
@@ -45,6 +46,7 @@ EXPECTED = {
     (BUSY, "answered"): CLOSED,
     (BUSY, "failed"): OPEN,
     (BUSY, "overran"): PROBING,
+    (BUSY, "let go"): PROBING,
     (PROBING, "answered"): CLOSED,
     (PROBING, "failed"): OPEN,
 }
@@ -114,6 +116,16 @@ def test_a_backend_that_is_always_too_slow_is_waited_for_less_and_less() -> None
         190,
         254,
     ]
+
+
+def test_a_request_that_had_no_time_makes_nobody_wait_less() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(10):
+        breaker.record_sent()
+        assert breaker.holds_next()
+        breaker.let_go()
+        assert not breaker.holds_next()
+        breaker.record_answer()
 
 
 def test_a_backend_in_time_again_is_waited_for_again() -> None:

@@ -253,6 +253,31 @@ def test_a_backend_that_hangs_costs_one_budget_and_then_nothing(tmp_path: Path) 
         assert len(parts.forwarder.lines()) == 1
 
 
+@pytest.mark.parametrize("left_s", [1.0, 0.6])
+def test_next_is_asked_before_the_deadline_whatever_the_backend_does(
+    tmp_path: Path, left_s: float
+) -> None:
+    with world(tmp_path) as parts:
+        parts.backend.respond = Gate()
+        waited_s = parts.invoke("short", left_s=left_s)
+        assert left_s - 0.3 < waited_s < left_s - 0.1 + PROMPT_S
+        assert parts.invoke("not waited for", left_s=left_s) < PROMPT_S
+
+
+@pytest.mark.parametrize("left_s", [0.05, -5.0])
+def test_next_is_asked_at_once_where_the_deadline_is_near_or_over(
+    tmp_path: Path, left_s: float
+) -> None:
+    with world(tmp_path) as parts:
+        gate = parts.backend.respond = Gate()
+        assert parts.invoke("late", left_s=left_s) < PROMPT_S
+        gate.open()
+        eventually(lambda: delivered(parts) == ["late"], "it is delivered")
+        # It tells nothing of the backend: the next one is waited for.
+        parts.backend.respond = Gate()
+        assert parts.invoke("next") > 0.9
+
+
 def test_a_backend_slower_than_a_flush_may_be_gets_everything_once(tmp_path: Path) -> None:
     with world(tmp_path) as parts:
 

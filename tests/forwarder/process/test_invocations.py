@@ -115,7 +115,9 @@ def test_a_runtime_that_dies_at_its_deadline_timed_out(tmp_path: Path) -> None:
         parts.api.invoke("a", deadline_ms=deadline_ms)
         parts.runtime.send(encoded.start("a", "hung", deadline_ms))
         parts.runtime.die()
+        # Past the deadline /next does not wait for the backend.
         parts.api.wait_for_next(2)
+        parts.backend.wait_for(1)
         assert error_types(parts) == {"hung": "timeout"}
 
 

@@ -6,7 +6,13 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serverless_instrument import __version__, wire, wire_payloads
-from serverless_instrument.wrapper.invocation.invocation import CREATED, ENDED, RUNNING, Invocation
+from serverless_instrument.wrapper.invocation.invocation import (
+    CREATED,
+    ENDED,
+    RETURNED,
+    RUNNING,
+    Invocation,
+)
 from tests.wrapper import decoded
 from tests.wrapper.invocations import (
     ARN,
@@ -30,27 +36,27 @@ if TYPE_CHECKING:
 def step(made: Invocation, event: str) -> None:
     if event == "start":
         made.start()
-    elif event == "succeed":
-        made.succeed(None, END_UNIX_NS)
+    elif event == "return":
+        made.record_return(END_UNIX_NS)
     else:
-        made.fail(ValueError("x"), "", END_UNIX_NS)
+        made.end()
 
 
 @pytest.mark.parametrize(
     ("before", "event", "state"),
     [
         ([], "start", RUNNING),
-        ([], "succeed", None),
-        ([], "fail", None),
+        ([], "return", None),
+        ([], "end", None),
         (["start"], "start", None),
-        (["start"], "succeed", ENDED),
-        (["start"], "fail", ENDED),
-        (["start", "succeed"], "start", None),
-        (["start", "succeed"], "succeed", None),
-        (["start", "succeed"], "fail", None),
-        (["start", "fail"], "start", None),
-        (["start", "fail"], "succeed", None),
-        (["start", "fail"], "fail", None),
+        (["start"], "return", RETURNED),
+        (["start"], "end", None),
+        (["start", "return"], "start", None),
+        (["start", "return"], "return", None),
+        (["start", "return"], "end", ENDED),
+        (["start", "return", "end"], "start", None),
+        (["start", "return", "end"], "return", None),
+        (["start", "return", "end"], "end", None),
     ],
 )
 def test_states(before: list[str], event: str, state: str | None) -> None:

@@ -59,6 +59,9 @@ class Held:
         self.closed: list[records.Span] = []
         self.failing = failing
 
+    def leave(self, end_unix_ns: int) -> None:
+        assert end_unix_ns == 0
+
     def close(self, record: records.Span) -> records.Span:
         self.closed.append(record)
         if self.failing:
@@ -104,6 +107,9 @@ def test_the_span_that_opentelemetry_code_holds_is_closed_and_sent() -> None:
     closed: list[records.Span] = []
 
     class Held:
+        def leave(self, end_unix_ns: int) -> None:
+            assert end_unix_ns == END_UNIX_NS
+
         def close(self, record: records.Span) -> records.Span:
             assert record.end_unix_ns == END_UNIX_NS
             closed.append(record)

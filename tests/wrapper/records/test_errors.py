@@ -62,3 +62,15 @@ def test_details() -> None:
         "exception.message": "no",
         "exception.stacktrace": "trace",
     }
+
+
+def test_the_name_of_a_class_that_raises_when_asked_for_it() -> None:
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> object:
+            raise ValueError(name)
+
+    class OddError(Exception, metaclass=Meta):
+        pass
+
+    assert qualified_name(OddError).startswith(f"{__name__}.test_the_name_of")
+    assert qualified_name(OddError).endswith(".OddError")
