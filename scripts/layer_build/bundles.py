@@ -26,7 +26,7 @@ _OURS = "serverless_instrument/"
 # Loaded before a bundle is looked for.
 _BEFORE_THE_FINDER = re.compile(
     r"serverless_instrument/(__init__|bundles|wire|wrapper/__init__"
-    r"|forwarder/(__init__|__main__|http1|runtime_socket|extensions_api))\.py"
+    r"|forwarder/(__init__|__main__|start|bare_next|http1|runtime_socket|extensions_api))\.py"
 )
 _VENDORED_TOP_LEVEL = re.compile(r"\w+(/__init__)?\.py")
 # Also with a file of its own: OpenTelemetry's API, which a process without our finder, a child of

@@ -15,21 +15,21 @@ from time import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Registration(Protocol):
-        """`extensions_api.Registration`; `asked` has sent a request for the next event."""
-
-        identifier: str
-        asked: _socket.socket | None
+    from typing import Any
 
 
 _NAME = "serverless-instrument"
 _PAUSE_S = 0.2
 
 
-def serve(error: Exception, registration: Registration | None) -> None:
-    """Say `error` in one line, register if that has not been done, and exit 0 at SHUTDOWN."""
+def serve(error: Exception, made: dict[str, Any]) -> None:
+    """Say `error` in one line, register if that has not been done, and exit 0 at SHUTDOWN.
+
+    `made` may hold "listener" and "registration", an `extensions_api.Registration`.
+    """
+    registration = made.get("registration")
+    if made.get("listener") is not None:
+        made["listener"].close()  # for nobody reads what runtimes send
     text = " ".join(f"{type(error).__name__}: {error}".split())
     sys.stderr.write(f"serverless-instrument: no telemetry, the forwarder cannot start: {text}\n")
     sys.stderr.flush()

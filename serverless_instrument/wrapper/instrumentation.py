@@ -123,7 +123,6 @@ class Instrumentation:
         self._fault_reported = False
         self._channel = Channel(wire.socket_path(os.environ), self._hello_frame)
         self._posts = ResponsePosts(self._send_end, self._report_fault)
-        self._posts.watch_client()
         # Set in a forked child that runs the rest of an invocation, whose END the parent sends.
         self._inherited = False
         self._handler_thread_id = 0
@@ -145,9 +144,14 @@ class Instrumentation:
             lambda: self._running,
             warn,
         )
+        self._watch()
+        _import_what_the_first_invocation_needs()
+
+    def _watch(self) -> None:
+        """Hook into imports, lines of output, and the client's posts of responses."""
+        self._posts.watch_client()
         self._on_import.install()
         self._logs = self._watch_logs() if self.settings.logs_exported else None
-        _import_what_the_first_invocation_needs()
 
     def _connect(self) -> None:
         """Connect to the layer's forwarder, else to one that is started here, in Lambda only."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.forwarder import encoded, extensions_api
-from tests.forwarder.extensions_api import IDENTIFIER
+from tests.forwarder import encoded
 from tests.forwarder.running import MAIN, Forwarder
+from tests.servers import extensions_api
+from tests.servers.extensions_api import IDENTIFIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
