@@ -1,4 +1,4 @@
-"""Start of the forwarder: ``python -I -S <this file>``. Short, as a script is compiled at each start."""
+"""Start of the forwarder: ``python -I -S FILE``; short, as a script is compiled at each start."""
 
 import sys
 

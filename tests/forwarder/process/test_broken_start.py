@@ -10,7 +10,7 @@ import pytest
 
 from tests.forwarder import encoded
 from tests.forwarder.running import MAIN, Forwarder
-from tests.servers import extensions_api
+from tests.servers import extensions_api, raw_http
 from tests.servers.extensions_api import IDENTIFIER
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def test_a_runtime_is_not_kept_waiting(tmp_path: Path, broken: Path) -> None:
     "broken", [("forwarder/http1.py", "raise ImportError('broken')")], indirect=True
 )
 def test_the_bare_loop_outlives_bad_answers(tmp_path: Path, broken: Path) -> None:
-    refused = extensions_api.answer(500, {"errorType": "Extension.Internal"})
+    refused = raw_http.answer(500, {"errorType": "Extension.Internal"})
     with extensions_api.serving() as api:
         api.registration = refused
         api.on_register = lambda: recover(api, after=2)
@@ -163,8 +163,8 @@ def recover(api: extensions_api.ExtensionsApi, after: int) -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        extensions_api.answer(500, {"errorType": "Extension.Internal"}),
-        extensions_api.answer(429, {"errorType": "Extension.TooMany"}),
+        raw_http.answer(500, {"errorType": "Extension.Internal"}),
+        raw_http.answer(429, {"errorType": "Extension.TooMany"}),
     ],
 )
 def test_register_is_tried_again_where_that_may_help(tmp_path: Path, refusal: bytes) -> None:
