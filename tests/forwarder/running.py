@@ -80,7 +80,7 @@ class Forwarder:
         address: str,
         environ: dict[str, str],
         nofile: int | None = None,
-        main: Path = MAIN,
+        main: Path | None = None,
     ) -> None:
         self.socket_path = directory / "run" / "forwarder.sock"
         self._stderr = directory / "stderr.txt"
@@ -89,7 +89,7 @@ class Forwarder:
         limit = ["sh", "-c", f'ulimit -n {nofile}; exec "$@"', "sh"] if nofile else []
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*limit, sys.executable, "-I", "-S", str(main)],
+                [*limit, sys.executable, "-I", "-S", str(main or MAIN)],
                 env={
                     "AWS_LAMBDA_RUNTIME_API": address,
                     "SERVERLESS_INSTRUMENT_SOCKET": str(self.socket_path),

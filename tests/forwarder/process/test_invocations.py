@@ -356,14 +356,14 @@ def test_what_a_backend_does_not_take_is_bounded_in_memory_and_counted(tmp_path:
 BROKEN = """\
 import sys
 sys.path.insert(0, {root!r})
-from serverless_instrument.forwarder import __main__
+from serverless_instrument.forwarder import start
 from serverless_instrument.forwarder.delivery import delivery
 
 def broken(*_):
     raise RuntimeError("on purpose")
 
 delivery.Delivery.submit_batch = delivery.Delivery.discard_batch = broken
-__main__._main()
+start.run({{}})
 """
 
 
