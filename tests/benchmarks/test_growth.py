@@ -35,7 +35,7 @@ def running(
 def test_one_more_costs_what_the_one_before_did(
     running: growth_environment.Environment, kind: str
 ) -> None:
-    costs = growth_environment.work(running, kind, [100, 1_000, 3_000], times=3)
+    costs = growth_environment.work(running, kind, [100, 1_000, 3_000], times=7)
     points = [(count, min(cost.cpu_ms for cost in found)) for count, found in costs.items()]
     assert growth_series.steepening(points) < STEEPENING, points
 
