@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -37,6 +38,9 @@ def eventually(condition: Callable[[], bool], what: str, timeout_s: float = WAIT
         if time.monotonic() > give_up_at_s:
             raise AssertionError(f"{what}: not within {timeout_s} s")
         time.sleep(_POLL_S)
+
+
+_SWITCHES = re.compile(r"^voluntary_ctxt_switches:\t(\d+)", re.MULTILINE)
 
 
 class Runtime:
@@ -101,6 +105,21 @@ class Forwarder:
                 stderr=stderr,
             )
         self.pid = self.process.pid
+
+    def switches(self) -> int:
+        """How often its threads have run and gone to sleep again (proc_pid_status(5))."""
+        texts = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/status")]
+        return sum(int(found) for text in texts for found in _SWITCHES.findall(text))
+
+    def wait_idle(self) -> None:
+        """Wait until none of its threads has run for a while."""
+
+        def rests() -> bool:
+            before = self.switches()
+            time.sleep(0.1)
+            return self.switches() == before
+
+        eventually(rests, "the forwarder is idle")
 
     def __enter__(self) -> Forwarder:
         return self

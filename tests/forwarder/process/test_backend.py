@@ -273,6 +273,7 @@ def test_next_is_asked_at_once_where_the_deadline_is_near_or_over(
         assert parts.invoke("late", left_s=left_s) < PROMPT_S
         gate.open()
         eventually(lambda: delivered(parts) == ["late"], "it is delivered")
+        parts.forwarder.wait_idle()  # it has read the answer
         # It tells nothing of the backend: the next one is waited for.
         parts.backend.respond = Gate()
         assert parts.invoke("next") > 0.9
