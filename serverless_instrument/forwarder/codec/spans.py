@@ -18,7 +18,7 @@ INTERNAL, SERVER = 1, 2
 _ERROR = b"\x18\x02"
 # SpanFlags: sampled; it is known whether the parent is remote; it is.
 _SAMPLED, _HAS_IS_REMOTE, _IS_REMOTE = 0x01, 0x100, 0x200
-_TRACE_ID, _SPAN_ID, _NAME = 1, 2, 5
+_SPAN_ID = 2
 
 
 class Made:
@@ -118,22 +118,6 @@ def span_id(span: bytes) -> bytes:
     except ValueError:
         return b""
     return b""
-
-
-def identity(span: bytes) -> tuple[bytes, bytes, str]:
-    """(trace id, span id, name) of an encoded ``Span``; empty where it has none."""
-    found: dict[int, bytes] = {}
-    try:
-        for number, _, value in fields(span):
-            if isinstance(value, bytes):
-                found[number] = value
-            if number == _NAME:
-                break
-    except ValueError:
-        # Lines without a trace are better than no lines.
-        return b"", b"", ""
-    name = found.get(_NAME, b"").decode("utf-8", "replace")
-    return found.get(_TRACE_ID, b""), found.get(_SPAN_ID, b""), name
 
 
 def items(tagged: bytes) -> Iterator[bytes]:
