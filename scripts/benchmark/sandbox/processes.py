@@ -19,11 +19,12 @@ _FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 
 
 class Subject(NamedTuple):
-    """A command line, and the environment it runs in."""
+    """A command line, the environment it runs in, and the interpreter in the command line."""
 
     name: str
     command: list[str]
     environ: dict[str, str]
+    python: str = sys.executable
 
 
 def function_directory(name: str, parent: Path) -> Path:
@@ -56,7 +57,7 @@ def start(
     which is a shell, in front of everything else.
     """
     command = list(subject.command)
-    position = command.index(sys.executable) if sys.executable in command else 0
+    position = command.index(subject.python) if subject.python in command else 0
     command[position:position] = prefix or []
     with output.open("wb") as file:
         return subprocess.Popen(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import sys
 from typing import TYPE_CHECKING
 
 from benchmark.sandbox import environ
+from benchmark.sandbox.lambda_python import make_python
 from benchmark.sandbox.processes import Subject, function_directory
 
 if TYPE_CHECKING:
@@ -77,8 +79,26 @@ class Sandbox:
         return _with_credentials(self.bare_runtime(address, "boto"))
 
     def our_aws_runtime(self, address: str) -> Subject:
-        """The same instrumented."""
+        """The same instrumented; OpenTelemetry and wrapt are the function's own, from pip."""
         return _with_credentials(self.our_runtime(address, "boto"))
+
+    def bare_aws_runtime_of_lambda(self, address: str) -> Subject:
+        """`bare_aws_runtime`, where none of the layer's packages is installed."""
+        return self._of_lambda(self.bare_aws_runtime(address))
+
+    def our_aws_runtime_of_lambda(self, address: str) -> Subject:
+        """The same instrumented, with the layer's packages and bytecode."""
+        return self._of_lambda(self.our_aws_runtime(address))
+
+    def _of_lambda(self, subject: Subject) -> Subject:
+        python = self._python_of_lambda
+        command = [python if word == sys.executable else word for word in subject.command]
+        variables = {**subject.environ, "SERVERLESS_INSTRUMENT_LOCAL_PYTHON": python}
+        return subject._replace(command=command, environ=variables, python=python)
+
+    @functools.cached_property
+    def _python_of_lambda(self) -> str:
+        return make_python(self.directory / "python")
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

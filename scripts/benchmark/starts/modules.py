@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.sandbox.lambda_api import LambdaApi
@@ -80,7 +79,7 @@ def _imported(output: Path) -> frozenset[str]:
 
 
 def _verbose(subject: Subject) -> Subject:
-    position = subject.command.index(sys.executable) + 1
+    position = subject.command.index(subject.python) + 1
     return subject._replace(
         command=[*subject.command[:position], "-v", *subject.command[position:]]
     )

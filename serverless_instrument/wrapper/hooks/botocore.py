@@ -62,6 +62,27 @@ def preserve_sns_entries(sns_extension: ModuleType) -> None:
     sns_extension._OpPublish._inject_span_into_entry = staticmethod(lambda entry: None)  # noqa: ARG005 - as above
 
 
+def leave_unused_apis(registry: Any) -> None:
+    """Keep `registry` from importing the metrics and logs APIs for services without use for them.
+
+    It makes a meter and a logger for every service; only the Bedrock extension sets up metrics, and
+    only it emits events.
+    """
+    get_metrics, get_logger = registry.get_metrics, registry.get_logger
+
+    def are_used(extension: object) -> bool:
+        return any("setup_metrics" in vars(base) for base in type(extension).__mro__[:-2])
+
+    def metrics_of(extension: object) -> object:
+        return get_metrics(extension) if are_used(extension) else {}
+
+    def logger_of(extension: object) -> object:
+        return get_logger(extension) if are_used(extension) else None
+
+    registry.get_metrics = metrics_of
+    registry.get_logger = logger_of
+
+
 def _headers() -> dict[str, str]:
     from opentelemetry.baggage import get_all
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

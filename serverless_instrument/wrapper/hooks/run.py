@@ -5,18 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
-from serverless_instrument.wrapper.import_hooks.lean_imports import ALWAYS, BOTOCORE, import_lean
-from serverless_instrument.wrapper.import_hooks.package_conflicts import (
-    OwnConventions,
-    check_not_hidden,
-    needs_own_conventions,
-)
+from serverless_instrument.wrapper.import_hooks.package_conflicts import check_not_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,37 +78,33 @@ def _load(
         if not is_usable():
             return
 
-        def switch_on(module: ModuleType) -> None:
-            instrumentor = getattr(module, class_name)()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
-                _allow_user_instrument(instrumentor, options)
+        module = import_module(package)
+        instrumentor = getattr(module, class_name)()
+        if instrumentor.is_instrumented_by_opentelemetry:
+            return
+        if name == "botocore":  # reads no HTTP conventions and has no metrics
+            _switch_on_botocore(instrumentor, options)
+        else:
+            from serverless_instrument.wrapper.hooks.old_meters import meter_options
 
-        _import(spec, name, switch_on)
+            _use_stable_conventions()
+            instrumentor.instrument(skip_dep_check=True, **meter_options(), **options)
+        _allow_user_instrument(instrumentor, options)
     finally:
         if collecting:
             gc.enable()
 
 
-def _meters(name: str) -> Mapping[str, object]:
-    if name == "botocore":  # has no metrics
-        return {}
-    from serverless_instrument.wrapper.hooks import old_meters
+def _switch_on_botocore(instrumentor: Any, options: Mapping[str, object]) -> None:
+    """What ``instrument(skip_dep_check=True, …)`` does, less the set-up of HTTP conventions.
 
-    return old_meters.meter_options()
+    That would import them, and each AWS call would import the metrics and logs APIs.
+    """
+    instrumentor._instrument(**options)
+    instrumentor._is_instrumented_by_opentelemetry = True
+    from serverless_instrument.wrapper.hooks.botocore import leave_unused_apis
 
-
-def _import(spec: ModuleSpec, name: str, switch_on: Callable[[ModuleType], None]) -> None:
-    with OwnConventions() if needs_own_conventions(spec) else nullcontext():
-        if name == "botocore":
-            import_lean(spec.name, BOTOCORE, switch_on)
-            return
-
-        def with_stable_conventions(module: ModuleType) -> None:
-            _use_stable_conventions()
-            switch_on(module)
-
-        import_lean(spec.name, ALWAYS, with_stable_conventions)
+    leave_unused_apis(instrumentor.extension_registry)
 
 
 def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
@@ -157,12 +147,21 @@ def _use_stable_conventions() -> None:
 
     They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once; a value that the user has set is kept.
     """
-    from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability
+    from opentelemetry.instrumentation import _semconv
 
     if os.environ.get(_OPT_IN):
         return
-    os.environ[_OPT_IN] = "http,database"
-    try:
-        _OpenTelemetrySemanticConventionStability._initialize()  # type: ignore[no-untyped-call] # untyped there
-    finally:
-        del os.environ[_OPT_IN]
+    stability: Any = _semconv._OpenTelemetrySemanticConventionStability
+    with stability._lock:
+        if not stability._initialized:
+            mapping, mode = (
+                stability._OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING,
+                _semconv._StabilityMode,
+            )
+            signals = _semconv._OpenTelemetryStabilitySignalType
+            for signal in signals:
+                mapping[signal] = mode.DEFAULT
+            mapping[signals.HTTP] = mode.HTTP
+            if hasattr(signals, "DATABASE"):  # later releases
+                mapping[signals.DATABASE] = mode.DATABASE
+            stability._initialized = True
