@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument.wrapper.hooks import message_attributes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     Parameters = dict[str, Any]
+    Injector = Callable[[Parameters], None]
 
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
-_MAX_ATTRIBUTES = 10
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (X-Amz-Client-Context)
 _MAX_CLIENT_CONTEXT_BYTES = 3583
 
@@ -96,29 +97,6 @@ def _headers() -> dict[str, str]:
     return {**headers, "baggage": baggage} if baggage else headers
 
 
-def _with_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Message attributes with our headers where there is room; the user's are never displaced."""
-    attributes = dict(given or {})
-    for name, value in _headers().items():
-        if name not in attributes and len(attributes) < _MAX_ATTRIBUTES:
-            attributes[name] = {"DataType": "String", "StringValue": value}
-    return attributes
-
-
-def _inject_message(parameters: Parameters) -> None:
-    parameters["MessageAttributes"] = _with_attributes(parameters.get("MessageAttributes"))
-
-
-def _inject_entries(name: str) -> Callable[[Parameters], None]:
-    def inject(parameters: Parameters) -> None:
-        parameters[name] = [
-            {**entry, "MessageAttributes": _with_attributes(entry.get("MessageAttributes"))}
-            for entry in parameters[name]
-        ]
-
-    return inject
-
-
 def _inject_events(parameters: Parameters) -> None:
     from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
@@ -137,19 +115,25 @@ def _inject_client_context(parameters: Parameters) -> None:
     if not isinstance(context, dict) or "w3c" in context:
         return
     headers = _headers()
-    # awslambdaric 4.2 reads "w3c"; older runtimes pass "custom" on to the handler's context.
     custom = context.get("custom") or {}
+    if any(str(name).lower() == "traceparent" for name in custom):
+        return
+    # awslambdaric 4.2 reads "w3c"; older runtimes pass "custom" on to the handler's context.
     context = {**context, "custom": {**headers, **custom}, "w3c": headers}
     encoded = b64encode(dumps(context).encode()).decode()
     if len(encoded) <= _MAX_CLIENT_CONTEXT_BYTES:
         parameters["ClientContext"] = encoded
 
 
-_INJECTORS: Mapping[tuple[str, str], Callable[[Parameters], None]] = {
-    ("sqs", "SendMessage"): _inject_message,
-    ("sqs", "SendMessageBatch"): _inject_entries("Entries"),
-    ("sns", "Publish"): _inject_message,
-    ("sns", "PublishBatch"): _inject_entries("PublishBatchRequestEntries"),
+def _inject_attributes(inject: Callable[[Parameters, Mapping[str, str]], None]) -> Injector:
+    return lambda parameters: inject(parameters, _headers())
+
+
+_INJECTORS: Mapping[tuple[str, str], Injector] = {
+    ("sqs", "SendMessage"): _inject_attributes(message_attributes.add_to_sqs_message),
+    ("sqs", "SendMessageBatch"): _inject_attributes(message_attributes.add_to_sqs_batch),
+    ("sns", "Publish"): _inject_attributes(message_attributes.add_to_sns_message),
+    ("sns", "PublishBatch"): _inject_attributes(message_attributes.add_to_sns_batch),
     ("events", "PutEvents"): _inject_events,
     ("lambda", "Invoke"): _inject_client_context,
 }

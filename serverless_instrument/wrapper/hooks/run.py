@@ -89,10 +89,25 @@ def _load(
 
             _use_stable_conventions()
             instrumentor.instrument(skip_dep_check=True, **meter_options(), **options)
-        _allow_user_instrument(instrumentor, options)
+        from serverless_instrument.wrapper.hooks.given_headers import keep_given_headers
+        from serverless_instrument.wrapper.hooks.tracebacks import tidy_tracebacks
+
+        _silence(package)
+        keep_given_headers(module)
+        tidy_tracebacks(name)
+        _allow_user_instrument(instrumentor, options, lambda: tidy_tracebacks(name))
     finally:
         if collecting:
             gc.enable()
+
+
+def _silence(package: str) -> None:
+    """Keep the instrumentation's lines out of the function's log, unless a level is set."""
+    from logging import CRITICAL, getLogger
+
+    logger = getLogger(package)
+    if not logger.level:
+        logger.setLevel(CRITICAL + 1)
 
 
 def _switch_on_botocore(instrumentor: Any, options: Mapping[str, object]) -> None:
@@ -107,7 +122,9 @@ def _switch_on_botocore(instrumentor: Any, options: Mapping[str, object]) -> Non
     leave_unused_apis(instrumentor.extension_registry)
 
 
-def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
+def _allow_user_instrument(
+    instrumentor: Any, ours: dict[str, object], then: Callable[[], None]
+) -> None:
     """Let a later ``instrument(…)`` of the function's replace ours, with its options.
 
     An instrumentor is a singleton, which otherwise refuses a second call with a warning.
@@ -119,7 +136,9 @@ def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
             instrumentor.uninstrument()
         for name, hook in ours.items():
             options[name] = _combined(hook, options.get(name))
-        return instrumentor.instrument(**options)
+        result = instrumentor.instrument(**options)
+        then()
+        return result
 
     instrumentor.instrument = instrument
 
