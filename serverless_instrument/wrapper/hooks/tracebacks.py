@@ -40,13 +40,11 @@ _PLACES = {
 def leave_no_frames(error: BaseException) -> None:
     """Take the frames that stand before the library's out of the traceback of `error`.
 
-    Nothing is taken out where there are no others: the exception is then of the instrumentation.
+    There may be no others: a call with wrong arguments fails in the caller's frame.
     """
     traceback = error.__traceback__
     while traceback is not None and _is_between(traceback):
         traceback = traceback.tb_next
-    if traceback is None:
-        return
     if sys.version_info < (3, 11) and error.__traceback__ is not None:
         error.__traceback__.tb_next = traceback
         return
