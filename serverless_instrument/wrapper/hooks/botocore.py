@@ -12,8 +12,6 @@ from base64 import b64decode, b64encode
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any
 
-from serverless_instrument.wrapper.hooks import message_attributes
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
@@ -125,15 +123,22 @@ def _inject_client_context(parameters: Parameters) -> None:
         parameters["ClientContext"] = encoded
 
 
-def _inject_attributes(inject: Callable[[Parameters, Mapping[str, str]], None]) -> Injector:
-    return lambda parameters: inject(parameters, _headers())
+def _inject_attributes(name: str) -> Injector:
+    """Function `name` of `message_attributes`, which is imported with the first message."""
+
+    def inject(parameters: Parameters) -> None:
+        from serverless_instrument.wrapper.hooks import message_attributes
+
+        getattr(message_attributes, name)(parameters, _headers())
+
+    return inject
 
 
 _INJECTORS: Mapping[tuple[str, str], Injector] = {
-    ("sqs", "SendMessage"): _inject_attributes(message_attributes.add_to_sqs_message),
-    ("sqs", "SendMessageBatch"): _inject_attributes(message_attributes.add_to_sqs_batch),
-    ("sns", "Publish"): _inject_attributes(message_attributes.add_to_sns_message),
-    ("sns", "PublishBatch"): _inject_attributes(message_attributes.add_to_sns_batch),
+    ("sqs", "SendMessage"): _inject_attributes("add_to_sqs_message"),
+    ("sqs", "SendMessageBatch"): _inject_attributes("add_to_sqs_batch"),
+    ("sns", "Publish"): _inject_attributes("add_to_sns_message"),
+    ("sns", "PublishBatch"): _inject_attributes("add_to_sns_batch"),
     ("events", "PutEvents"): _inject_events,
     ("lambda", "Invoke"): _inject_client_context,
 }

@@ -85,15 +85,15 @@ def _load(
         if name == "botocore":  # reads no HTTP conventions and has no metrics
             _switch_on_botocore(instrumentor, options)
         else:
+            from serverless_instrument.wrapper.hooks.given_headers import keep_given_headers
             from serverless_instrument.wrapper.hooks.old_meters import meter_options
 
             _use_stable_conventions()
+            keep_given_headers(module)
             instrumentor.instrument(skip_dep_check=True, **meter_options(), **options)
-        from serverless_instrument.wrapper.hooks.given_headers import keep_given_headers
         from serverless_instrument.wrapper.hooks.tracebacks import tidy_tracebacks
 
         _silence(package)
-        keep_given_headers(module)
         tidy_tracebacks(name)
         _allow_user_instrument(instrumentor, options, lambda: tidy_tracebacks(name))
     finally:

@@ -59,6 +59,7 @@ def _is_between(traceback: TracebackType) -> bool:
 
 def tidy_tracebacks(name: str) -> None:
     """Tidy the exceptions of what the instrumentation `name`, which is switched on, has wrapped."""
+    classes: dict[bool, Any] = {}
     for module_name, class_name, method in _PLACES.get(name, ()):
         owner: Any = getattr(sys.modules.get(module_name), class_name, None)
         wrapper: Any = getattr(owner, "__dict__", {}).get(method)
@@ -68,8 +69,10 @@ def tidy_tracebacks(name: str) -> None:
             continue
         tidy: Any
         if hasattr(wrapper, "_self_wrapper"):
-            made = _wrapper_class(is_async=iscoroutinefunction(original))
-            tidy = made(original, wrapper._self_wrapper)
+            is_async = iscoroutinefunction(original)
+            if is_async not in classes:
+                classes[is_async] = _async_class() if is_async else _sync_class()
+            tidy = classes[is_async](original, wrapper._self_wrapper)
         else:
             tidy = _tidy_function(wrapper)
             tidy.__wrapped__ = original
@@ -88,12 +91,8 @@ def _tidy_function(function: Callable[..., object]) -> Callable[..., object]:
     return tidy
 
 
-def _wrapper_class(*, is_async: bool) -> Any:
-    """A class of wrapt's function wrappers whose exceptions are tidied."""
-    return _async_class() if is_async else _sync_class()
-
-
 def _sync_class() -> Any:
+    """A class of wrapt's function wrappers whose exceptions are tidied."""
     from wrapt import BoundFunctionWrapper, FunctionWrapper
 
     class TidyBound(BoundFunctionWrapper):  # type: ignore[misc, type-arg, no-any-unimported, unused-ignore] # wrapt may be untyped
@@ -111,6 +110,7 @@ def _sync_class() -> Any:
 
 
 def _async_class() -> Any:
+    """The same for coroutine functions."""
     from wrapt import BoundFunctionWrapper, FunctionWrapper
 
     class TidyBound(BoundFunctionWrapper):  # type: ignore[misc, type-arg, no-any-unimported, unused-ignore] # as above
