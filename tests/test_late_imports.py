@@ -50,6 +50,28 @@ def test_a_function_imports_what_it_uses(dear: ModuleType, monkeypatch: pytest.M
         names["C"]().g().send(None)
 
 
+def test_an_import_is_made_in_the_branch_that_needs_it(
+    dear: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = run("""
+        from late_dear import a, b
+        def f(wanted):
+            if wanted:
+                x = a
+                if a > 1:
+                    return b
+                return a + x
+            elif wanted is None:
+                return b
+            return 0
+    """)
+    assert names["f"](False) == 0
+    with pytest.raises(ModuleNotFoundError):
+        names["f"](None)
+    monkeypatch.setitem(sys.modules, "late_dear", dear)
+    assert (names["f"](True), names["f"](None)) == (2, 2)
+
+
 def test_others_get_the_names_from_the_module(
     dear: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

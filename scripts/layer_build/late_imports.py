@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TYPING = "typing_extensions"
 _DEPRECATION = "serverless_instrument.wrapper.import_hooks.deprecation"
@@ -23,6 +27,8 @@ _LATE = {
     ),
     r"/opentelemetry/instrumentation/botocore/": (
         "opentelemetry._logs",
+        "opentelemetry.instrumentation.botocore.package",
+        "opentelemetry.instrumentation.botocore.version",
         "opentelemetry.metrics",
         "opentelemetry.propagate",
     ),
@@ -66,11 +72,35 @@ def put_off_imports(tree: ast.Module, modules: frozenset[str]) -> None:
         body.append(statement)
     if not put_off or "__getattr__" in uses.stored:
         return
-    for function, names in uses.late:
-        imports = [put_off[name] for name in sorted(names) if name in put_off]
-        function.body[:0] = imports
+    for function in uses.late:
+        function.body = _with_imports(function.body, put_off)
     tree.body = [*body, _getter(put_off)]
     ast.fix_missing_locations(tree)
+
+
+def _with_imports(body: list[ast.stmt], put_off: Mapping[str, ast.ImportFrom]) -> list[ast.stmt]:
+    """`body` with each import before the first statement that needs it, in the innermost ``if``."""
+    missing = dict(put_off)
+    result: list[ast.stmt] = []
+    for statement in body:
+        read = _names(statement.test if isinstance(statement, ast.If) else statement)
+        result += [missing.pop(name) for name in sorted(missing) if name in read]
+        if isinstance(statement, ast.If):
+            statement.body = _with_imports(statement.body, missing)
+            statement.orelse = _with_imports(statement.orelse, missing)
+        result.append(statement)
+    return result
+
+
+def _names(tree: ast.AST) -> set[str]:
+    """Names in `tree`, less those of annotations, which a function does not evaluate."""
+    unread = {
+        id(name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        for name in ast.walk(node.annotation)
+    }
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in unread}
 
 
 def _source(statement: ast.ImportFrom) -> str:
@@ -119,7 +149,7 @@ class _Uses(ast.NodeVisitor):
         self._in_class = False
         self._early: set[str] = set()
         self.stored: set[str] = set()
-        self.late: list[tuple[ast.FunctionDef | ast.AsyncFunctionDef, set[str]]] = []
+        self.late: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
 
     def is_needed_early(self, name: str) -> bool:
         return name in self._early or name in self.stored
@@ -173,5 +203,5 @@ class _Uses(ast.NodeVisitor):
         self._function, in_class, self._in_class = set(), self._in_class, False
         for statement in node.body:
             self.visit(statement)
-        self.late.append((node, self._function))
+        self.late.append(node)
         self._function, self._in_class = None, in_class
