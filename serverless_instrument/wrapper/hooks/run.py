@@ -22,6 +22,7 @@ _PACKAGE = "opentelemetry.instrumentation"
 _PACKAGES = {"aiobotocore": "botocore", "grpc_client": "grpc"}
 # Packages of instrumentations that we have imported.
 _loaded: set[str] = set()
+_MODES = ("_StabilityMode", "_HTTPStabilityMode", "_OpenTelemetryStabilityMode")
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
 
@@ -171,16 +172,13 @@ def _use_stable_conventions() -> None:
     if os.environ.get(_OPT_IN):
         return
     stability: Any = _semconv._OpenTelemetrySemanticConventionStability
+    signals: Any = _semconv._OpenTelemetryStabilitySignalType
+    # Its name has changed with releases.
+    mode: Any = next(vars(_semconv)[name] for name in _MODES if name in vars(_semconv))
     with stability._lock:
         if not stability._initialized:
-            mapping, mode = (
-                stability._OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING,
-                _semconv._StabilityMode,
-            )
-            signals = _semconv._OpenTelemetryStabilitySignalType
+            mapping = stability._OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING
             for signal in signals:
-                mapping[signal] = mode.DEFAULT
-            mapping[signals.HTTP] = mode.HTTP
-            if hasattr(signals, "DATABASE"):  # later releases
-                mapping[signals.DATABASE] = mode.DATABASE
+                name = signal.name if signal.name in ("HTTP", "DATABASE") else "DEFAULT"
+                mapping[signal] = getattr(mode, name, mode.DEFAULT)
             stability._initialized = True
