@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 from layer_build import bundles
+from layer_build.inlined_conventions import inline_conventions
+from layer_build.late_imports import late_modules, put_off_imports
 from layer_build.lean_syntax import lean
 from layer_build.start_groups import start_groups
 
@@ -22,11 +24,15 @@ _HEAD = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little")
 _MAIN = "serverless_instrument/forwarder/main.py"
 # Tables of names: each name an assignment, then enumerations that hardly anybody uses.
 _NAMES = re.compile(r"/opentelemetry/semconv/(_incubating/)?attributes/\w+\.py$")
+_USES_NAMES = re.compile(r"/vendor/opentelemetry/(?!semconv/)")
 
 
 def code(source: bytes, shown_as: str) -> bytes:
     """Marshalled code of `source`, which names the file `shown_as`; raises SyntaxError."""
     tree = lean(ast.parse(source, shown_as), names_only=bool(_NAMES.search(shown_as)))
+    if _USES_NAMES.search(shown_as):
+        inline_conventions(tree)
+    put_off_imports(tree, late_modules(shown_as))
     return marshal.dumps(compile(tree, shown_as, "exec", dont_inherit=True))
 
 
@@ -36,6 +42,7 @@ def main() -> int:
     Arguments: the directory, where it will be, a pattern of the modules to leave as source.
     """
     top, shown_below, source_only = Path(sys.argv[1]), sys.argv[2], re.compile(sys.argv[3])
+    sys.path.insert(0, f"{top}/{bundles.VENDOR}")  # for the values of the conventions
     bundled: dict[str, bytes] = {}
     status = 0
     for path in sorted(top.rglob("*.py")):

@@ -155,6 +155,8 @@ def _below_own_frames(error: BaseException) -> TracebackType | None:
 
 
 _OWN_FILE = _below_own_frame.__code__.co_filename
+# Of instrumented calls, one frame of ours that stays on Python 3.10.
+_CLIENT_CALLS = _OWN_FILE.rpartition("/")[0] + "/hooks/tracebacks.py"
 
 
 def _leave_no_frame(error: BaseException) -> None:
@@ -167,7 +169,13 @@ def _leave_no_frame(error: BaseException) -> None:
     traceback = error.__traceback__
     if sys.version_info < (3, 11):
         # Python 3.10 restores the old traceback of an exception that is raised again.
-        if _has_only_bootstrap_frames(traceback):
+        while traceback is not None:
+            following = traceback.tb_next
+            if following is not None and following.tb_frame.f_code.co_filename == _CLIENT_CALLS:
+                traceback.tb_next = following.tb_next
+            else:
+                traceback = following
+        if _has_only_bootstrap_frames(error.__traceback__):
             _hide_own_frame()
     elif traceback is not None and traceback.tb_frame.f_code.co_filename == _OWN_FILE:
         # The base class's own method: a user's class may have another of that name.

@@ -8,7 +8,6 @@ import sys
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
-from serverless_instrument.wrapper.settings import PROPAGATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from serverless_instrument.wrapper.settings import Settings
 
 _EXTENSIONS = "opentelemetry.instrumentation.botocore.extensions"
-# Modules besides opentelemetry.trace that `typing_extensions_stand_in.py` is for.
-_OTHER_USERS_OF_TYPING = ("opentelemetry.propagators.composite", "opentelemetry._logs._internal")
 
 
 class OnImport:
@@ -69,9 +66,7 @@ class OnImport:
 
     def install(self) -> None:
         """Watch the imports; import the SDK now if a setting needs it."""
-        self._hooks.watch_module("opentelemetry.trace", self._api_imported, _lean_typing)
-        for module_name in _OTHER_USERS_OF_TYPING:
-            self._hooks.watch_module(module_name, _do_nothing, _lean_typing)
+        self._hooks.watch_module("opentelemetry.trace", self._api_imported)
         self._hooks.watch_module("opentelemetry.sdk.trace", self._sdk_imported)
         if self._settings.metrics_exported:
             self._hooks.watch_module("opentelemetry.metrics", self._metrics_imported)
@@ -80,8 +75,12 @@ class OnImport:
         self._hooks.watch_module(f"{_EXTENSIONS}.lmbd", self._lambda_extension_imported)
         self._hooks.watch_module(f"{_EXTENSIONS}.sns", self._sns_extension_imported)
         if self._settings.propagators_given:
+            from serverless_instrument.wrapper.import_hooks.propagators_unread import (
+                execute_without_propagators,
+            )
+
             self._hooks.watch_module(
-                "opentelemetry.propagate", self._propagate_imported, self._without_propagators
+                "opentelemetry.propagate", self._propagate_imported, execute_without_propagators
             )
         disabled = self._settings.disabled_instrumentations
         if "*" not in disabled:
@@ -199,19 +198,6 @@ class OnImport:
 
         preserve_sns_entries(module)
 
-    def _without_propagators(self) -> Callable[[], None]:
-        """Hide the setting while the API's module is imported, which fails if a package is missing.
-
-        The function returned puts it back.
-        """
-        value = os.environ.pop(PROPAGATORS, None)
-
-        def restore() -> None:
-            if value is not None:
-                os.environ[PROPAGATORS] = value
-
-        return restore
-
     def _propagate_imported(self, module: ModuleType) -> None:
         from serverless_instrument.wrapper.otel.propagators import composite_propagator
 
@@ -252,15 +238,8 @@ def _do_nothing(module: ModuleType) -> None:  # noqa: ARG001 - the signature of 
     return
 
 
-def _lean_typing() -> Callable[[], None] | None:
-    from serverless_instrument.wrapper.import_hooks.typing_extensions_stand_in import (
-        without_typing_extensions,
-    )
-
-    return without_typing_extensions()
-
-
-def _refuse_mixture() -> None:
+def _refuse_mixture(module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
     from serverless_instrument.wrapper.import_hooks.package_conflicts import check_same_release
 
     check_same_release()
+    execution(module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from benchmark.sandbox import environ
@@ -55,16 +56,21 @@ class Sandbox:
         self.runtime_socket = directory / "runtime.sock"
         self.forwarder_socket = directory / "run" / "forwarder.sock"
 
-    def bare_runtime(self, address: str, function: str = "hello") -> Subject:
+    def bare_runtime(
+        self, address: str, function: str = "hello", python: str | None = None
+    ) -> Subject:
         """The real awslambdaric as the managed runtime starts it, no wrapper."""
-        command = [self.python, str(environ.RUNTIME_DIRECTORY / "bootstrap.py")]
+        python = python or self.python
+        command = [python, str(environ.RUNTIME_DIRECTORY / "bootstrap.py")]
         task = function_directory(function, self.directory)
-        variables = environ.runtime(address, self.runtime_socket, task, self.opt, self.python)
+        variables = environ.runtime(address, self.runtime_socket, task, self.opt, python)
         return Subject("bare runtime", command, {**variables, **_ENDPOINT})
 
-    def our_runtime(self, address: str, function: str = "hello") -> Subject:
+    def our_runtime(
+        self, address: str, function: str = "hello", python: str | None = None
+    ) -> Subject:
         """The same command line behind our exec wrapper, our package from the layer."""
-        bare = self.bare_runtime(address, function)
+        bare = self.bare_runtime(address, function, python)
         wrapper = str(self.opt / "serverless-instrument")
         return Subject("instrumented runtime", [wrapper, *bare.command], bare.environ)
 
@@ -81,6 +87,14 @@ class Sandbox:
     def our_aws_runtime(self, address: str) -> Subject:
         """The same instrumented."""
         return _with_credentials(self.our_runtime(address, "boto"))
+
+    def bare_aws_runtime_with_pip(self, address: str) -> Subject:
+        """`bare_aws_runtime` on the running interpreter, with all that is installed for it."""
+        return _with_credentials(self.bare_runtime(address, "boto", sys.executable))
+
+    def our_aws_runtime_with_pip(self, address: str) -> Subject:
+        """The same instrumented; OpenTelemetry and wrapt are the function's own, from pip."""
+        return _with_credentials(self.our_runtime(address, "boto", sys.executable))
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

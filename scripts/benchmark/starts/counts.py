@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 INIT_HELLO = "init_hello"
 INIT_BOTO = "init_boto"
+INIT_BOTO_PIP = "init_boto_pip"
 REGISTERING = "forwarder_register"
-STARTS = (INIT_HELLO, INIT_BOTO, REGISTERING)
-NAMES = (INIT_HELLO, INIT_BOTO, *repeated.repeated(), REGISTERING)
+STARTS = (INIT_HELLO, INIT_BOTO, INIT_BOTO_PIP, REGISTERING)
+NAMES = (INIT_HELLO, INIT_BOTO, INIT_BOTO_PIP, *repeated.repeated(), REGISTERING)
 
 
 class Counted(NamedTuple):
@@ -57,6 +58,11 @@ def _count(name: str, sandbox: Sandbox, scratch: Path) -> Counted:
     starts = {
         INIT_HELLO: (sandbox.bare_runtime, sandbox.our_runtime, RUNTIME_NEXT),
         INIT_BOTO: (sandbox.bare_aws_runtime, sandbox.our_aws_runtime, RUNTIME_NEXT),
+        INIT_BOTO_PIP: (
+            sandbox.bare_aws_runtime_with_pip,
+            sandbox.our_aws_runtime_with_pip,
+            RUNTIME_NEXT,
+        ),
         REGISTERING: (sandbox.bare_extension, sandbox.forwarder_directly, REGISTER),
     }
     if name not in starts:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.events.base import Json, Message
 
+# Of a batch of up to 10,000 records.
+_MAX_LOOKED_AT = 1000
+
 
 def records_of(event: object) -> list[object]:
     """The records of an event source mapping; EventBridge Pipes send the array by itself."""
@@ -48,8 +51,12 @@ def are_records_of(event: object, source: str) -> bool:
 
 
 def records_key(event: object, key: str) -> set[str]:
-    """The different non-empty strings that `event`'s records, or the event, have under `key`."""
-    found = {text(record.get(key)) for record in records_of(event) if isinstance(record, dict)} or {
+    """The different non-empty strings that `event`'s records, or the event, have under `key`.
+
+    Of a large batch the first records are looked at: an event source mapping has one source.
+    """
+    first = records_of(event)[:_MAX_LOOKED_AT]
+    found = {text(record.get(key)) for record in first if isinstance(record, dict)} or {
         text(dictionary(event).get(key))
     }
     return found - {""}

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     Parameters = dict[str, Any]
+    Injector = Callable[[Parameters], None]
 
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
-_MAX_ATTRIBUTES = 10
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (X-Amz-Client-Context)
 _MAX_CLIENT_CONTEXT_BYTES = 3583
 
@@ -62,6 +61,27 @@ def preserve_sns_entries(sns_extension: ModuleType) -> None:
     sns_extension._OpPublish._inject_span_into_entry = staticmethod(lambda entry: None)  # noqa: ARG005 - as above
 
 
+def leave_unused_apis(registry: Any) -> None:
+    """Keep `registry` from importing the metrics and logs APIs for services without use for them.
+
+    It makes a meter and a logger for every service; only the Bedrock extension sets up metrics, and
+    only it emits events.
+    """
+    get_metrics, get_logger = registry.get_metrics, registry.get_logger
+
+    def are_used(extension: object) -> bool:
+        return any("setup_metrics" in vars(base) for base in type(extension).__mro__[:-2])
+
+    def metrics_of(extension: object) -> object:
+        return get_metrics(extension) if are_used(extension) else {}
+
+    def logger_of(extension: object) -> object:
+        return get_logger(extension) if are_used(extension) else None
+
+    registry.get_metrics = metrics_of
+    registry.get_logger = logger_of
+
+
 def _headers() -> dict[str, str]:
     from opentelemetry.baggage import get_all
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -73,29 +93,6 @@ def _headers() -> dict[str, str]:
     # The API's own propagator writes a space as "+", which other implementations read as a plus.
     baggage = format_baggage({key: str(value) for key, value in get_all().items()})
     return {**headers, "baggage": baggage} if baggage else headers
-
-
-def _with_attributes(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Message attributes with our headers where there is room; the user's are never displaced."""
-    attributes = dict(given or {})
-    for name, value in _headers().items():
-        if name not in attributes and len(attributes) < _MAX_ATTRIBUTES:
-            attributes[name] = {"DataType": "String", "StringValue": value}
-    return attributes
-
-
-def _inject_message(parameters: Parameters) -> None:
-    parameters["MessageAttributes"] = _with_attributes(parameters.get("MessageAttributes"))
-
-
-def _inject_entries(name: str) -> Callable[[Parameters], None]:
-    def inject(parameters: Parameters) -> None:
-        parameters[name] = [
-            {**entry, "MessageAttributes": _with_attributes(entry.get("MessageAttributes"))}
-            for entry in parameters[name]
-        ]
-
-    return inject
 
 
 def _inject_events(parameters: Parameters) -> None:
@@ -116,19 +113,32 @@ def _inject_client_context(parameters: Parameters) -> None:
     if not isinstance(context, dict) or "w3c" in context:
         return
     headers = _headers()
-    # awslambdaric 4.2 reads "w3c"; older runtimes pass "custom" on to the handler's context.
     custom = context.get("custom") or {}
+    if any(str(name).lower() == "traceparent" for name in custom):
+        return
+    # awslambdaric 4.2 reads "w3c"; older runtimes pass "custom" on to the handler's context.
     context = {**context, "custom": {**headers, **custom}, "w3c": headers}
     encoded = b64encode(dumps(context).encode()).decode()
     if len(encoded) <= _MAX_CLIENT_CONTEXT_BYTES:
         parameters["ClientContext"] = encoded
 
 
-_INJECTORS: Mapping[tuple[str, str], Callable[[Parameters], None]] = {
-    ("sqs", "SendMessage"): _inject_message,
-    ("sqs", "SendMessageBatch"): _inject_entries("Entries"),
-    ("sns", "Publish"): _inject_message,
-    ("sns", "PublishBatch"): _inject_entries("PublishBatchRequestEntries"),
+def _inject_attributes(name: str) -> Injector:
+    """Function `name` of `message_attributes`, which is imported with the first message."""
+
+    def inject(parameters: Parameters) -> None:
+        from serverless_instrument.wrapper.hooks import message_attributes
+
+        getattr(message_attributes, name)(parameters, _headers())
+
+    return inject
+
+
+_INJECTORS: Mapping[tuple[str, str], Injector] = {
+    ("sqs", "SendMessage"): _inject_attributes("add_to_sqs_message"),
+    ("sqs", "SendMessageBatch"): _inject_attributes("add_to_sqs_batch"),
+    ("sns", "Publish"): _inject_attributes("add_to_sns_message"),
+    ("sns", "PublishBatch"): _inject_attributes("add_to_sns_batch"),
     ("events", "PutEvents"): _inject_events,
     ("lambda", "Invoke"): _inject_client_context,
 }

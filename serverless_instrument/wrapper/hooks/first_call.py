@@ -21,13 +21,19 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
 
     @wraps(original)
     def first(self: object, *arguments: Any, **options: Any) -> object:
-        # A wrapper put around this method meanwhile stays, and calls the library's own.
-        if _is_suppressed() or getattr(owner, method) is not first:
-            return original(self, *arguments, **options)
-        # Restored first, so that the call goes on whatever happens.
-        setattr(owner, method, original)
-        load()
-        return getattr(self, method)(*arguments, **options)
+        try:
+            # A wrapper put around this method meanwhile stays, and calls the library's own.
+            if _is_suppressed() or getattr(owner, method) is not first:
+                return original(self, *arguments, **options)
+            # Restored first, so that the call goes on whatever happens.
+            setattr(owner, method, original)
+            load()
+            return getattr(self, method)(*arguments, **options)
+        except BaseException as error:
+            from serverless_instrument.wrapper.hooks.tracebacks import leave_no_frames
+
+            leave_no_frames(error)
+            raise
 
     setattr(owner, method, first)
 

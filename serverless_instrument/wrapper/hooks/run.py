@@ -5,18 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
-from serverless_instrument.wrapper.import_hooks.lean_imports import ALWAYS, BOTOCORE, import_lean
-from serverless_instrument.wrapper.import_hooks.package_conflicts import (
-    OwnConventions,
-    check_not_hidden,
-    needs_own_conventions,
-)
+from serverless_instrument.wrapper.import_hooks.package_conflicts import check_not_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +22,7 @@ _PACKAGE = "opentelemetry.instrumentation"
 _PACKAGES = {"aiobotocore": "botocore", "grpc_client": "grpc"}
 # Packages of instrumentations that we have imported.
 _loaded: set[str] = set()
+_MODES = ("_StabilityMode", "_HTTPStabilityMode", "_OpenTelemetryStabilityMode")
 _OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
 
 
@@ -84,40 +79,53 @@ def _load(
         if not is_usable():
             return
 
-        def switch_on(module: ModuleType) -> None:
-            instrumentor = getattr(module, class_name)()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
-                _allow_user_instrument(instrumentor, options)
+        module = import_module(package)
+        instrumentor = getattr(module, class_name)()
+        if instrumentor.is_instrumented_by_opentelemetry:
+            return
+        if name == "botocore":  # reads no HTTP conventions and has no metrics
+            _switch_on_botocore(instrumentor, options)
+        else:
+            from serverless_instrument.wrapper.hooks.given_headers import keep_given_headers
+            from serverless_instrument.wrapper.hooks.old_meters import meter_options
 
-        _import(spec, name, switch_on)
+            _use_stable_conventions()
+            keep_given_headers(module)
+            instrumentor.instrument(skip_dep_check=True, **meter_options(), **options)
+        from serverless_instrument.wrapper.hooks.tracebacks import tidy_tracebacks
+
+        _silence(package)
+        tidy_tracebacks(name)
+        _allow_user_instrument(instrumentor, options, lambda: tidy_tracebacks(name))
     finally:
         if collecting:
             gc.enable()
 
 
-def _meters(name: str) -> Mapping[str, object]:
-    if name == "botocore":  # has no metrics
-        return {}
-    from serverless_instrument.wrapper.hooks import old_meters
+def _silence(package: str) -> None:
+    """Keep the instrumentation's lines out of the function's log, unless a level is set."""
+    from logging import CRITICAL, getLogger
 
-    return old_meters.meter_options()
-
-
-def _import(spec: ModuleSpec, name: str, switch_on: Callable[[ModuleType], None]) -> None:
-    with OwnConventions() if needs_own_conventions(spec) else nullcontext():
-        if name == "botocore":
-            import_lean(spec.name, BOTOCORE, switch_on)
-            return
-
-        def with_stable_conventions(module: ModuleType) -> None:
-            _use_stable_conventions()
-            switch_on(module)
-
-        import_lean(spec.name, ALWAYS, with_stable_conventions)
+    logger = getLogger(package)
+    if not logger.level:
+        logger.setLevel(CRITICAL + 1)
 
 
-def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
+def _switch_on_botocore(instrumentor: Any, options: Mapping[str, object]) -> None:
+    """What ``instrument(skip_dep_check=True, …)`` does, less the set-up of HTTP conventions.
+
+    That would import them, and each AWS call would import the metrics and logs APIs.
+    """
+    instrumentor._instrument(**options)
+    instrumentor._is_instrumented_by_opentelemetry = True
+    from serverless_instrument.wrapper.hooks.botocore import leave_unused_apis
+
+    leave_unused_apis(instrumentor.extension_registry)
+
+
+def _allow_user_instrument(
+    instrumentor: Any, ours: dict[str, object], then: Callable[[], None]
+) -> None:
     """Let a later ``instrument(…)`` of the function's replace ours, with its options.
 
     An instrumentor is a singleton, which otherwise refuses a second call with a warning.
@@ -129,7 +137,9 @@ def _allow_user_instrument(instrumentor: Any, ours: dict[str, object]) -> None:
             instrumentor.uninstrument()
         for name, hook in ours.items():
             options[name] = _combined(hook, options.get(name))
-        return instrumentor.instrument(**options)
+        result = instrumentor.instrument(**options)
+        then()
+        return result
 
     instrumentor.instrument = instrument
 
@@ -157,12 +167,19 @@ def _use_stable_conventions() -> None:
 
     They read ``OTEL_SEMCONV_STABILITY_OPT_IN`` once; a value that the user has set is kept.
     """
-    from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability
+    from opentelemetry.instrumentation import _semconv
 
     if os.environ.get(_OPT_IN):
         return
-    os.environ[_OPT_IN] = "http,database"
-    try:
-        _OpenTelemetrySemanticConventionStability._initialize()  # type: ignore[no-untyped-call] # untyped there
-    finally:
-        del os.environ[_OPT_IN]
+    stability: Any = _semconv._OpenTelemetrySemanticConventionStability
+    # An Enum, but a plain class up to 0.46b0, which has HTTP alone.
+    signals: Any = _semconv._OpenTelemetryStabilitySignalType
+    # Its name has changed with releases.
+    mode: Any = next(vars(_semconv)[name] for name in _MODES if name in vars(_semconv))
+    with stability._lock:
+        if not stability._initialized:
+            mapping = stability._OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING
+            for name in ("HTTP", "DATABASE"):  # the others stay at their default
+                if hasattr(signals, name):
+                    mapping[getattr(signals, name)] = getattr(mode, name, mode.DEFAULT)
+            stability._initialized = True

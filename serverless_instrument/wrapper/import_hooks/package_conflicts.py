@@ -11,19 +11,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from importlib.machinery import PathFinder
-from importlib.util import find_spec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 # The directory of the packages that we vendor; without the layer, the one that pip installed us in.
 _VENDOR = os.path.abspath(__file__).rpartition("/wrapper/")[0] + "/vendor"
 ROOT = _VENDOR if os.path.isdir(_VENDOR) else os.path.dirname(os.path.dirname(_VENDOR))
-_CONVENTIONS = "opentelemetry.semconv"
 _OLDEST = (1, 25)
 
 
@@ -108,57 +103,3 @@ def _version(module_name: str) -> ModuleType | None:
         return import_module(module_name)
     except ImportError:
         return None
-
-
-class OwnConventions:
-    """While entered, gives an instrumentation of ours the semantic conventions of its own release.
-
-    They are tables of names. The function's own modules are restored on exit.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, ModuleType] = {}
-
-    def __enter__(self) -> None:
-        self._kept = _loaded_conventions()
-        _unload(self._kept)
-        sys.meta_path.insert(0, self)
-
-    def __exit__(self, *exception: object) -> None:
-        sys.meta_path.remove(self)
-        _unload(_loaded_conventions())
-        sys.modules.update(self._kept)
-        if _CONVENTIONS in self._kept:
-            sys.modules["opentelemetry"].semconv = self._kept[_CONVENTIONS]  # type: ignore[attr-defined] # as the import does
-
-    def find_spec(
-        self,
-        name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - the import system's signature
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        """The spec of our `opentelemetry.semconv`; its submodules then follow from its path."""
-        if name != _CONVENTIONS:
-            return None
-        return PathFinder.find_spec(name, [os.path.join(ROOT, "opentelemetry")], target)
-
-
-def needs_own_conventions(instrumentation: ModuleSpec) -> bool:
-    """Whether an instrumentation of ours would import the function's semantic conventions."""
-    if not is_own(instrumentation.origin):
-        return False
-    found = find_spec(_CONVENTIONS)
-    return found is None or not is_own(found.origin)
-
-
-def _loaded_conventions() -> dict[str, ModuleType]:
-    return {
-        name: module
-        for name, module in sys.modules.items()
-        if name == _CONVENTIONS or name.startswith(_CONVENTIONS + ".")
-    }
-
-
-def _unload(modules: dict[str, ModuleType]) -> None:
-    for name in modules:
-        del sys.modules[name]

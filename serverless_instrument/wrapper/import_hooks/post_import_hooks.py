@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     Hook = Callable[[ModuleType], None]
-    Before = Callable[[], Callable[[], None] | None]
+    Execution = Callable[[ModuleType], None]
+    Around = Callable[[ModuleType, Execution], None]
 
 
 class PostImportHooks:
@@ -27,7 +28,7 @@ class PostImportHooks:
 
     def __init__(self, on_fault: Callable[[str, Exception], None]) -> None:
         self._hooks: dict[str, Hook] = {}
-        self._before: dict[str, Before] = {}
+        self._around: dict[str, Around] = {}
         self._on_fault = on_fault
 
     def install(self) -> None:
@@ -35,17 +36,17 @@ class PostImportHooks:
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def watch_module(self, module_name: str, hook: Hook, before: Before | None = None) -> None:
+    def watch_module(self, module_name: str, hook: Hook, around: Around | None = None) -> None:
         """Call ``hook(module)`` once `module_name` has been imported; now, if it has been.
 
-        `before` is called before the module is executed, and the function that it returns
-        afterwards. An ImportError that `before` raises becomes the import's.
+        ``around(module, execution)`` is called in place of ``execution(module)``; what it raises
+        becomes the import's.
         """
         module = sys.modules.get(module_name)
         if module is None:
             self._hooks[module_name] = hook
-            if before is not None:
-                self._before[module_name] = before
+            if around is not None:
+                self._around[module_name] = around
         else:
             self._run_hook(module_name, hook, module)
 
@@ -74,22 +75,20 @@ class PostImportHooks:
         except Exception as error:  # a hook is ours, the import is the user's
             self._on_fault(name, error)
 
-    def execute_module(self, module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
+    def execute_module(self, module: ModuleType, execution: Execution) -> None:
         """Execute `module` with `execution`, then its hook; keep the hook if the module raises."""
         name = module.__name__
         hook = self._hooks.pop(name, None)
-        before = self._before.get(name) if hook is not None else None
-        after = None
+        around = self._around.get(name) if hook is not None else None
         try:
-            after = before() if before is not None else None
-            execution(module)
+            if around is None:
+                execution(module)
+            else:
+                around(module, execution)
         except BaseException:
             if hook is not None:
                 self._hooks.setdefault(name, hook)
             raise
-        finally:
-            if after is not None:
-                after()
         if hook is not None:
             self._run_hook(name, hook, module)
 

@@ -27,6 +27,8 @@ FAILURE_COUNT = "aws.lambda.batch_item_failures.count"
 # (https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html), and their links
 # must fit one frame.
 _MAX_LINKS = 10_000
+# A batch is read up to the link limit, since a message takes 13 µs; so many are read in any case.
+_LEAST_READ = 128
 _NAME_CHARACTERS = 4096
 
 
@@ -66,9 +68,14 @@ def start_consumer_span(
     )
     # The X-Ray header that AWS adds to a message is read whatever propagators are named, but not
     # with "none", which leaves none.
-    contexts = _contexts(consumer, find, own_headers=bool(settings.propagators))
     limit = settings.limits.link_count
-    _add_links(span, contexts, _MAX_LINKS if limit is None else min(limit, _MAX_LINKS))
+    limit = _MAX_LINKS if limit is None else min(limit, _MAX_LINKS)
+    read_count = max(limit, _LEAST_READ)
+    contexts = _contexts(consumer, read_count, find, own_headers=bool(settings.propagators))
+    _add_links(span, contexts, limit)
+    # The messages that are not read are taken for ones with a context if any read had one.
+    if (span.links or span.dropped_links) and consumer.message_count > read_count:
+        span.dropped_links += consumer.message_count - read_count
     return span
 
 
@@ -89,10 +96,12 @@ def _add_links(span: records.Span, contexts: Iterator[tuple[str, SpanContext]], 
 
 
 def _contexts(
-    consumer: Consumer, find: Find, *, own_headers: bool
+    consumer: Consumer, read_count: int, find: Find, *, own_headers: bool
 ) -> Iterator[tuple[str, SpanContext]]:
-    """(message id, context) of each context that a message has, of AWS and of its headers."""
-    for message_id, xray_header, carrier in consumer.messages:
+    """(message id, context) of each context of the first messages, of AWS and of their headers."""
+    for _, (message_id, xray_header, carrier) in zip(  # noqa: B905 - up to the shorter
+        range(read_count), consumer.messages
+    ):
         if xray_header and own_headers:
             context = parse_xray(xray_header)
             if context is not None:

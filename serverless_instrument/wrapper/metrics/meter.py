@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     Attributes = Mapping[str, object] | None
 
+# How many different instrumentation scopes are kept for their next use.
+_MAX_METERS = 1000
+
 
 class Provider(metrics.MeterProvider):
     """The MeterProvider; its measurements are collected with `take_metric_frames`.
@@ -70,6 +73,8 @@ class Provider(metrics.MeterProvider):
         with self._lock:
             meter = self._meters.get(scope)
             if meter is None:
+                if len(self._meters) >= _MAX_METERS:  # its instruments go on
+                    del self._meters[next(iter(self._meters))]
                 meter = self._meters[scope] = Meter(self, scope, name, version, schema_url)
         return meter
 

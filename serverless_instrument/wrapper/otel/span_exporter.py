@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _UNKNOWN_SERVICE = "unknown_service"
 
+# How many different instrumentation scopes are kept for their next use.
+_MAX_SCOPES = 1000
+
 
 class SpanExporter:
     """Sends each span as it ends, and in development mode also as it starts.
@@ -130,6 +133,8 @@ class SpanExporter:
     def _encoded_scope(self, scope: InstrumentationScope | None) -> bytes:
         encoded = self._encoded_scopes.get(scope)
         if encoded is None:
+            if len(self._encoded_scopes) >= _MAX_SCOPES:
+                self._encoded_scopes.clear()
             encoded = self._encoded_scopes[scope] = self._scope_of(scope)
         return encoded
 

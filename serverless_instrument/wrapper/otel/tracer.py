@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # The API's own also decorates coroutines; it is private and not in every release.
 contextmanager: Any = getattr(trace, "_agnosticcontextmanager", plain_contextmanager)
 
+# How many different instrumentation scopes are kept for their next use.
+MAX_SCOPES = 1000
+
 
 def own_tracer(provider: trace.TracerProvider, *arguments: Any) -> trace.Tracer:
     """A tracer of `provider` that never delegates to another provider."""
@@ -222,6 +225,9 @@ class Provider(trace.TracerProvider):
             # The `attributes` parameter of get_tracer is newer than 1.25.
             arguments = (name, version, schema_url, *((attributes,) if copies else ()))
             tracer = Tracer(self, encoder.scope(name, version, schema_url or "", copies), arguments)
+            # A name made for each request must not stay.
+            if len(self._tracers) >= MAX_SCOPES:
+                self._tracers.clear()
             self._tracers[key] = tracer
         return tracer
 

@@ -12,7 +12,7 @@ import pytest
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -143,19 +143,20 @@ def test_asking_whether_a_module_is_there_does_not_use_its_hook_up(
     assert hooks.seen == ["watched_asked"]
 
 
-def test_what_is_called_before_and_what_it_returns(directory: Path, hooks: Hooks) -> None:
+def test_what_is_called_around_the_execution(directory: Path, hooks: Hooks) -> None:
     order: list[str] = []
 
-    def before() -> object:
+    def around(module: ModuleType, execution: Callable[[ModuleType], None]) -> None:
         order.append("before")
-        return lambda: order.append("after")
+        execution(module)
+        order.append("after")
 
     (directory / "watched_around.py").write_text(
         "import sys\nvalue = 1\nsys.modules['order'].append('module')\n"
     )
     sys.modules["order"] = order  # type: ignore[assignment] # for the module to find
     try:
-        hooks.hooks.watch_module("watched_around", lambda _: order.append("hook"), before)  # type: ignore[arg-type] # as above
+        hooks.hooks.watch_module("watched_around", lambda _: order.append("hook"), around)
         importlib.import_module("watched_around")
     finally:
         del sys.modules["order"]

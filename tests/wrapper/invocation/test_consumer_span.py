@@ -271,7 +271,7 @@ def test_spans_over_a_frames_size_still_fit_one() -> None:
     assert (len(root.name), len(span.name)) == (4096, 4096)
 
 
-def test_ten_thousand_records_are_all_looked_at_and_fit_a_frame() -> None:
+def test_links_of_ten_thousand_records_fit_a_frame() -> None:
     batch = queue(*({"traceparent": traceparent(number)} for number in range(1, 10_001)))
     span = consumer(batch)
     assert (len(span.links), span.dropped_links_count) == (128, 9872)
@@ -313,3 +313,19 @@ def test_end_says_how_many_items_are_given_back(
     made = started(event, OTEL_TRACES_SAMPLER=sampler)
     end = made.succeed(response, END_UNIX_NS)
     assert wire_payloads.RequestPayload(only_frame(end, wire.END)).failed_items == count
+
+
+@pytest.mark.parametrize(("limit", "read"), [("", 128), ("5", 128), ("400", 400)])
+def test_a_batch_is_read_up_to_the_link_limit(limit: str, read: int) -> None:
+    class Counted(dict[str, Any]):
+        bodies = 0
+
+        def get(self, key: str, default: object = None) -> object:
+            Counted.bodies += key == "body"
+            return super().get(key, default)
+
+    event = queue(*({} for _ in range(10_000)))
+    event["Records"] = [Counted(record) for record in event["Records"]]
+    span = consumer(event, OTEL_SPAN_LINK_COUNT_LIMIT=limit)
+    assert (len(span.links), span.dropped_links_count) == (0, 0)
+    assert read <= Counted.bodies <= read + 2

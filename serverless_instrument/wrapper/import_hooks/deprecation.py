@@ -1,24 +1,19 @@
-"""A stand-in for ``typing_extensions`` while OpenTelemetry's API is imported.
+"""The decorator ``deprecated`` of PEP 702, for the layer's bytecode of OpenTelemetry.
 
-The API uses one decorator of it, and a function that it never calls; the import of the real module
-takes 8.5 M instructions, as much as all of the API. The decorator follows PEP 702:
+OpenTelemetry has it from ``typing_extensions``, whose import takes 8.5 M instructions, as much as
+all of the API: the layer's bytecode has it from here (``layer_build/late_imports.py``).
 https://peps.python.org/pep-0702/#runtime-behavior
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from functools import wraps
-from importlib import import_module
-from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-_NAME = "typing_extensions"
 
 
 class Deprecated:
@@ -97,36 +92,5 @@ class Deprecated:
         return subject
 
 
-def _assert_never(value: object, /) -> None:
-    raise AssertionError(f"Expected code to be unreachable, but got: {value!r}")
-
-
-class _StandIn(ModuleType):
-    """Has what the API uses; for any other name it imports the real module."""
-
-    # typing_extensions, too, uses that of the standard library where there is one (Python 3.13).
-    deprecated = getattr(warnings, "deprecated", Deprecated)
-    assert_never = staticmethod(_assert_never)
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if sys.modules.get(_NAME) is self:
-            del sys.modules[_NAME]
-        return getattr(import_module(_NAME), name)
-
-
-def without_typing_extensions() -> Callable[[], None] | None:
-    """Install the stand-in; returns the function that removes it.
-
-    Returns None, and does nothing, where ``typing_extensions`` is loaded.
-    """
-    if _NAME in sys.modules:
-        return None
-    stand_in = sys.modules[_NAME] = _StandIn(_NAME)
-
-    def restore() -> None:
-        if sys.modules.get(_NAME) is stand_in:
-            del sys.modules[_NAME]
-
-    return restore
+# typing_extensions, too, uses that of the standard library where there is one (Python 3.13).
+deprecated = getattr(warnings, "deprecated", Deprecated)

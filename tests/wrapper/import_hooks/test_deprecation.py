@@ -1,19 +1,14 @@
-"""Deprecation with our stand-in warns as with the real ``typing_extensions``."""
+"""Our decorator for deprecation warns as with the real ``typing_extensions``."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from typing import Any
 
 import pytest
 import typing_extensions
 
-from serverless_instrument.wrapper.import_hooks.typing_extensions_stand_in import (
-    Deprecated,
-    without_typing_extensions,
-)
+from serverless_instrument.wrapper.import_hooks.deprecation import Deprecated
 
 
 @pytest.fixture(params=[Deprecated, typing_extensions.deprecated], ids=["ours", "real"])
@@ -102,41 +97,3 @@ def test_without_a_category_nothing_is_said(deprecated: Any) -> None:
     marked = deprecated("use b", category=None)(lambda: 1)
     assert said(marked) == (1, [])
     assert marked.__deprecated__ == "use b"
-
-
-def test_what_is_loaded_already_is_used() -> None:
-    assert without_typing_extensions() is None
-    assert sys.modules["typing_extensions"] is typing_extensions
-
-
-def test_somebody_else_meanwhile_gets_the_real_module() -> None:
-    program = (
-        "import sys\n"
-        "from serverless_instrument.wrapper.import_hooks import typing_extensions_stand_in\n"
-        "restore = typing_extensions_stand_in.without_typing_extensions()\n"
-        "from typing_extensions import TypeAlias, deprecated\n"
-        "restore()\n"
-        "import typing_extensions\n"
-        "print(TypeAlias is typing_extensions.TypeAlias)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert (result.stdout, result.stderr) == ("True\n", "")
-
-
-def test_the_api_is_imported_without_it_and_nothing_stays_behind() -> None:
-    program = (
-        "import sys\n"
-        "from serverless_instrument.wrapper.import_hooks import typing_extensions_stand_in\n"
-        "restore = typing_extensions_stand_in.without_typing_extensions()\n"
-        "import opentelemetry.trace, opentelemetry.propagators.composite\n"
-        "restore()\n"
-        "print('typing_extensions' in sys.modules)\n"
-        "import typing_extensions\n"
-        "print(typing_extensions.__file__.endswith('typing_extensions.py'))\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert (result.stdout, result.stderr) == ("False\nTrue\n", "")
