@@ -5,10 +5,8 @@ Spans are made by OpenTelemetry's tracer where the function has loaded it, other
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import wraps
-from time import time_ns
 
 from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper import instrumentation
@@ -19,6 +17,7 @@ from serverless_instrument.wrapper.record_span import (
     innermost_span,
 )
 from serverless_instrument.wrapper.records import current_span, errors, records
+from serverless_instrument.wrapper.records.primitives import random_bytes, time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class _RecordScope:
                     name,
                     records.KIND_INTERNAL,
                     parent.trace_id,
-                    os.urandom(8),
+                    random_bytes(8),
                     time_ns(),
                     dict(attributes),
                     parent.span_id,

@@ -1,0 +1,173 @@
+"""A socket that touches its descriptor only while that is still its own.
+
+A function, or a child that it forks, may close every descriptor that it finds; the number is then
+that of the next file which it opens. Right before each use the kernel is asked which socket the
+number stands for (SO_COOKIE, socket(7)), which keeps the GIL. Another thread that does not need the
+GIL may still close it between question and use: that window cannot be closed.
+"""
+
+from __future__ import annotations
+
+import sys
+from _frozen_importlib import BuiltinImporter, module_from_spec
+from _frozen_importlib_external import PathFinder
+from _socket import (
+    AF_UNIX,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    MSG_PEEK,
+    SHUT_RDWR,
+    SO_SNDBUF,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    socket,
+)
+from posix import close
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_SO_COOKIE, _COOKIE_BYTES = 57, 8  # asm-generic/socket.h
+_F_DUPFD_CLOEXEC, _FIRST_NUMBER = 1030, 512  # linux/fcntl.h
+_SEND_BUFFER_BYTES = 4 * 1024 * 1024
+# poll(2) takes 24 days at most.
+_LONG_S = 1e6
+
+
+class NotOursError(OSError):
+    """The descriptor has been closed, and may be another file's."""
+
+
+class OwnSocket(socket):
+    """A non-blocking stream socket with a number that functions hardly ever close.
+
+    Args:
+        descriptor: of a unix socket, which it takes over; a new one if None.
+
+    Raises:
+        OSError: there is no descriptor left.
+
+    Attributes:
+        lost: whether the number has been found to be another file's, or nobody's.
+    """
+
+    __slots__ = ("_cookie", "lost")
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        self._cookie, self.lost = b"", False
+        if descriptor is None:
+            descriptor = socket(AF_UNIX, SOCK_STREAM).detach()
+        super().__init__(AF_UNIX, SOCK_STREAM, 0, _moved_up(descriptor))
+        self._cookie = _cookie_of(self)
+        self.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self.setblocking(False)
+
+    def is_ours(self) -> bool:
+        """Whether the descriptor still stands for this socket."""
+        try:
+            if _cookie_of(self) == self._cookie:
+                return True
+        except OSError:  # closed, or no socket
+            pass
+        if self.fileno() >= 0:
+            self.lost = True
+        return False
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Send what the kernel takes of `data` at once; the number of bytes.
+
+        Raises:
+            BlockingIOError: it takes nothing for now.
+            NotOursError: the descriptor is not ours any more.
+            OSError: the connection has ended.
+        """
+        if not self.is_ours():
+            raise NotOursError
+        return self.send(data, MSG_NOSIGNAL)
+
+    def release(self) -> None:
+        """Close this process's descriptor, if it is ours; a forked child's peer stays connected."""
+        if self.is_ours():
+            self.close()
+        else:
+            self.detach()
+
+    def end_connection(self) -> None:
+        """Close the connection for every process, which wakes a thread that waits for it."""
+        if self.is_ours():
+            try:
+                self.shutdown(SHUT_RDWR)
+            except OSError:  # the peer has gone already
+                pass
+        self.release()
+
+    def __del__(self) -> None:
+        try:
+            if self.fileno() >= 0:
+                self.release()
+        except Exception:  # the interpreter has cleared this module, and ends
+            return
+
+    def wait_until_readable(self) -> None:
+        """Wait for data or the end of the connection.
+
+        The descriptor may be another file's by then, so that nothing is taken from it.
+
+        Raises:
+            OSError: the connection has ended.
+        """
+        # Its time limit is that object's own, and poll(2) stands in C, where nothing patches it.
+        view = _View(AF_UNIX, SOCK_STREAM, 0, self.fileno())
+        try:
+            view.settimeout(_LONG_S)
+            view.recv(1, MSG_PEEK | MSG_DONTWAIT)
+        except TimeoutError:
+            return
+        finally:
+            view.detach()
+
+
+class _View(socket):
+    """A second object for a descriptor, which never closes it."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.detach()
+
+
+def _cookie_of(connection: socket) -> bytes:
+    """The number of a socket that no other has had; b"" of every one where the kernel gives none.
+
+    Raises:
+        OSError: it is no socket.
+    """
+    try:
+        return connection.getsockopt(SOL_SOCKET, _SO_COOKIE, _COOKIE_BYTES)
+    except OSError:
+        connection.getsockopt(SOL_SOCKET, SO_SNDBUF)
+        return b""
+
+
+def _moved_up(descriptor: int) -> int:
+    """A number above those that functions close in a row, or `descriptor` where there is none."""
+    try:
+        moved: int = _fcntl_module().fcntl(descriptor, _F_DUPFD_CLOEXEC, _FIRST_NUMBER)
+    except Exception:  # over the process's limit, or a Python without the module
+        return descriptor
+    close(descriptor)
+    return moved
+
+
+def _fcntl_module() -> ModuleType:
+    """The interpreter's fcntl; not entered in `sys.modules`, where the function's own may come."""
+    spec = BuiltinImporter.find_spec("fcntl")
+    if spec is None:
+        directories = [path for path in sys.path if path.endswith("lib-dynload")]
+        spec = PathFinder.find_spec("fcntl", directories)
+    if spec is None or spec.loader is None:
+        raise ImportError(name="fcntl")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
