@@ -34,6 +34,20 @@ get_ident, start_new_thread = _get_ident, _start_new_thread
 getpid = _getpid
 JSONDecoder, json_dumps, json_loads = _JSONDecoder, _dumps, _loads
 
+_SECOND_NS = 1_000_000_000
+
+
+def dated_by_the_clock(unix_ns: int, now_unix_ns: int) -> int:
+    """A time that ``time`` gave the function, as our clock would have given it.
+
+    They differ where the function, or a test of it, has replaced what ``time`` has.
+    """
+    if -_SECOND_NS < unix_ns - now_unix_ns < _SECOND_NS:
+        return unix_ns
+    offset_ns = now_unix_ns - int(time.time() * _SECOND_NS)
+    return unix_ns if -_SECOND_NS < offset_ns < _SECOND_NS else unix_ns + offset_ns
+
+
 _AHEAD_BYTES = 4096
 _EIGHT_BYTES = Struct("8s")
 
