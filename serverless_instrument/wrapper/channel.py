@@ -222,9 +222,8 @@ class Channel:
         self._connect_at = now + _RECONNECT_AFTER_S
         connection = None
         try:
-            # It does not block: connect would wait while the listener's backlog is full.
             connection = OwnSocket()
-            connection.connect(self.path)
+            connection.connect_at_once(self.path)
             hello = self._hello()
             if connection.write(hello) != len(hello):
                 connection.release()
@@ -262,7 +261,7 @@ class Channel:
         """
         wait_s = _SHORTEST_WAIT_S
         while self._draining:
-            # No poll: the descriptor may be another file's by the end of one.
+            # No poll: while it waits, the descriptor may become another file's.
             sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
             before = self._offset, len(self._queue)

@@ -48,16 +48,7 @@ class DeadlineWatch:
         reader = wire.FrameReader()
         try:
             while connection.is_ours():
-                connection.wait_until_readable()
-                if not connection.is_ours():
-                    if connection.lost:
-                        # What came is out of reach. The forwarder says nothing but DEADLINE.
-                        self._send_open_spans()
-                    return
-                try:
-                    data = connection.recv(_READ_BYTES)
-                except BlockingIOError:
-                    continue
+                data = connection.recv(_READ_BYTES)
                 if not data:
                     return
                 for kind, _ in reader.feed(data):

@@ -15,7 +15,6 @@ from _socket import (
     AF_UNIX,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
-    MSG_PEEK,
     SHUT_RDWR,
     SO_SNDBUF,
     SOCK_STREAM,
@@ -26,13 +25,11 @@ from posix import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from typing import Any
 
 _SO_COOKIE, _COOKIE_BYTES = 57, 8  # asm-generic/socket.h
 _F_DUPFD_CLOEXEC, _FIRST_NUMBER = 1030, 512  # linux/fcntl.h
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
-# poll(2) takes 24 days at most.
-_LONG_S = 1e6
 
 
 class NotOursError(OSError):
@@ -40,39 +37,45 @@ class NotOursError(OSError):
 
 
 class OwnSocket(socket):
-    """A non-blocking stream socket with a number that functions hardly ever close.
+    """A stream socket with a number that functions hardly ever close.
+
+    It blocks a reader: the system call stays with the file that it began with, whoever closes the
+    descriptor meanwhile, and poll(2) does not. It never blocks a writer.
 
     Args:
         descriptor: of a unix socket, which it takes over; a new one if None.
 
     Raises:
         OSError: there is no descriptor left.
-
-    Attributes:
-        lost: whether the number has been found to be another file's, or nobody's.
     """
 
-    __slots__ = ("_cookie", "lost")
+    __slots__ = ("_cookie",)
 
     def __init__(self, descriptor: int | None = None) -> None:
-        self._cookie, self.lost = b"", False
+        self._cookie = b""
         if descriptor is None:
             descriptor = socket(AF_UNIX, SOCK_STREAM).detach()
         super().__init__(AF_UNIX, SOCK_STREAM, 0, _moved_up(descriptor))
         self._cookie = _cookie_of(self)
         self.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER_BYTES)
+        self.setblocking(True)
+
+    def connect_at_once(self, path: str) -> None:
+        """Connect to the listener at `path`, without waiting where its backlog is full.
+
+        Raises:
+            OSError: there is none, or it is full.
+        """
         self.setblocking(False)
+        self.connect(path)
+        self.setblocking(True)
 
     def is_ours(self) -> bool:
         """Whether the descriptor still stands for this socket."""
         try:
-            if _cookie_of(self) == self._cookie:
-                return True
+            return _cookie_of(self) == self._cookie
         except OSError:  # closed, or no socket
-            pass
-        if self.fileno() >= 0:
-            self.lost = True
-        return False
+            return False
 
     def write(self, data: bytes | memoryview) -> int:
         """Send what the kernel takes of `data` at once; the number of bytes.
@@ -84,7 +87,7 @@ class OwnSocket(socket):
         """
         if not self.is_ours():
             raise NotOursError
-        return self.send(data, MSG_NOSIGNAL)
+        return self.send(data, MSG_DONTWAIT | MSG_NOSIGNAL)
 
     def release(self) -> None:
         """Close this process's descriptor, if it is ours; a forked child's peer stays connected."""
@@ -109,33 +112,6 @@ class OwnSocket(socket):
         except Exception:  # the interpreter has cleared this module, and ends
             return
 
-    def wait_until_readable(self) -> None:
-        """Wait for data or the end of the connection.
-
-        The descriptor may be another file's by then, so that nothing is taken from it.
-
-        Raises:
-            OSError: the connection has ended.
-        """
-        # Its time limit is that object's own, and poll(2) stands in C, where nothing patches it.
-        view = _View(AF_UNIX, SOCK_STREAM, 0, self.fileno())
-        try:
-            view.settimeout(_LONG_S)
-            view.recv(1, MSG_PEEK | MSG_DONTWAIT)
-        except TimeoutError:
-            return
-        finally:
-            view.detach()
-
-
-class _View(socket):
-    """A second object for a descriptor, which never closes it."""
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        self.detach()
-
 
 def _cookie_of(connection: socket) -> bytes:
     """The number of a socket that no other has had; b"" of every one where the kernel gives none.
@@ -153,15 +129,18 @@ def _cookie_of(connection: socket) -> bytes:
 def _moved_up(descriptor: int) -> int:
     """A number above those that functions close in a row, or `descriptor` where there is none."""
     try:
-        moved: int = _fcntl_module().fcntl(descriptor, _F_DUPFD_CLOEXEC, _FIRST_NUMBER)
-    except Exception:  # over the process's limit, or a Python without the module
+        moved: int = _own_fcntl().fcntl(descriptor, _F_DUPFD_CLOEXEC, _FIRST_NUMBER)
+    except Exception:  # over the process's limit, or a Python without that module
         return descriptor
     close(descriptor)
     return moved
 
 
-def _fcntl_module() -> ModuleType:
-    """The interpreter's fcntl; not entered in `sys.modules`, where the function's own may come."""
+def _own_fcntl() -> Any:
+    """The interpreter's module, for us alone.
+
+    `sys.modules` is for the function's own of that name, which comes first on `sys.path`.
+    """
     spec = BuiltinImporter.find_spec("fcntl")
     if spec is None:
         directories = [path for path in sys.path if path.endswith("lib-dynload")]
