@@ -8,13 +8,7 @@ from time import monotonic, time_ns
 from serverless_instrument import wire
 from serverless_instrument.forwarder.event_loop.lifecycle import PARENT_GONE, RUNTIME_GONE
 from serverless_instrument.forwarder.intake import Session
-from serverless_instrument.forwarder.runtime_socket import (
-    Connection,
-    accept,
-    adopted,
-    is_alive,
-    peer_pid,
-)
+from serverless_instrument.forwarder.runtime_socket import Connection, accept, adopted, peer_pid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,11 +163,8 @@ class Connections:
         self._poller.unregister(descriptor)
         del self._open[descriptor]
         connection.close()
-        may_go_on = is_alive(connection.session.peer_pid)
-        unfinished = self._intake.close_session(connection.session, time_ns(), may_go_on=may_go_on)
-        happened = (
-            [RUNTIME_GONE] if (unfinished and not may_go_on) or not self.runtime_connected() else []
-        )
+        unfinished = self._intake.close_session(connection.session, time_ns())
+        happened = [RUNTIME_GONE] if unfinished or not self.runtime_connected() else []
         if descriptor == self._parent_descriptor:
             self._parent_descriptor = -1
             happened.append(PARENT_GONE)

@@ -176,20 +176,13 @@ class Intake:
         if self._started_in.get(request_id) is session:
             del self._started_in[request_id]
 
-    def close_session(
-        self, session: Session, now_unix_ns: int, *, may_go_on: bool = False
-    ) -> list[str]:
-        """Hand on what an ended connection left unfinished; the request ids concerned.
-
-        `may_go_on`: its process lives, and may send the rest over another connection.
-        """
+    def close_session(self, session: Session, now_unix_ns: int) -> list[str]:
+        """Hand on what an ended connection left unfinished; the request ids concerned."""
         request_ids = list(session.open_invocations)
         if request_ids:
             for request_id in request_ids:
                 self._forget_start(session, request_id)
-            self._outcomes.record_runtime_exit(
-                session.open_invocations.values(), now_unix_ns, may_go_on=may_go_on
-            )
+            self._outcomes.record_runtime_exit(session.open_invocations.values(), now_unix_ns)
             if self._metrics is not None:
                 self._metrics.record_runtime_exit(request_ids)
         session.open_invocations.clear()

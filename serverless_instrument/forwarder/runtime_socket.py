@@ -19,7 +19,6 @@ _BACKLOG = 128
 _READ_BYTES = 256 * 1024
 _SO_PEERCRED = getattr(_socket, "SO_PEERCRED", 17)
 _UCRED_BYTES = 12
-_PF_EXITING = 0x4  # linux/sched.h
 # Errors that leave the connection waiting: accepting again at once would fail again.
 _NO_RESOURCES = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
@@ -128,22 +127,6 @@ def accept(listener: _socket.socket) -> _socket.socket | None:
 def peer_pid(connection: _socket.socket) -> int:
     """The process that has connected, as this one sees it; 0 where it does not see it."""
     return max(0, _credentials(connection)[0])
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs and is not about to end; False for process id 0.
-
-    A process that ends has the flag PF_EXITING before its descriptors are closed (proc(5), stat).
-    """
-    try:
-        descriptor = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY | posix.O_CLOEXEC)
-        try:
-            fields = posix.read(descriptor, 4096).rpartition(b")")[2].split()
-        finally:
-            posix.close(descriptor)
-        return not int(fields[6]) & _PF_EXITING
-    except (OSError, ValueError, IndexError):
-        return False
 
 
 def _credentials(connection: _socket.socket) -> tuple[int, int]:

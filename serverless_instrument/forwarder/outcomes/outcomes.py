@@ -120,11 +120,9 @@ class Outcomes:
         self._init.record_init_error(error_type, event, time_unix_ns)
         self._never_started.record_init_error(error_type, event)
 
-    def record_runtime_exit(
-        self, invocations: Iterable[OpenInvocation], now_unix_ns: int, *, may_go_on: bool = False
-    ) -> None:
-        """A runtime is gone with `invocations` unfinished, or only its connection."""
-        self._unfinished.record_runtime_exit(invocations, now_unix_ns, may_go_on=may_go_on)
+    def record_runtime_exit(self, invocations: Iterable[OpenInvocation], now_unix_ns: int) -> None:
+        """A runtime is gone with `invocations` unfinished."""
+        self._unfinished.record_runtime_exit(invocations, now_unix_ns)
 
     # From the platform.
 

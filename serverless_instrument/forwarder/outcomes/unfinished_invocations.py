@@ -134,13 +134,11 @@ class UnfinishedInvocations:
         if self._held.pop(request_id, None) is not None:
             self._schedule()
 
-    def record_runtime_exit(
-        self, invocations: Iterable[OpenInvocation], now_unix_ns: int, *, may_go_on: bool = False
-    ) -> None:
-        """A runtime is gone with `invocations` unfinished, or only its connection."""
+    def record_runtime_exit(self, invocations: Iterable[OpenInvocation], now_unix_ns: int) -> None:
+        """A runtime is gone with `invocations` unfinished."""
         for invocation in invocations:
             failure = self._failures.pop(invocation.request_id, None)
-            if failure is not None or not (self.platform_reports or may_go_on):
+            if failure is not None or not self.platform_reports:
                 self._send(invocation, failure, now_unix_ns)
             else:
                 self._held[invocation.request_id] = (invocation, now_unix_ns)
