@@ -425,6 +425,20 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
 # Handed from one part of the package to another; nobody else has to set them.
 INTERNAL = (
     Setting("SERVERLESS_INSTRUMENT_HANDLER", "text", "", RUNTIME, "the function's own handler"),
+    Setting(
+        "SERVERLESS_INSTRUMENT_SHELL_VARIABLES",
+        "text",
+        "",
+        RUNTIME,
+        "what the exec wrapper's shell has added to the environment",
+    ),
+    Setting(
+        "SERVERLESS_INSTRUMENT_PATH_ENTRY",
+        "text",
+        "",
+        RUNTIME,
+        "what the exec wrapper has added to `PYTHONPATH`",
+    ),
     Setting("SERVERLESS_INSTRUMENT_EXTENSION_ID", "text", "", FORWARDER, "an internal extension's"),
     Setting("SERVERLESS_INSTRUMENT_SOCKET_FD", "count", "", FORWARDER, "connection to the runtime"),
     Setting("SERVERLESS_INSTRUMENT_LOCAL_OPT", "path", "", "local Lambda", "stands for /opt"),

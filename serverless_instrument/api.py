@@ -86,8 +86,12 @@ def _instrumented(handler: Handler, attributes: Attributes | None) -> Handler:
     if not os.environ.get("AWS_LAMBDA_RUNTIME_API"):
         import logging
 
+        from serverless_instrument.wrapper.records.function_identity import plain_function
+
+        function = plain_function(handler)
         logging.getLogger("serverless_instrument").debug(
-            "not in Lambda: %s is not instrumented", getattr(handler, "__name__", handler)
+            "not in Lambda: %s is not instrumented",
+            function.__name__ if function is not None else type(handler).__name__,
         )
         return handler
     from serverless_instrument.wrapper import bootstrap

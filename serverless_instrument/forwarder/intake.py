@@ -49,7 +49,7 @@ class Intake:
         metrics: is told of invocations; None where metrics are not wanted.
     """
 
-    __slots__ = ("_batch", "_logs", "_metrics", "_outcomes")
+    __slots__ = ("_batch", "_logs", "_metrics", "_outcomes", "_started_in")
 
     def __init__(
         self, batch: Batch, logs: LogIntake, outcomes: Outcomes, metrics: FunctionMetrics | None
@@ -58,6 +58,9 @@ class Intake:
         self._logs = logs
         self._outcomes = outcomes
         self._metrics = metrics
+        # By request id, the session that START came in. Where the function closes a runtime's
+        # descriptor, the rest comes in another, and the kernel may keep the first one open.
+        self._started_in: dict[str, Session] = {}
 
     def read_frames(self, session: Session, data: bytes) -> tuple[list[str], str]:
         """(request ids that ended, defect); a defect, "" if none, ends that connection only."""
@@ -119,8 +122,9 @@ class Intake:
     def _read_open(self, session: Session, payload: bytes) -> None:
         request = wire_payloads.RequestPayload(payload)
         scope, span, _ = wire_payloads.unpack_batch(request.batch)
-        if request.request_id in session.open_invocations:
-            session.open_invocations[request.request_id].record_open_span(scope, span)
+        started_in = self._session_with_start(session, request.request_id)
+        if request.request_id in started_in.open_invocations:
+            started_in.open_invocations[request.request_id].record_open_span(scope, span)
 
     def _read_dropped(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
         count, kind = wire_payloads.unpack_dropped(payload)
@@ -139,7 +143,9 @@ class Intake:
     def _read_end(self, session: Session, payload: bytes) -> str:
         request = wire_payloads.RequestPayload(payload)
         scope, items, count = wire_payloads.unpack_batch(request.batch)
-        session.open_invocations.pop(request.request_id, None)
+        started_in = self._session_with_start(session, request.request_id)
+        if started_in.open_invocations.pop(request.request_id, None) is not None:
+            self._forget_start(started_in, request.request_id)
         self._logs.record_end(request.request_id, request.time_unix_ns)
         self._outcomes.record_end(request.request_id)
         if self._metrics is not None:
@@ -153,16 +159,29 @@ class Intake:
         scope, span, _ = wire_payloads.unpack_batch(request.batch)
         identity = SpanIdentity(span)
         self._logs.record_start(request_id, request.time_unix_ns, resource, identity)
+        self._started_in[request_id] = session
         session.open_invocations[request_id] = self._outcomes.record_start(
             request, resource, scope, span, identity
         )
         if self._metrics is not None:
             self._metrics.record_start(session.peer_pid, resource, request)
 
+    def _session_with_start(self, session: Session, request_id: str) -> Session:
+        """`session`, or the one that START came in instead."""
+        if request_id in session.open_invocations:
+            return session
+        return self._started_in.get(request_id, session)
+
+    def _forget_start(self, session: Session, request_id: str) -> None:
+        if self._started_in.get(request_id) is session:
+            del self._started_in[request_id]
+
     def close_session(self, session: Session, now_unix_ns: int) -> list[str]:
         """Hand on what an ended connection left unfinished; the request ids concerned."""
         request_ids = list(session.open_invocations)
         if request_ids:
+            for request_id in request_ids:
+                self._forget_start(session, request_id)
             self._outcomes.record_runtime_exit(session.open_invocations.values(), now_unix_ns)
             if self._metrics is not None:
                 self._metrics.record_runtime_exit(request_ids)

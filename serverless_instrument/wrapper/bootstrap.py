@@ -14,6 +14,10 @@ import sys
 
 try:
     from serverless_instrument.wrapper.instrumentation import shared
+    from serverless_instrument.wrapper.records.function_identity import (
+        copy_identity,
+        plain_function,
+    )
 except Exception as error:  # telemetry is lost, the function is not
     sys.stderr.write(
         "serverless-instrument: the function runs without instrumentation: "
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 
 _MARK = "__serverless_instrument__"
 _USER_HANDLER = "SERVERLESS_INSTRUMENT_HANDLER"
+# Set by the exec wrapper: names of variables, and its entry of PYTHONPATH.
+_SHELL_VARIABLES = "SERVERLESS_INSTRUMENT_SHELL_VARIABLES"
+_PATH_ENTRY = "SERVERLESS_INSTRUMENT_PATH_ENTRY"
 
 
 def __getattr__(name: str) -> Handler:
@@ -47,6 +54,7 @@ def __getattr__(name: str) -> Handler:
     if name != "handler":
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+    _restore_environment()
     user_handler_name = os.environ.pop(_USER_HANDLER, "") or os.environ.get("_HANDLER", "")
     if user_handler_name == f"{__name__}.handler":
         msg = f'_HANDLER="{user_handler_name}" names no function; set {_USER_HANDLER} to yours'
@@ -66,6 +74,18 @@ def __getattr__(name: str) -> Handler:
     handler = instrument(user_handler, instrumentation) if instrumentation else user_handler
     globals()["handler"] = handler
     return handler
+
+
+def _restore_environment() -> None:
+    """Take out what the exec wrapper and its shell have added; `sys.path` stays as it is."""
+    for name in os.environ.pop(_SHELL_VARIABLES, "").split():
+        os.environ.pop(name, None)
+    added = os.environ.pop(_PATH_ENTRY, None)
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if added in entries:
+        entries.reverse()  # the last one is ours
+        entries.remove(added)
+        os.environ["PYTHONPATH"] = os.pathsep.join(reversed(entries))
 
 
 def _load(user_handler_name: str) -> Handler:
@@ -119,23 +139,14 @@ def instrument(
             instrumentation.end_invocation(invocation, response)
         return response
 
-    _copy_identity(handler, user_handler)
+    copy_identity(handler, user_handler)
+    setattr(handler, _MARK, True)
     return handler
 
 
 def _is_marked(user_handler: Handler) -> bool:
-    return getattr(user_handler, _MARK, None) is True
-
-
-def _copy_identity(handler: Handler, user_handler: Handler) -> None:
-    """Do what functools.wraps does, for handlers that may be any object."""
-    setattr(handler, _MARK, True)
-    handler.__wrapped__ = user_handler  # type: ignore[attr-defined] # a function
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        try:
-            setattr(handler, name, getattr(user_handler, name))
-        except Exception:  # the attribute is missing, or its getter raises
-            continue
+    function = plain_function(user_handler)
+    return function is not None and function.__dict__.get(_MARK) is True
 
 
 def _below_own_frame(error: BaseException) -> TracebackType | None:

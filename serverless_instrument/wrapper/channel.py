@@ -7,10 +7,15 @@ writes. The queue is bounded, and a thread that exists only while frames are que
 
 from __future__ import annotations
 
-import _socket
-import _thread
 from collections import deque
-from time import monotonic
+
+from serverless_instrument.wrapper.own_descriptor import NotOursError, OwnSocket
+from serverless_instrument.wrapper.records.primitives import (
+    RLock,
+    monotonic,
+    sleep,
+    start_new_thread,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +23,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PENDING_LIMIT_BYTES = 8 * 1024 * 1024
-_SEND_BUFFER_BYTES = 4 * 1024 * 1024
 # Limit of the queue without a forwarder, which may still start; a larger queue would only take the
 # function's memory.
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
-_WRITABLE_TIMEOUT_MS = 1000
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
 # A daemon thread that the interpreter ends while it holds the lock never releases it.
 _LOCK_TIMEOUT_S = 0.05
 
@@ -50,13 +54,13 @@ class Channel:
         self._hello = hello
         self._clock = clock
         self._pending_limit_bytes = pending_limit_bytes
-        self._socket: _socket.socket | None = None
+        self._socket: OwnSocket | None = None
         self.after_fork()
 
     def after_fork(self) -> None:
         """Forget the connection and the queue in a forked child: both are the parent's."""
         if self._socket is not None:
-            self._socket.close()  # the child's descriptor; the parent's stays open
+            self._socket.release()  # the child's descriptor; the parent's stays open
         self._socket = None
         self.dropped_frames = 0
         self._reported_dropped_frames = 0
@@ -64,7 +68,7 @@ class Channel:
         self._queued_bytes = 0
         self._current = b""
         self._offset = 0
-        self._lock = _thread.RLock()  # for its owner, which _acquire_lock looks at
+        self._lock = RLock()  # for its owner, which _acquire_lock looks at
         self._draining = False
         self._connect_at = 0.0
 
@@ -101,7 +105,7 @@ class Channel:
         return True
 
     @property
-    def connection(self) -> _socket.socket | None:
+    def connection(self) -> OwnSocket | None:
         """The open connection, on which the forwarder may send frames; None without one."""
         return self._socket
 
@@ -117,12 +121,10 @@ class Channel:
                 self._lock.release()
         return self._socket is not None
 
-    def adopt_connection(self, connection: _socket.socket, path: str) -> None:
+    def adopt_connection(self, connection: OwnSocket, path: str) -> None:
         """Use the open `connection`, and `path` for every later one."""
         self.path = path
-        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        connection.setblocking(False)
-        connection.send(self._hello(), _socket.MSG_NOSIGNAL)
+        connection.write(self._hello())
         self._socket = connection
 
     def _drop_oldest(self) -> bool:
@@ -174,12 +176,16 @@ class Channel:
                 if not self._current and not self._next_frame():
                     return True
                 rest = memoryview(self._current)[self._offset :] if self._offset else self._current
-                self._offset += connection.send(rest, _socket.MSG_NOSIGNAL)
+                self._offset += connection.write(rest)
                 if self._offset == len(self._current):
                     self._current, self._offset = b"", 0
         except BlockingIOError:
             self._start_draining()
             return False
+        except NotOursError:
+            self._connect_at = 0.0  # the forwarder is there, most likely
+            self._disconnect()
+            return True
         except OSError:
             self._disconnect()
             return True
@@ -206,7 +212,7 @@ class Channel:
         self._queued_bytes -= size
         return True
 
-    def _open_connection(self) -> _socket.socket | None:
+    def _open_connection(self) -> OwnSocket | None:
         """The connection, opened if need be, once a second at most; None where that fails."""
         if self._socket is not None:
             return self._socket
@@ -216,18 +222,15 @@ class Channel:
         self._connect_at = now + _RECONNECT_AFTER_S
         connection = None
         try:
-            connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-            connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-            # On a blocking socket, connect would wait while the listener's backlog is full.
-            connection.setblocking(False)
-            connection.connect(self.path)
+            connection = OwnSocket()
+            connection.connect_at_once(self.path)
             hello = self._hello()
-            if connection.send(hello, _socket.MSG_NOSIGNAL) != len(hello):
-                connection.close()
+            if connection.write(hello) != len(hello):
+                connection.release()
                 return None
         except Exception:  # OSError as a rule; neither may a bad path or resource raise
             if connection is not None:
-                connection.close()
+                connection.release()
             return None
         self._socket = connection
         return connection
@@ -236,12 +239,7 @@ class Channel:
         """Close the connection; the next one sends a partly written frame again from its start."""
         connection, self._socket = self._socket, None
         if connection is not None:
-            try:
-                # Wakes the thread that polls it, which would keep it open.
-                connection.shutdown(_socket.SHUT_RDWR)
-            except OSError:  # the peer has gone already
-                pass
-            connection.close()
+            connection.end_connection()
         self._offset = 0
 
     def _start_draining(self) -> None:
@@ -250,7 +248,7 @@ class Channel:
             return
         self._draining = True
         try:
-            _thread.start_new_thread(self._drain, ())
+            start_new_thread(self._drain, ())
         except RuntimeError:  # no more threads can be started: the next send tries again
             self._draining = False
 
@@ -261,16 +259,15 @@ class Channel:
         about to end. This thread may wait for the lock without a timeout: signal handlers run in
         the main thread.
         """
-        from select import POLLOUT, poll
-
+        wait_s = _SHORTEST_WAIT_S
         while self._draining:
-            connection = self._socket
-            descriptor = -1 if connection is None else connection.fileno()
-            if descriptor >= 0:
-                poller = poll()
-                poller.register(descriptor, POLLOUT)
-                poller.poll(_WRITABLE_TIMEOUT_MS)
+            # No poll: while it waits, the descriptor may become another file's.
+            sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            before = self._offset, len(self._queue)
             with self._lock:
                 may_go_on = self._write()
                 self._draining = not may_go_on and self._socket is not None
+            if before != (self._offset, len(self._queue)):
+                wait_s = _SHORTEST_WAIT_S
         self._write_queued()  # what was queued while this thread held the lock

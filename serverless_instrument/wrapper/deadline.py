@@ -11,12 +11,14 @@ from __future__ import annotations
 import sys
 
 from serverless_instrument import wire
+from serverless_instrument.wrapper.records.primitives import start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _socket import socket
     from collections.abc import Callable
     from types import FrameType
+
+    from serverless_instrument.wrapper.own_descriptor import OwnSocket
 
 _READ_BYTES = 4096
 
@@ -30,33 +32,23 @@ class DeadlineWatch:
 
     def __init__(self, send_open_spans: Callable[[], None]) -> None:
         self._send_open_spans = send_open_spans
-        self._watched: socket | None = None
+        self._watched: OwnSocket | None = None
 
-    def watch(self, connection: socket | None) -> None:
+    def watch(self, connection: OwnSocket | None) -> None:
         """Start a thread for `connection` unless it has one."""
         if connection is None or connection is self._watched:
             return
         self._watched = connection
-        from _thread import start_new_thread
-
         try:
             start_new_thread(self._wait, (connection,))
         except RuntimeError:  # no more threads can be started
             return
 
-    def _wait(self, connection: socket) -> None:
-        from select import POLLIN, poll
-
+    def _wait(self, connection: OwnSocket) -> None:
         reader = wire.FrameReader()
         try:
-            poller = poll()
-            poller.register(connection.fileno(), POLLIN)
-            while True:
-                poller.poll()
-                try:
-                    data = connection.recv(_READ_BYTES)
-                except BlockingIOError:
-                    continue
+            while connection.is_ours():
+                data = connection.recv(_READ_BYTES)
                 if not data:
                     return
                 for kind, _ in reader.feed(data):

@@ -5,7 +5,7 @@ Loaded with the first of either.
 
 from __future__ import annotations
 
-from time import time_ns
+from serverless_instrument.wrapper.records.primitives import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

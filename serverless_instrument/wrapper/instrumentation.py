@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import get_ident
-from time import process_time_ns, time_ns
+
+from serverless_instrument.wrapper.records.primitives import (
+    get_ident,
+    getpid,
+    process_time_ns,
+    random_bytes,
+    time_ns,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,7 +191,7 @@ class Instrumentation:
     def _hello_frame(self) -> bytes:
         from serverless_instrument import wire
 
-        return wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", self._resource_bytes))
+        return wire.frame(wire.HELLO, wire.pack_hello(getpid(), b"", self._resource_bytes))
 
     def _adopt_resource(self, resource_bytes: bytes) -> None:
         """Send everything from now on with this encoded resource."""
@@ -194,6 +200,7 @@ class Instrumentation:
 
     def _after_fork(self) -> None:
         self._inherited = True
+        random_bytes.drop()
         self._channel.after_fork()
         self._deadline = None  # its thread is the parent's
         self._posts.waiting.clear()
@@ -219,6 +226,7 @@ class Instrumentation:
         invocation = None
         try:
             coldstart, self._coldstart = self._coldstart, False
+            random_bytes.reads_ahead = True
             self._inherited = False
             if self._posts.waiting:
                 self._posts.end_unposted()
@@ -228,7 +236,7 @@ class Instrumentation:
                 self.settings,
                 os.environ,
                 time_ns(),
-                os.urandom,
+                random_bytes,
                 coldstart=coldstart,
                 extract_foreign=self._on_import.extract_remote_parent,
                 extracted=self._extract(event, context) if self._extract is not None else None,
@@ -381,7 +389,5 @@ def _import_what_the_first_invocation_needs() -> None:
     At 128 MB an invocation has 7 % of one
     (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
     """
-    import select  # noqa: F401 - as above
-
     from serverless_instrument.wrapper import deadline  # noqa: F401 - as above
     from serverless_instrument.wrapper.import_hooks import context_in_threads  # noqa: F401 - as above

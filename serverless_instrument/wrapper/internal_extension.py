@@ -14,6 +14,8 @@ import _socket
 import os
 import sys
 
+from serverless_instrument.wrapper.own_descriptor import OwnSocket
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +41,7 @@ def start_for(channel: Channel, environ: Mapping[str, str], warn: Callable[[str]
         warn(f"no forwarder, telemetry is discarded: {error}")
 
 
-def start(environ: Mapping[str, str], path: str) -> _socket.socket:
+def start(environ: Mapping[str, str], path: str) -> OwnSocket:
     """Start a forwarder that listens on `path`; our end of the connection to it.
 
     Raises:
@@ -58,7 +60,7 @@ def start(environ: Mapping[str, str], path: str) -> _socket.socket:
         raise UnavailableError(f"the forwarder did not start: {error}") from None
     finally:
         theirs.close()
-    return ours
+    return OwnSocket(ours.detach())
 
 
 def _register(api: str) -> str:

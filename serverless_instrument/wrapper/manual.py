@@ -5,10 +5,8 @@ Spans are made by OpenTelemetry's tracer where the function has loaded it, other
 
 from __future__ import annotations
 
-import os
 import sys
-from functools import wraps
-from time import time_ns
+from functools import partial
 
 from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper import instrumentation
@@ -19,12 +17,15 @@ from serverless_instrument.wrapper.record_span import (
     innermost_span,
 )
 from serverless_instrument.wrapper.records import current_span, errors, records
+from serverless_instrument.wrapper.records.function_identity import copy_identity, plain_function
+from serverless_instrument.wrapper.records.primitives import random_bytes, time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE
 _SCOPE_NAME = "serverless_instrument"
 
 
@@ -97,24 +98,30 @@ class SpanScope:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, which opens a span in each call."""
-        from inspect import iscoroutinefunction
-
         name, attributes = self._name, self._attributes
-        if iscoroutinefunction(function):
+        if _is_coroutine_function(function):
 
-            @wraps(function)
             async def waiting(*arguments: Any, **options: Any) -> Any:
                 with SpanScope(name, attributes):
                     return await function(*arguments, **options)
 
+            copy_identity(waiting, function)
             return waiting
 
-        @wraps(function)
         def calling(*arguments: Any, **options: Any) -> Any:
             with SpanScope(name, attributes):
                 return function(*arguments, **options)
 
+        copy_identity(calling, function)
         return calling
+
+
+def _is_coroutine_function(target: object) -> bool:
+    """What inspect.iscoroutinefunction finds, without asking an object of the function's."""
+    while type(target) is partial:
+        target = target.func
+    function = plain_function(target)
+    return function is not None and bool(function.__code__.co_flags & _CO_COROUTINE)
 
 
 class _RecordScope:
@@ -129,7 +136,7 @@ class _RecordScope:
                     name,
                     records.KIND_INTERNAL,
                     parent.trace_id,
-                    os.urandom(8),
+                    random_bytes(8),
                     time_ns(),
                     dict(attributes),
                     parent.span_id,

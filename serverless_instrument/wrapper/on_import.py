@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
+from serverless_instrument.wrapper.records.primitives import getpid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class OnImport:
             self._settings,
             self._resource,
             self._send,
-            lambda resource: wire.frame(wire.HELLO, wire.pack_hello(os.getpid(), b"", resource)),
+            lambda resource: wire.frame(wire.HELLO, wire.pack_hello(getpid(), b"", resource)),
             self._adopt,
             self._warn,
         )

@@ -6,9 +6,9 @@ They are views of our records. The innermost one is in a context variable, as Op
 from __future__ import annotations
 
 from contextvars import ContextVar
-from time import time_ns
 
 from serverless_instrument.wrapper.records import errors, records
+from serverless_instrument.wrapper.records.primitives import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

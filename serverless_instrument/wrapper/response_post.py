@@ -9,10 +9,9 @@ outcome: the client posts an error for a result that it cannot encode.
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
-from json import loads
 
 from serverless_instrument.wrapper.records import errors
+from serverless_instrument.wrapper.records.primitives import get_ident, json_loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def failure_in(document: object, error: Exception | None) -> Failure:
     if name and isinstance(document, str) and f'"errorType": "{name}"' in document:
         return AS_RAISED
     try:
-        members = loads(document)  # type: ignore[arg-type] # else it raises
+        members = json_loads(document)  # type: ignore[arg-type] # else it raises
         kind, message = members["errorType"], members.get("errorMessage")
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
         return AS_RAISED

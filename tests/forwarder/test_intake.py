@@ -136,6 +136,16 @@ def test_two_sessions_know_nothing_of_each_other() -> None:
     ]
 
 
+def test_an_end_over_a_new_connection_ends_what_the_first_one_began() -> None:
+    """A function has closed the runtime's descriptor, whose file a waiting thread keeps open."""
+    receiving, one, two = Receiving(), Session(), Session()
+    receiving.feed(one, encoded.hello(), encoded.start("a"), encoded.start("b"))
+    assert receiving.feed(two, encoded.hello(), encoded.end("a", "GET /")) == ["a"]
+    assert receiving.intake.close_session(one, NOW_NS) == ["b"]
+    assert receiving.intake.close_session(two, NOW_NS) == []
+    assert receiving.intake._started_in == {}
+
+
 def test_frames_and_what_was_dropped_before_them_are_counted() -> None:
     receiving, session = Receiving(), Session()
     receiving.feed(session, encoded.hello(), wire.dropped_frame(3), wire.dropped_frame(4))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serverless_instrument.wrapper import channel
+from serverless_instrument.wrapper import own_descriptor
 from serverless_instrument.wrapper.records import encoder
 from tests.wrapper.peer import Peer
 from tests.wrapper.runtime import Function
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def small_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     """About as much as Lambda's kernel gives; others hold megabytes, and nothing ever waits."""
-    monkeypatch.setattr(channel, "_SEND_BUFFER_BYTES", 64 * 1024)
+    monkeypatch.setattr(own_descriptor, "_SEND_BUFFER_BYTES", 64 * 1024)
 
 
 @pytest.fixture

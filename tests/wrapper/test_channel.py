@@ -37,10 +37,15 @@ class Ours(Channel):
     @property
     def waiting_bytes(self) -> int:
         """What waits in this process, the frame in transit included."""
-        return payload_bytes(self)
+        return waiting_bytes(self)
 
     def assert_counted(self, limit_bytes: int = 8 << 20) -> None:
         assert_counted(self, limit_bytes)
+
+
+def waiting_bytes(channel: Channel) -> int:
+    """What a channel keeps of frames: its connection has bytes as well, by which it is known."""
+    return payload_bytes(channel) - payload_bytes(channel.connection)
 
 
 def assert_counted(channel: Channel, limit_bytes: int) -> None:

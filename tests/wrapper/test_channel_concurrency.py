@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections import defaultdict
@@ -13,9 +12,9 @@ import pytest
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.channel import Channel
-from tests.held import payload_bytes
+from serverless_instrument.wrapper.own_descriptor import OwnSocket
 from tests.wrapper.peer import Peer, until
-from tests.wrapper.test_channel import assert_counted
+from tests.wrapper.test_channel import assert_counted, waiting_bytes
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -119,23 +118,23 @@ PARENT = os.getpid()
 
 
 class Held:
-    """A connection to `path` of which one `send` goes on when it is let."""
+    """A connection to `path` of which one `write` goes on when it is let."""
 
     def __init__(self, path: str) -> None:
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(path)
+        self._connection = OwnSocket()
+        self._connection.connect_at_once(path)
         self._next = False
         self.entered, self.leave = threading.Event(), threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
-    def send(self, data: bytes, flags: int) -> Any:
+    def write(self, data: bytes | memoryview) -> int:
         if self._next:
             self._next = False
             self.entered.set()
             assert self.leave.wait(60)
-        return self._connection.send(data, flags)
+        return self._connection.write(data)
 
     def hold(self, channel: Channel, data: bytes) -> threading.Thread:
         """A thread that is in the middle of sending `data`."""
@@ -157,7 +156,7 @@ def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
     other = held.hold(channel, frame(1, 0, 20))
     threading.Timer(0.05, held.leave.set).start()
     channel.send(frame(2, 0, 20))
-    assert payload_bytes(channel) == 0
+    assert waiting_bytes(channel) == 0
     assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
     other.join()
     channel.after_fork()
@@ -173,7 +172,7 @@ def test_a_thread_that_ends_with_the_lock_is_not_waited_for_long(
     other = held.hold(channel, frame(1, 0, 20))
     channel.send(frame(2, 0, 20))  # returns, though the lock is held
     assert not held.leave.is_set()
-    assert payload_bytes(channel) == len(frame(1, 0, 20) + frame(2, 0, 20))
+    assert waiting_bytes(channel) == len(frame(1, 0, 20) + frame(2, 0, 20))
     held.leave.set()
     other.join()
     assert by_thread(connection.read(3)) == {1: [0], 2: [0]}
@@ -220,6 +219,6 @@ def test_a_draining_thread_survives_its_peer_and_is_gone_with_it(
     until(lambda: native_threads() <= before)
     channel.send(frame(0, 20, 10))  # with nobody there, little of it is kept
     in_transit_bytes = len(frame(0, 20, 200_000))
-    assert payload_bytes(channel) <= 256 * 1024 + in_transit_bytes
+    assert waiting_bytes(channel) <= 256 * 1024 + in_transit_bytes
     assert channel.dropped_frames > 10
     channel.after_fork()

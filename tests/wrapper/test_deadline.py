@@ -10,6 +10,7 @@ import pytest
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.deadline import DeadlineWatch, stack_of
+from serverless_instrument.wrapper.own_descriptor import OwnSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,8 @@ class Pair:
     """A watched connection, its peer, and how often the word came."""
 
     def __init__(self) -> None:
-        self.near, self.far = socket.socketpair()
-        self.near.setblocking(False)
+        near, self.far = socket.socketpair()
+        self.near = OwnSocket(near.detach())
         self.told = threading.Semaphore(0)
         self.watch = DeadlineWatch(self.told.release)
 
@@ -59,11 +60,12 @@ def test_another_word_is_none_and_nonsense_ends_the_watch(pair: Pair) -> None:
 
 def test_a_new_connection_is_watched_as_well(pair: Pair) -> None:
     pair.watch.watch(pair.near)
-    near, far = socket.socketpair()
-    with near, far:
-        pair.watch.watch(near)
-        far.sendall(WORD)
-        assert pair.heard()
+    other = Pair()
+    pair.watch.watch(other.near)
+    other.far.sendall(WORD)
+    assert pair.heard()
+    other.near.close()
+    other.far.close()
 
 
 def test_without_a_connection_there_is_nothing_to_watch(pair: Pair) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from itertools import islice
-from json import JSONDecoder
 
 from serverless_instrument.wrapper.events.base import dictionary, text
 from serverless_instrument.wrapper.events.payload import NAMES, carrier
+from serverless_instrument.wrapper.records.primitives import JSONDecoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/#datasource
 
 from __future__ import annotations
 
-from json import loads
-
 from serverless_instrument.wrapper.events import batches
 from serverless_instrument.wrapper.events.base import dictionary, text
 from serverless_instrument.wrapper.events.document import document
 from serverless_instrument.wrapper.events.message_carriers import wrapped
+from serverless_instrument.wrapper.records.primitives import json_loads as loads
 from serverless_instrument.wrapper.records.propagation import percent_decode
 
 TYPE_CHECKING = False

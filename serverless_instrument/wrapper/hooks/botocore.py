@@ -9,8 +9,10 @@ changing the user's payload.
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from json import dumps, loads
 from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.wrapper.records.primitives import json_dumps as dumps
+from serverless_instrument.wrapper.records.primitives import json_loads as loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,8 +8,9 @@ would mostly be unused.
 from __future__ import annotations
 
 import sys
-from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.wrapper.records.function_identity import copy_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
     """Call ``load()``, which never raises, before the first ``owner.method`` that gets a span."""
     original = getattr(owner, method)
 
-    @wraps(original)
     def first(self: object, *arguments: Any, **options: Any) -> object:
         try:
             # A wrapper put around this method meanwhile stays, and calls the library's own.
@@ -35,6 +35,7 @@ def at_first_call(owner: type, method: str, load: Callable[..., None]) -> None:
             leave_no_frames(error)
             raise
 
+    copy_identity(first, original)
     setattr(owner, method, first)
 
 

@@ -8,8 +8,9 @@ traceback. https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-ser
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from serverless_instrument.wrapper.records.function_identity import copy_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,6 @@ def _call_after(owner: Any, name: str, observe: Callable[..., None]) -> None:
     """Call `observe` with object, result and arguments after each call of a method."""
     original = getattr(owner, name)
 
-    @wraps(original)
     def method(self: Any, *arguments: Any, **options: Any) -> Any:
         result = original(self, *arguments, **options)
         try:
@@ -105,4 +105,5 @@ def _call_after(owner: Any, name: str, observe: Callable[..., None]) -> None:
             return result
         return result
 
+    copy_identity(method, original)
     setattr(owner, name, method)

@@ -9,7 +9,9 @@ runs.
 from __future__ import annotations
 
 from base64 import b64decode
-from json import dumps, loads
+
+from serverless_instrument.wrapper.records.primitives import json_dumps as dumps
+from serverless_instrument.wrapper.records.primitives import json_loads as loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ those lines that have none.
 from __future__ import annotations
 
 import sys
-from _thread import _local, get_ident
-from time import time_ns
+from _thread import _local
 
 from serverless_instrument.wrapper.logs import log_frames, log_hook
 from serverless_instrument.wrapper.logs.log_exporter import LogExporter
 from serverless_instrument.wrapper.logs.output_tee import LineBuffer, OutputTee
+from serverless_instrument.wrapper.records.primitives import get_ident, time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

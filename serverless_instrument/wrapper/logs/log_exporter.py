@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from serverless_instrument.wire import EMF_MARK, emf_frame
 from serverless_instrument.wrapper.logs import log_frames
 from serverless_instrument.wrapper.records import encoder, record_encoder
 from serverless_instrument.wrapper.records.current_span import current_span
+from serverless_instrument.wrapper.records.primitives import time_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

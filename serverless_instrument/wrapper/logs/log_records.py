@@ -9,6 +9,7 @@ from __future__ import annotations
 from serverless_instrument import json_line
 from serverless_instrument.severity import of_name, of_python_level
 from serverless_instrument.wrapper.records import errors, records
+from serverless_instrument.wrapper.records.primitives import dated_by_the_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def record_from_logging(
         attributes.setdefault(key, value)
     level = before.get("levelno", 0)
     made = records.LogRecord(
-        int(before.get("created", 0) * 1e9) or now_unix_ns,
+        dated_by_the_clock(int(before.get("created", 0) * 1e9) or now_unix_ns, now_unix_ns),
         of_python_level(level if isinstance(level, int) else 0),
         str(before.get("levelname", "")),
         body,

@@ -6,12 +6,12 @@ it, as with spans. https://opentelemetry.io/docs/specs/otel/logs/api/
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import Logger, LoggerProvider, LogRecord
 
 from serverless_instrument.wrapper.records import encoder, errors, records
+from serverless_instrument.wrapper.records.primitives import time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

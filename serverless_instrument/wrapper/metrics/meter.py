@@ -8,8 +8,6 @@ https://opentelemetry.io/docs/specs/otel/metrics/api/
 from __future__ import annotations
 
 from itertools import pairwise
-from threading import Lock
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -20,6 +18,7 @@ from serverless_instrument.wrapper.metrics.measurements import Measurements
 from serverless_instrument.wrapper.metrics.meter_instruments import KINDS
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
 from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records.primitives import RLock, time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +51,7 @@ class Provider(metrics.MeterProvider):
         self.measurements.exemplar_ids = exemplar_ids_for(exemplars)
         self.measurements.on_full = self._send_measurements
         self._meters: dict[object, Meter] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self._send = send
         self._warn = warn
         self._warned: set[str] = set()
@@ -104,7 +103,7 @@ class Provider(metrics.MeterProvider):
 
     def after_fork(self) -> None:
         """Forget, in a forked child, what the parent sends; start the totals again."""
-        self._lock = Lock()
+        self._lock = RLock()
         self.measurements.after_fork(time_ns())
         for meter in list(self._meters.values()):
             meter.reset_totals()
@@ -125,11 +124,11 @@ class Meter(metrics.Meter):
         self._provider = provider
         self._scope = scope
         self._made: dict[object, Any] = {}
-        self._making = Lock()
+        self._making = RLock()
 
     def reset_totals(self) -> None:
         """Start the totals of all instruments again, in a forked child."""
-        self._making = Lock()
+        self._making = RLock()
         for made in list(self._made.values()):
             made.instrument.reset_totals()
 

@@ -5,13 +5,13 @@ https://opentelemetry.io/docs/specs/otel/metrics/api/#instrument
 
 from __future__ import annotations
 
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
 from opentelemetry.context import get_current
 
 from serverless_instrument.wrapper.metrics.metric_encoder import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.wrapper.records.primitives import time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -29,6 +28,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from serverless_instrument.wrapper.metrics import metric_encoder
 from serverless_instrument.wrapper.metrics.measurements import metric_frames
 from serverless_instrument.wrapper.records import encoder
+from serverless_instrument.wrapper.records.primitives import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

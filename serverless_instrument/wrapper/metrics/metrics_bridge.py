@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from serverless_instrument import environment
@@ -17,6 +16,7 @@ from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     UnusableError,
     check_version,
 )
+from serverless_instrument.wrapper.records.primitives import RLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

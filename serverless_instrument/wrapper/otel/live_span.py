@@ -6,8 +6,6 @@ https://opentelemetry.io/docs/specs/otel/trace/api/#span-operations
 
 from __future__ import annotations
 
-from threading import Lock
-from time import time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -22,6 +20,7 @@ from serverless_instrument.wrapper.otel.span_parts import (
 )
 from serverless_instrument.wrapper.records import records
 from serverless_instrument.wrapper.records.errors import details, message, stacktrace
+from serverless_instrument.wrapper.records.primitives import RLock, time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +58,7 @@ class LiveSpan(trace.Span):
         self._limits = limits
         self._on_end = on_end
         self._context: SpanContext | None = None
-        self._lock = Lock()
+        self._lock = RLock()
         self._ended = False
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception

@@ -13,6 +13,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from serverless_instrument.environment import shown, value_of
 from serverless_instrument.wrapper.otel.span_parts import api_link, trace_state
 from serverless_instrument.wrapper.otel.tracer import own_tracer
+from serverless_instrument.wrapper.records.primitives import random_bytes
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def id_generator(warn: Callable[[str], None]) -> IdGenerator:
     """``OTEL_PYTHON_ID_GENERATOR``, by entry point; the SDK's random one by default."""
     name = value_of(os.environ, "OTEL_PYTHON_ID_GENERATOR")
     if name in ("", "random"):
-        return RandomIdGenerator()
+        return KernelIds()
     try:
         made: IdGenerator = _registered("opentelemetry_id_generator", name)()  # type: ignore[operator] # a class
     except Exception as error:  # a package's code
@@ -69,7 +70,7 @@ def id_generator(warn: Callable[[str], None]) -> IdGenerator:
             f'OTEL_PYTHON_ID_GENERATOR="{shown(name)}" cannot be used: {_reason(error)}; '
             'using "random"'
         )
-        return RandomIdGenerator()
+        return KernelIds()
     return made
 
 
@@ -118,6 +119,16 @@ class Provider(TracerProvider):
     def own_tracer(self, *arguments: Any) -> trace.Tracer:
         """The SDK's own tracer."""
         return super().get_tracer(*arguments)
+
+
+class KernelIds(RandomIdGenerator):
+    """Ids of the kernel's randomness: ``random``, which the SDK's own uses, is the function's."""
+
+    def generate_span_id(self) -> int:
+        return int.from_bytes(random_bytes(8), "big") or self.generate_span_id()
+
+    def generate_trace_id(self) -> int:
+        return int.from_bytes(random_bytes(16), "big") or self.generate_trace_id()
 
 
 class _ForcedIds(RandomIdGenerator):

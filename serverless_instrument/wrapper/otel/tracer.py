@@ -8,9 +8,7 @@ https://opentelemetry.io/docs/specs/otel/trace/sdk/
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager as plain_contextmanager
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
@@ -19,6 +17,7 @@ from opentelemetry import trace
 from serverless_instrument.wrapper.otel.live_span import LiveSpan, unsampled
 from serverless_instrument.wrapper.otel.span_parts import add_links, copied, set_attributes
 from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records.primitives import random_bytes, time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,7 +153,7 @@ def _record(
 ) -> records.Span:
     flags = records.FLAG_SAMPLED | records.FLAG_HAS_IS_REMOTE
     if parent is None:
-        trace_id, parent_span_id, state = os.urandom(16), b"", ""
+        trace_id, parent_span_id, state = random_bytes(16), b"", ""
         flags |= records.FLAG_RANDOM
     else:
         trace_id = parent.trace_id.to_bytes(16, "big")
@@ -166,7 +165,7 @@ def _record(
         name,
         kind.value + 1,
         trace_id,
-        os.urandom(8),
+        random_bytes(8),
         time_ns() if start_time is None else start_time,
         {},
         parent_span_id,

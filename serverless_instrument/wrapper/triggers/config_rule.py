@@ -42,9 +42,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 
 
 def _decoded(document: str) -> Json:
-    import json
+    from serverless_instrument.wrapper.records.primitives import json_loads
 
     try:
-        return dictionary(json.loads(document))
+        return dictionary(json_loads(document))
     except (ValueError, RecursionError):
         return {}

@@ -42,9 +42,9 @@ def facts(event: Json, known_methods: frozenset[str]) -> Facts:  # noqa: ARG001 
 def _carrier(document: str) -> dict[str, str]:
     if len(document) > _INPUT_CHARACTERS or not any(mark in document for mark in _MARKS):
         return {}
-    import json
+    from serverless_instrument.wrapper.records.primitives import json_loads
 
     try:
-        return payload.carrier(json.loads(document))
+        return payload.carrier(json_loads(document))
     except (ValueError, RecursionError):
         return {}

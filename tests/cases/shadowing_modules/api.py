@@ -1,0 +1,1 @@
+raise RuntimeError('api is the function'"'"'s own, and was not asked for')

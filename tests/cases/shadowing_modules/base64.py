@@ -1,0 +1,1 @@
+raise RuntimeError('base64 is the function'"'"'s own, and was not asked for')

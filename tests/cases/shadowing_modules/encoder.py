@@ -1,0 +1,1 @@
+raise RuntimeError('encoder is the function'"'"'s own, and was not asked for')

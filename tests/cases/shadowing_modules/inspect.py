@@ -1,0 +1,1 @@
+raise RuntimeError('inspect is the function'"'"'s own, and was not asked for')

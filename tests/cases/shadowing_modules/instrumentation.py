@@ -1,0 +1,1 @@
+raise RuntimeError('instrumentation is the function'"'"'s own, and was not asked for')

@@ -1,0 +1,1 @@
+raise RuntimeError('struct is the function'"'"'s own, and was not asked for')

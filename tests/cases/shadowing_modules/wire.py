@@ -1,0 +1,1 @@
+raise RuntimeError('wire is the function'"'"'s own, and was not asked for')
