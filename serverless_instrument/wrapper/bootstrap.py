@@ -13,6 +13,7 @@ import os
 import sys
 
 from serverless_instrument.wrapper.instrumentation import shared
+from serverless_instrument.wrapper.records import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def _copy_identity(handler: Handler, user_handler: Handler) -> None:
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         try:
             setattr(handler, name, getattr(user_handler, name))
-        except Exception:  # the attribute is missing, or its getter raises
+        except Exception as error:  # the attribute is missing, or its getter raises
+            if not is_ours(error):
+                raise
             continue
 
 

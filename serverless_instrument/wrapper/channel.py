@@ -10,7 +10,10 @@ from __future__ import annotations
 import _socket
 import _thread
 from collections import deque
+from sys import is_finalizing
 from time import monotonic
+
+from serverless_instrument.wrapper.records import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +27,7 @@ _SEND_BUFFER_BYTES = 4 * 1024 * 1024
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
 _WRITABLE_TIMEOUT_MS = 1000
-# A daemon thread that the interpreter ends while it holds the lock never releases it.
-_LOCK_TIMEOUT_S = 0.05
+_FLAGS = (_socket.MSG_NOSIGNAL,)
 
 
 class Channel:
@@ -60,45 +62,25 @@ class Channel:
         self._socket = None
         self.dropped_frames = 0
         self._reported_dropped_frames = 0
-        self._queue: deque[bytes] = deque()
+        # Each is [frames, bytes of them that one write has sent, ...]; of the first only, as all
+        # others wait. CPython runs signal handlers and switches threads when a call returns or a
+        # loop goes back: what is counted and what is queued change without either between them.
+        self._queue: deque[list[Any]] = deque()
         self._queued_bytes = 0
-        self._current = b""
-        self._offset = 0
-        self._lock = _thread.RLock()  # for its owner, which _acquire_lock looks at
+        # Taken by `with` only: an exception of a signal handler, which may come right after
+        # `acquire()`, would leave it held. For its owner, which `_may_not_lock` looks at.
+        self._lock = _thread.RLock()
         self._draining = False
         self._connect_at = 0.0
 
     def send(self, data: bytes) -> None:
         """Send `data`, one or more whole frames, or queue it."""
-        if self._send_directly(data):
-            return
-        # The size is taken first: CPython may switch to another thread or a signal handler at a
-        # call, so none stands between reading and writing the sum; likewise everywhere below.
         size = len(data)
-        self._queue.append(data)
         self._queued_bytes += size
+        self._queue.append([data])
         self._write_queued()
-        limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
-        while self._queued_bytes > limit and self._drop_oldest():
-            pass
-
-    def _send_directly(self, data: bytes) -> bool:
-        """Try to write `data` directly; False if anything is queued or the lock is taken.
-
-        What the socket does not accept of it stays in `_current` and is written next.
-        """
-        if self._socket is None or self._queue or not self._acquire_lock():
-            return False
-        try:
-            if self._current:
-                return False
-            self._current = data
-            self._write()
-        finally:
-            self._lock.release()
-        if self._queue or self._current:
-            self._write_queued()
-        return True
+        if self._queue:
+            self._drop_excess()
 
     @property
     def connection(self) -> _socket.socket | None:
@@ -110,11 +92,9 @@ class Channel:
 
         A connection tells the forwarder that the runtime is instrumented.
         """
-        if self._acquire_lock():
-            try:
+        if not self._may_not_lock():
+            with self._lock:
                 self._open_connection()
-            finally:
-                self._lock.release()
         return self._socket is not None
 
     def adopt_connection(self, connection: _socket.socket, path: str) -> None:
@@ -125,33 +105,36 @@ class Channel:
         connection.send(self._hello(), _socket.MSG_NOSIGNAL)
         self._socket = connection
 
-    def _drop_oldest(self) -> bool:
-        """Drop the first of the queue; False where another thread has emptied it."""
-        try:
-            data = self._queue.popleft()
-        except IndexError:
-            return False
-        size = len(data)
-        self._queued_bytes -= size
-        self.dropped_frames += 1
-        return True
+    def _drop_excess(self) -> None:
+        """Drop the oldest frames over the queue's limit, but for one that is partly written."""
+        limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
+        if self._queued_bytes <= limit or self._may_not_lock():
+            return
+        with self._lock:
+            queue = self._queue
+            while self._queued_bytes > limit and queue:
+                index = int(len(queue[0]) > 1)
+                if index == len(queue):
+                    return
+                size = len(queue[index][0])
+                self._queued_bytes -= size
+                del queue[index]
+                self.dropped_frames += 1
 
     def _write_queued(self) -> None:
-        """Write what is queued, unless the lock is taken.
+        """Write what is queued, unless this thread is writing.
 
         Each holder of the lock looks at the queue again after releasing it, so that a frame queued
         meanwhile is written.
         """
-        while (self._queue or self._current) and self._acquire_lock():
-            try:
+        while self._queue and not self._may_not_lock():
+            with self._lock:
                 may_go_on = self._write()
-            finally:
-                self._lock.release()
             if not may_go_on:
                 return
 
-    def _acquire_lock(self) -> bool:
-        """Take the lock; False if this thread holds it already, or after a timeout.
+    def _may_not_lock(self) -> bool:
+        """Whether this thread holds the lock already, or one that has ended does.
 
         Another thread that holds it is waited for, as it never blocks while it does. Otherwise END
         might be left to a thread that does not run again: the runtime client may keep the
@@ -159,52 +142,58 @@ class Channel:
         signal handler has interrupted a write, in the middle of whose frame nothing may be written.
         """
         lock: Any = self._lock  # typeshed lacks _is_owned, which threading.Condition uses, too
-        return not lock._is_owned() and bool(lock.acquire(True, _LOCK_TIMEOUT_S))
+        if not is_finalizing():
+            return bool(lock._is_owned())
+        # A daemon thread that the interpreter has ended meanwhile never releases it.
+        if lock._is_owned() or not lock.acquire(blocking=False):
+            return True
+        lock.release()
+        return False
 
     def _write(self) -> bool:
         """Write until the queue is empty or the connection breaks (True); the caller has the lock.
 
-        False if there is no connection, or the socket accepts no more for now.
+        False if there is no connection, or the socket accepts no more for now. An exception of a
+        signal handler may end it anywhere: the next write goes on where it ended.
         """
         connection = self._open_connection()
         if connection is None:
             return False
+        queue = self._queue
         try:
-            while True:
-                if not self._current and not self._next_frame():
-                    return True
-                rest = memoryview(self._current)[self._offset :] if self._offset else self._current
-                self._offset += connection.send(rest, _socket.MSG_NOSIGNAL)
-                if self._offset == len(self._current):
-                    self._current, self._offset = b"", 0
-        except BlockingIOError:
-            self._start_draining()
-            return False
-        except OSError:
+            while queue:
+                if self.dropped_frames != self._reported_dropped_frames and len(queue[0]) == 1:
+                    self._queue_dropped_frame()
+                first = queue[0]
+                rest = first[0]
+                if len(first) > 1:
+                    rest = memoryview(rest)[sum(first[1:]) :]
+                # C code alone sends and keeps how much was sent, so that no exception of a signal
+                # handler comes between the two.
+                first.extend(map(connection.send, (rest,), _FLAGS))
+                if first[-1] == len(rest):
+                    size = len(first[0])
+                    self._queued_bytes -= size
+                    queue.popleft()
+        except OSError as error:
+            if not is_ours(error):
+                raise
+            if isinstance(error, BlockingIOError):
+                self._start_draining()
+                return False
             self._disconnect()
-            return True
-        except BaseException:  # of a signal handler: how much the socket accepted is not known
-            self._disconnect()
-            raise
-
-    def _next_frame(self) -> bool:
-        """Move the first of the queue, or a DROPPED frame before it, to `_current`."""
-        if not self._queue:  # the usual case, and cheaper than an exception
-            return False
-        if self.dropped_frames != self._reported_dropped_frames:
-            from serverless_instrument import wire
-
-            dropped_frames = self.dropped_frames  # another thread may drop more meanwhile
-            self._current = wire.dropped_frame(dropped_frames - self._reported_dropped_frames)
-            self._reported_dropped_frames = dropped_frames
-            return True
-        try:
-            self._current = self._queue.popleft()
-        except IndexError:
-            return False
-        size = len(self._current)
-        self._queued_bytes -= size
         return True
+
+    def _queue_dropped_frame(self) -> None:
+        """Put a DROPPED frame of what has been dropped since the last one before the queue."""
+        from serverless_instrument import wire
+
+        dropped_frames = self.dropped_frames
+        frame = wire.dropped_frame(dropped_frames - self._reported_dropped_frames)
+        size = len(frame)
+        self._reported_dropped_frames = dropped_frames
+        self._queued_bytes += size
+        self._queue.appendleft([frame])
 
     def _open_connection(self) -> _socket.socket | None:
         """The connection, opened if need be, once a second at most; None where that fails."""
@@ -225,24 +214,37 @@ class Channel:
             if connection.send(hello, _socket.MSG_NOSIGNAL) != len(hello):
                 connection.close()
                 return None
-        except Exception:  # OSError as a rule; neither may a bad path or resource raise
+        except Exception as error:  # OSError as a rule; neither may a bad path or resource raise
             if connection is not None:
                 connection.close()
+            if not is_ours(error):
+                self._connect_at = now
+                raise
             return None
+        self._restart_first()
         self._socket = connection
         return connection
 
+    def _restart_first(self) -> None:
+        """Have a partly written frame sent again from its start, on another connection."""
+        if self._queue and len(self._queue[0]) > 1:
+            first = self._queue[0]
+            if sum(first[1:]) == len(first[0]):
+                self._queue.popleft()
+            else:
+                del first[1:]
+
     def _disconnect(self) -> None:
-        """Close the connection; the next one sends a partly written frame again from its start."""
+        """Close the connection; the next send opens another."""
         connection, self._socket = self._socket, None
         if connection is not None:
             try:
                 # Wakes the thread that polls it, which would keep it open.
                 connection.shutdown(_socket.SHUT_RDWR)
-            except OSError:  # the peer has gone already
-                pass
+            except OSError as error:  # the peer has gone already
+                if not is_ours(error):
+                    raise
             connection.close()
-        self._offset = 0
 
     def _start_draining(self) -> None:
         """Start the thread that writes when the socket accepts more, unless it is running."""
@@ -251,8 +253,12 @@ class Channel:
         self._draining = True
         try:
             _thread.start_new_thread(self._drain, ())
-        except RuntimeError:  # no more threads can be started: the next send tries again
+        except BaseException as error:
+            # No more threads can be started, or a signal handler has raised: the next send tries
+            # again. A thread that has been started all the same does no harm.
             self._draining = False
+            if not isinstance(error, RuntimeError) or not is_ours(error):
+                raise
 
     def _drain(self) -> None:
         """Write, in a thread of its own, whenever the socket accepts more, until all is written.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from time import time_ns
 
+from serverless_instrument.wrapper.records import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +65,8 @@ class FunctionMetrics:
             if self._measurements is not None:
                 frames += self._measurements.take_metric_frames(now_unix_ns)
         except Exception as error:  # the frame that follows these must be sent all the same
+            if not is_ours(error):
+                raise
             self._report_fault(error)
         return frames
 

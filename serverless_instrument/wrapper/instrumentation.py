@@ -10,6 +10,8 @@ import sys
 from _thread import get_ident
 from time import process_time_ns, time_ns
 
+from serverless_instrument.wrapper.records import is_ours, type_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +35,19 @@ def warn(message: str) -> None:
     try:
         line = " ".join(message.split())  # a value quoted in it may have line breaks
         sys.stderr.write(f"serverless-instrument: {line}\n")
-    except Exception:  # the user may have closed or replaced stderr
+    except Exception as error:  # the user may have closed or replaced stderr
+        if not is_ours(error):
+            raise
         return
 
 
 def _described(error: Exception) -> str:
     try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # the __str__ of a user's exception may raise
-        return type(error).__name__
+        return f"{type_name(error)}: {error}"
+    except Exception as fault:  # the __str__ of a user's exception may raise
+        if not is_ours(fault):
+            raise
+        return type_name(error)
 
 
 _shared: list[Instrumentation | None] = []
@@ -62,6 +68,8 @@ def _set_up(caller_file: str) -> Instrumentation | None:
     try:
         instrumentation = Instrumentation(caller_file)
     except Exception as error:  # telemetry is lost, the function is not
+        if not is_ours(error):
+            raise
         warn(f"the function runs without instrumentation: {_described(error)}")
         return None
     return None if instrumentation.settings.disabled else instrumentation
@@ -233,6 +241,8 @@ class Instrumentation:
             if self._logs is not None:
                 self._logs.set_invocation(invocation)
         except Exception as error:
+            if not is_ours(error):
+                raise
             self._report_fault(error)
             if invocation is not None:
                 invocation.abandon()
@@ -281,6 +291,8 @@ class Instrumentation:
             end = invocation.succeed(response, now_unix_ns)
             self._channel.send(self._metrics_frames(now_unix_ns) + end)
         except Exception as error:
+            if not is_ours(error):
+                raise
             self._report_fault(error)
 
     def fail_invocation(
@@ -301,6 +313,8 @@ class Instrumentation:
             end = invocation.fail(error, trace, now_unix_ns)
             self._channel.send(self._metrics_frames(now_unix_ns) + end)
         except Exception as fault:
+            if not is_ours(fault):
+                raise
             self._report_fault(fault)
 
     def send_init_error(self, error: BaseException, traceback: TracebackType | None) -> None:
@@ -314,6 +328,8 @@ class Instrumentation:
             frame = init_error_frame(error, trace, now_unix_ns, self.settings.limits)
             self._channel.send(self._metrics_frames(now_unix_ns) + frame)
         except Exception as fault:
+            if not is_ours(fault):
+                raise
             self._report_fault(fault)
 
     def _metrics_frames(self, now_unix_ns: int) -> bytes:

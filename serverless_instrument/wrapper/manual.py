@@ -18,7 +18,7 @@ from serverless_instrument.wrapper.record_span import (
     detach_from_otel,
     innermost_span,
 )
-from serverless_instrument.wrapper.records import current_span, errors, records
+from serverless_instrument.wrapper.records import current_span, errors, is_ours, records, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,9 +154,11 @@ class _RecordScope:
         if isinstance(error, Exception):
             self._span.record_exception(error)
             record.status_code = records.STATUS_ERROR
-            record.status_message = f"{type(error).__name__}: {errors.message(error)}"
+            record.status_message = f"{type_name(error)}: {errors.message(error)}"
         record.end_unix_ns = max(time_ns(), record.start_unix_ns)
         try:
             instrumentation.send_span(record)
-        except Exception:  # the span is lost, the user's block is not
+        except Exception as fault:  # the span is lost, the user's block is not
+            if not is_ours(fault):
+                raise
             return

@@ -8,6 +8,7 @@ import sys
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.settings import PROPAGATORS
 
 TYPE_CHECKING = False
@@ -110,6 +111,8 @@ class OnImport:
         try:
             import opentelemetry.sdk.trace  # noqa: F401 - for the hook on it
         except Exception as error:  # the function's own packages may be broken in any way
+            if not is_ours(error):
+                raise
             self._warn(
                 "OTEL_TRACES_SAMPLER or OTEL_PROPAGATORS names what needs opentelemetry-sdk, which "
                 f"cannot be imported ({type(error).__name__}: {error}); the defaults decide"
@@ -244,7 +247,9 @@ class OnImport:
             from serverless_instrument.wrapper.otel.propagators import extract_parent
 
             return extract_parent(headers)
-        except Exception:  # of a package's propagator, or of the import, which has warned
+        except Exception as error:  # of a package's propagator, or of the import, which has warned
+            if not is_ours(error):
+                raise
             return None
 
 

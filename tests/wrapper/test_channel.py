@@ -36,10 +36,10 @@ class Ours(Channel):
     @property
     def waiting_bytes(self) -> int:
         """What waits in this process, the frame in transit included."""
-        return sum(map(len, self._queue)) + len(self._current)
+        return sum(len(frames) for frames, *_ in self._queue)
 
     def assert_counted(self) -> None:
-        assert self._queued_bytes == sum(map(len, self._queue))
+        assert self._queued_bytes == sum(len(frames) for frames, *_ in self._queue)
 
 
 @pytest.fixture

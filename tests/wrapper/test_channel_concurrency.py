@@ -3,6 +3,8 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -122,10 +124,9 @@ class Held:
 
 
 def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
-    socket_path: str, peer: Peer, monkeypatch: pytest.MonkeyPatch
+    socket_path: str, peer: Peer
 ) -> None:
     """END must not be left to a thread that may not run again before the freeze."""
-    monkeypatch.setattr("serverless_instrument.wrapper.channel._LOCK_TIMEOUT_S", 20)
     channel = connected(socket_path)
     connection = peer.accept()
     held = Held(channel._socket)
@@ -141,19 +142,38 @@ def test_a_frame_is_written_when_send_returns_whoever_else_is_writing(
     channel.after_fork()
 
 
-def test_a_thread_that_ended_with_the_lock_is_not_waited_for_long(
-    socket_path: str, peer: Peer
+ENDED_WITH_THE_LOCK = """
+import os, sys, threading, time
+from serverless_instrument.wrapper.channel import Channel
+
+channel = Channel(sys.argv[1], lambda: b"")
+channel.connect()
+held = threading.Event()
+
+def hold():
+    with channel._lock:
+        held.set()
+        time.sleep(60)
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+
+class Last:
+    def __del__(self, send=channel.send, write=os.write):
+        send(b"x")
+        write(1, b"sent")
+
+sys.last = Last()
+"""
+
+
+@pytest.mark.usefixtures("peer")
+def test_a_thread_that_the_interpreter_ends_with_the_lock_is_not_waited_for(
+    socket_path: str,
 ) -> None:
-    channel = connected(socket_path)
-    peer.accept()
-    ended = threading.Thread(target=channel._lock.acquire)
-    ended.start()
-    ended.join()
-    began_s = time.monotonic()
-    channel.send(frame(1, 0, 20))
-    assert time.monotonic() - began_s < 10
-    assert len(channel._queue) == 1
-    channel.after_fork()
+    command = [sys.executable, "-c", ENDED_WITH_THE_LOCK, socket_path]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout == "sent", ended.stderr
 
 
 @pytest.mark.usefixtures("small_buffer")

@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 from json import dumps, loads
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument.wrapper.records import is_ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
@@ -38,7 +40,9 @@ def on_request(span: Span, service: str, operation: str, parameters: Parameters)
         return
     try:
         inject(parameters)
-    except Exception:  # botocore rejects a parameter that is not as documented
+    except Exception as error:  # botocore rejects a parameter that is not as documented
+        if not is_ours(error):
+            raise
         return
 
 

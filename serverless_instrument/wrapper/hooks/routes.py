@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument.wrapper.records import is_ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -101,7 +103,9 @@ def _call_after(owner: Any, name: str, observe: Callable[..., None]) -> None:
         result = original(self, *arguments, **options)
         try:
             observe(self, result, *arguments, **options)
-        except Exception:  # another release of the framework: the route stays unknown
+        except Exception as error:  # another release of the framework: the route stays unknown
+            if not is_ours(error):
+                raise
             return result
         return result
 

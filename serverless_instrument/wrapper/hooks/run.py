@@ -17,6 +17,7 @@ from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     check_not_hidden,
     needs_own_conventions,
 )
+from serverless_instrument.wrapper.records import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,8 @@ def instrument_library(
         try:
             _load(name, class_name, options, is_usable)
         except Exception as error:  # a warning of ours, never an exception in the user's call
+            if not is_ours(error):
+                raise
             on_failure(module.__name__, error)
 
     if name in OWN_FILES:

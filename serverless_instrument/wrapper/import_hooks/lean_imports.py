@@ -13,6 +13,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from serverless_instrument.wrapper.records import is_ours
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -99,7 +101,9 @@ def _with_stand_ins(module_name: str, names: Sequence[str]) -> ModuleType | None
     sys.modules.update(standing_in)
     try:
         return import_module(module_name)
-    except Exception:  # another release, with other imports
+    except Exception as error:  # another release, with other imports
+        if not is_ours(error):
+            raise
         for name in set(sys.modules) - before:
             if name.startswith("opentelemetry.instrumentation."):
                 del sys.modules[name]

@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
+from serverless_instrument.wrapper.records import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +43,8 @@ def check_version(package: str, module_name: str) -> None:
         version = str(import_module(module_name).__version__)
         numbers = tuple(int(part) for part in version.split(".")[:2])
     except Exception as error:
+        if not is_ours(error):
+            raise
         raise UnusableError(
             f"{package} is not complete ({type(error).__name__}: {error}); install it whole, or "
             "remove it from the function to use the layer's"

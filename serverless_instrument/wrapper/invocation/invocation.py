@@ -24,7 +24,7 @@ from serverless_instrument.wrapper.invocation.invocation_start import (
     start_span,
     text_of,
 )
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, records, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Invocation:
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
         """The END frame of an invocation that returned `response`."""
         self._advance("succeed")
-        kind = type(response).__name__
+        kind = type_name(response)
         if kind in _UNMARSHALLABLE:
             # The runtime client fails the invocation after this, with this message.
             message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
@@ -237,7 +237,9 @@ class Invocation:
             return self._end(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
-        except Exception:  # a response may be any object, whose methods may raise
+        except Exception as error:  # a response may be any object, whose methods may raise
+            if not is_ours(error):
+                raise
             return self._end(now_unix_ns)
         self.span.attributes.update(outcome.attributes)
         self._capture_response_headers(response)
@@ -267,7 +269,9 @@ class Invocation:
         captured, sanitized = settings.response_headers, settings.sanitized_headers
         try:
             attributes.update(captured_headers.response(response, captured, sanitized))
-        except Exception:  # as in `succeed`
+        except Exception as error:  # as in `succeed`
+            if not is_ours(error):
+                raise
             return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
@@ -296,7 +300,9 @@ class Invocation:
         try:
             if live is not None:
                 live.close(self.span)
-        except Exception:  # a failure of ours has led here, and this may fail as well
+        except Exception as error:  # a failure of ours has led here, and this may fail as well
+            if not is_ours(error):
+                raise
             return
 
     def _set_error(self, error_type: str, message: str) -> None:
@@ -345,6 +351,8 @@ def _read_event(event: object, known_methods: frozenset[str]) -> tuple[Trigger, 
     try:
         trigger = registry.select(event)
         return trigger, trigger.facts(event, known_methods)  # type: ignore[arg-type] # inferred
-    except Exception:  # an event of a shape that no trigger expects must have a span, too
+    except Exception as error:  # an event of a shape that no trigger expects must have a span, too
+        if not is_ours(error):
+            raise
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)

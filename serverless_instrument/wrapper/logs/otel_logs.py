@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import Logger, LoggerProvider, LogRecord
 
-from serverless_instrument.wrapper.records import encoder, errors, records
+from serverless_instrument.wrapper.records import encoder, errors, is_ours, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +87,9 @@ class _Processor:
 def _emit(on_record: RecordCallback, scope: bytes, record: Any, given: dict[str, Any]) -> None:
     try:
         on_record(scope, record_from_api(LogRecord(**given) if record is None else record))
-    except Exception:  # the record is lost; the function's call goes on
+    except Exception as error:  # the record is lost; the function's call goes on
+        if not is_ours(error):
+            raise
         return
 
 

@@ -17,6 +17,7 @@ from serverless_instrument.wrapper.metrics.metric_encoder import (
     split_metric,
 )
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.encoder import SCOPE
 
 TYPE_CHECKING = False
@@ -93,7 +94,9 @@ class Measurements:
         try:
             if self.on_full is not None:
                 self.on_full()
-        except Exception:  # the function that records a value must not see it
+        except Exception as error:  # the function that records a value must not see it
+            if not is_ours(error):
+                raise
             return False
         return len(self._waiting) < _MAX_WAITING
 
@@ -143,7 +146,9 @@ class Measurements:
             try:
                 key = (instrument, series_key(attributes) if attributes else ())
                 values = groups.get(key)
-            except Exception:  # a value of the function's own type may compare as it likes
+            except Exception as error:  # a value of the function's own type may compare as it likes
+                if not is_ours(error):
+                    raise
                 self.dropped += 1
                 continue
             if values is None:
@@ -165,7 +170,9 @@ class Measurements:
                     now_unix_ns,
                     self.exemplar_ids,
                 )
-            except Exception:  # as above; the other series are still sent
+            except Exception as error:  # as above; the other series are still sent
+                if not is_ours(error):
+                    raise
                 self.dropped += len(values)
                 continue
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))

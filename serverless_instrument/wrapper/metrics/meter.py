@@ -7,8 +7,8 @@ https://opentelemetry.io/docs/specs/otel/metrics/api/
 
 from __future__ import annotations
 
+from _thread import RLock
 from itertools import pairwise
-from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Provider(metrics.MeterProvider):
         self.measurements.exemplar_ids = exemplar_ids_for(exemplars)
         self.measurements.on_full = self._send_measurements
         self._meters: dict[object, Meter] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self._send = send
         self._warn = warn
         self._warned: set[str] = set()
@@ -99,7 +99,7 @@ class Provider(metrics.MeterProvider):
 
     def after_fork(self) -> None:
         """Forget, in a forked child, what the parent sends; start the totals again."""
-        self._lock = Lock()
+        self._lock = RLock()
         self.measurements.after_fork(time_ns())
         for meter in list(self._meters.values()):
             meter.reset_totals()
@@ -120,11 +120,11 @@ class Meter(metrics.Meter):
         self._provider = provider
         self._scope = scope
         self._made: dict[object, Any] = {}
-        self._making = Lock()
+        self._making = RLock()
 
     def reset_totals(self) -> None:
         """Start the totals of all instruments again, in a forked child."""
-        self._making = Lock()
+        self._making = RLock()
         for made in list(self._made.values()):
             made.instrument.reset_totals()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from _struct import Struct  # as in wire.py
 
 from serverless_instrument.wire import MAX_PAYLOAD_BYTES, __version__, field, varint
+from serverless_instrument.wrapper.records import is_ours, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _MAX_DEPTH = 24
 # Counted for each element at least, so that encoding many small ones cannot take a second.
 _LEAST_PART_BYTES = 32
 
+# A subclass of str may have an `encode` of its own.
+_encode = str.encode
+
 _mask: Callable[[str], str] | None = None
 
 
@@ -40,7 +44,7 @@ def use_mask(mask: Callable[[str], str] | None) -> None:
 def utf8(text: str) -> bytes:
     """`text` in UTF-8, with a question mark for each lone surrogate."""
     # JSON may contain lone surrogates, which protobuf strings must not.
-    return text.encode("utf-8", "replace")
+    return _encode(text, "utf-8", "replace")
 
 
 def masked_utf8(text: str) -> bytes:
@@ -105,8 +109,10 @@ def _mapping(values: Mapping[object, object], limit: int | None, budget: _Budget
 def _str(value: object) -> str:
     try:
         return str.__str__(str(value))
-    except Exception:  # a user's __str__ may raise anything; the span must not be lost
-        return f"<{type(value).__name__}>"
+    except Exception as error:  # a user's __str__ may raise anything; the span must not be lost
+        if not is_ours(error):
+            raise
+        return f"<{type_name(value)}>"
 
 
 def any_value(value: object, limit: int | None = None, budget: _Budget | None = None) -> bytes:
@@ -135,7 +141,9 @@ def any_value(value: object, limit: int | None = None, budget: _Budget | None = 
     depth = len(budget.path)
     try:
         return _other_value(value, limit, budget)
-    except Exception:  # of a user's subclass, or because another thread changes the value
+    except Exception as error:  # of a user's subclass, or because another thread changes the value
+        if not is_ours(error):
+            raise
         del budget.path[depth:]
         return _text(_str(value), limit)
 
