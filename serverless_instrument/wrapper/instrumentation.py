@@ -15,7 +15,7 @@ from serverless_instrument.wrapper.records import is_ours, type_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.function_metrics import FunctionMetrics
@@ -210,9 +210,12 @@ class Instrumentation:
             attributes: set on the invocation's span.
         """
         if self._running is not None and not self._inherited:
-            # A decorated handler inside an instrumented one.
-            self._running.span.attributes.update(attributes or {})
-            return None
+            if not self._is_cut_off(self._running, context):
+                # A decorated handler inside an instrumented one.
+                self._running.span.attributes.update(attributes or {})
+                return None
+            self._running.abandon()
+            self._running = None
         invocation = None
         try:
             coldstart, self._coldstart = self._coldstart, False
@@ -234,20 +237,37 @@ class Instrumentation:
                 invocation.span.attributes.update(attributes)
             self._on_import.begin_invocation(invocation)
             self._note_cpu_time(invocation)
-            self._channel.send(invocation.start())
+            start = invocation.start()
             self._handler_thread_id = get_ident()
             self._running = invocation
+            self._channel.send(start)
             self._watch_deadline()
             if self._logs is not None:
                 self._logs.set_invocation(invocation)
-        except Exception as error:
-            if not is_ours(error):
+        except BaseException as error:
+            if not isinstance(error, Exception) or not is_ours(error):
+                if self._running is not None:
+                    self.fail_invocation(self._running, error, error.__traceback__)
                 raise
+            self._running = None
             self._report_fault(error)
             if invocation is not None:
                 invocation.abandon()
             return None
         return invocation
+
+    def _is_cut_off(self, running: Invocation, context: object) -> bool:
+        """Whether `running` ended unnoticed: a signal handler has raised where it ends."""
+        from serverless_instrument.wrapper.invocation.invocation_start import text_of
+
+        if text_of(context, "aws_request_id") in ("", running.request_id):
+            return False
+        frames_of_callers = 0
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            frames_of_callers += frame.f_code.co_filename == self._caller_file
+            frame = frame.f_back
+        return frames_of_callers < 2  # the one that is starting an invocation now, and no other
 
     def _note_cpu_time(self, invocation: Invocation) -> None:
         if self.settings.metrics_exported:

@@ -32,9 +32,10 @@ def innermost_record_span() -> RecordSpan:
     """The innermost open span of this context; the invocation's, if it is running, by default."""
     span = innermost_span.get()
     invocation_span = instrumentation.open_span()
-    if span is not None and span.is_recording() and invocation_span is not None:
+    # One of an earlier invocation is still in the context if an exception cut off its end.
+    if span is not None and span.root is invocation_span is not None and span.is_recording():
         return span
-    return RecordSpan(invocation_span)
+    return RecordSpan(invocation_span, invocation_span)
 
 
 # Log records carry the ids of the current span.
@@ -121,8 +122,9 @@ class _RecordScope:
     """A context manager that opens a span on a record of ours and sends it at the end."""
 
     def __init__(self, name: str, attributes: Mapping[str, object]) -> None:
-        parent = innermost_record_span().record
-        self._span = RecordSpan(None)
+        innermost = innermost_record_span()
+        parent = innermost.record
+        self._span = RecordSpan()
         if parent is not None:
             self._span = RecordSpan(
                 records.Span(
@@ -135,11 +137,17 @@ class _RecordScope:
                     parent.span_id,
                     parent.trace_state,
                     (parent.flags & 0xFF) | records.FLAG_HAS_IS_REMOTE,
-                )
+                ),
+                innermost.root,
             )
 
     def __enter__(self) -> RecordSpan:
-        self._token = innermost_span.set(self._span)
+        before = innermost_span.get()
+        try:
+            self._token = innermost_span.set(self._span)
+        except BaseException:  # of a signal handler: the block is not entered
+            innermost_span.set(before)
+            raise
         return self._span
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:

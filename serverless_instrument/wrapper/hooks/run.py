@@ -76,8 +76,8 @@ def _load(
     if package in sys.modules and package not in _loaded:
         return  # the function imports it itself, and switches it on or not
     collecting = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         spec = _installed(package)
         if spec is None:
             check_not_hidden(package)

@@ -60,8 +60,9 @@ class Measurements:
         self._waiting: list[Measurement] = []
         self._since_unix_ns = now_unix_ns
         self._named: dict[tuple[str, str, str], Instrument] = {}
-        # Empty while a thread collects. Popping is atomic, so that no thread waits for another.
-        self._turn = [True]
+        # Has one item while a thread collects, its own object. `setdefault` is atomic, so that no
+        # thread waits for another; and no exception can come between claiming and knowing it.
+        self._turn: dict[str, object] = {}
         self._reported_dropped = 0
         self.dropped = 0
         # Encodes the ids of a measurement's exemplar; None for no exemplars.
@@ -108,11 +109,10 @@ class Measurements:
         """
         if not (self._waiting or self.observers or self.dropped != self._reported_dropped):
             return b""
+        own, turn = object(), self._turn
         try:
-            self._turn.pop()
-        except IndexError:
-            return b""
-        try:
+            if turn.setdefault("own", own) is not own:
+                return b""
             # Other threads go on recording: what they append from here on stays.
             count = len(self._waiting)
             taken = self._waiting[:count]
@@ -124,11 +124,12 @@ class Measurements:
             encoded = self._frames(taken, now_unix_ns) if taken else b""
             return self._dropped_frame() + encoded
         finally:
-            self._turn.append(True)
+            if "own" in turn and turn["own"] is own:
+                del turn["own"]
 
     def after_fork(self, now_unix_ns: int) -> None:
         """Forget, in a forked child, the values and counts that the parent sends."""
-        self._turn = [True]
+        self._turn = {}
         self._waiting.clear()
         self._since_unix_ns = now_unix_ns
         self._reported_dropped = self.dropped

@@ -61,9 +61,11 @@ def _is_called_by_interpreter(frame: FrameType, caller: FrameType | None) -> boo
     So are signal handlers called, which may have been replaced since, and callbacks of
     ``sys.settrace`` and ``sys.monitoring``.
     """
-    if caller is None:
-        return False
     code = frame.f_code
+    # Not in a frame of ours: `f_locals` keeps what it has, the exception above all, until the
+    # garbage collector comes.
+    if caller is None or code.co_filename.startswith(_OWN_DIRECTORY):
+        return False
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & _HAS_VARARGS) + bool(code.co_flags & _HAS_VARKEYWORDS)
     values = frame.f_locals
@@ -73,6 +75,9 @@ def _is_called_by_interpreter(frame: FrameType, caller: FrameType | None) -> boo
             if each is caller or each is caller.f_code:
                 return True
     return False
+
+
+_OWN_DIRECTORY = is_ours.__code__.co_filename.rpartition("/wrapper/")[0] + "/wrapper/"
 
 
 def _has_no_cause(error: BaseException, innermost: TracebackType) -> bool:
