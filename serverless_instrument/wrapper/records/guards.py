@@ -7,6 +7,7 @@ those of ours included, and mean the function. Loaded with the first exception.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found] # typeshed lacks it; signal imports enum
+import sys
 from opcode import opmap
 from types import FunctionType, MethodType
 
@@ -93,4 +94,7 @@ def _has_no_cause(error: BaseException, innermost: TracebackType) -> bool:
     if not BaseException.args.__get__(error):  # type: ignore[attr-defined] # a descriptor
         return True
     # A class of the function's may make arguments of its own.
-    return any(type(vars(each).get("__init__")) is FunctionType for each in type(error).__mro__)
+    module = str(type.__getattribute__(type(error), "__module__")).partition(".")[0]
+    return module not in sys.stdlib_module_names and any(
+        type(vars(each).get("__init__")) is FunctionType for each in type(error).__mro__
+    )
