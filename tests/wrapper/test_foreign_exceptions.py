@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.integration.interpreters import interpreter
 from tests.wrapper import program
 
 # 1,000 for each class in the run of all tests.
@@ -21,6 +26,8 @@ import random, signal
 
 class Own(Exception): pass
 class OwnBase(BaseException): pass
+
+def renew(): pass
 
 rung = []
 MOST_S = {most_s}
@@ -39,6 +46,7 @@ def handler(event, context):
 
     signal.signal(signal.SIGALRM, ring)
     for _ in range(count):
+        renew()
         rung.clear()
         try:
             signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-5, MOST_S))
@@ -54,11 +62,16 @@ def handler(event, context):
     return kept
 """
 
+# An alarm in `threading.Condition.__enter__` leaves the lock of a pool of urllib3's held, with and
+# without us. Each alarm gets a pool of its own, and none is emptied when it is given up.
 ECHO = """
-import http.server, threading
+import http.server, threading, weakref
+
+weakref.finalize = lambda *_, **__: None
 
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
     def do_GET(self):
         try:
             self.send_response(200)
@@ -134,14 +147,23 @@ WORKS = {
         "    counter.add(1, {'key': 'value'})"
     ),
     "requests": Work(
-        f"{ECHO}\nimport requests\ndef work(): requests.get(url, timeout=5)",
+        f"{ECHO}\nimport requests\n"
+        "def renew():\n"
+        "    global session\n"
+        "    session = requests.Session()\n"
+        "renew()\n"
+        "def work(): session.get(url, timeout=5)",
         spans=1,
         most_s=0.005,
         keeps=True,
     ),
     "boto3": Work(
-        f"{ECHO}\nimport boto3\n"
-        "client = boto3.client('dynamodb', endpoint_url=url)\n"
+        f"{ECHO}\nimport boto3\nfrom urllib3._collections import RecentlyUsedContainer\n"
+        "from botocore.config import Config\n"
+        "once = Config(retries={'max_attempts': 0})\n"
+        "client = boto3.client('dynamodb', endpoint_url=url, config=once)\n"
+        "manager = client._endpoint.http_session._manager\n"
+        "def renew(): manager.pools = RecentlyUsedContainer(10)\n"
         "def work(): client.list_tables()",
         spans=1,
         most_s=0.005,
@@ -181,3 +203,49 @@ def test_alarms_reach_the_function_and_leave_nothing_broken(name: str) -> None:
     assert max(Counter(sent.span.span_id for sent in outcome.spans).values(), default=0) <= 1
     for invocation in outcome.invocations[len(CLASSES) :]:
         assert len(program.children(outcome, invocation)) == work.spans
+
+
+FUZZED = Path(__file__).with_name("fuzzed.py")
+# 10,000 in the run of all tests.
+INVOCATIONS = int(os.environ.get("SERVERLESS_INSTRUMENT_TEST_FUZZED", "1500"))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("api", ["", "api"])
+def test_exceptions_thrown_into_every_step(api: str, socket_path: str, tmp_path: Path) -> None:
+    python = interpreter("3.12")
+    if not python:
+        pytest.skip("sys.monitoring needs Python 3.12, and there is none here")
+    listener = program.Listener(socket_path)
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    environ = {
+        "PYTHONPATH": f"{FUZZED.parents[2]}:{packages}",
+        "SERVERLESS_INSTRUMENT_SOCKET": socket_path,
+        "AWS_LAMBDA_FUNCTION_NAME": "shop",
+    }
+    findings = tmp_path / "findings.json"
+    completed = subprocess.run(
+        [python, FUZZED, str(INVOCATIONS), findings, api],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    received = listener.finish()
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    found = json.loads(findings.read_text())
+    assert found["thrown"] > INVOCATIONS // 2
+    assert found["lost"] == []
+    assert found["wrong"] == []
+    outcome = program.Outcome([], [], [], [], [], [])
+    for data in received:
+        program._sort(data, outcome)
+    ids = [sent.span.span_id for sent in outcome.invocations]
+    assert ids == outcome.started
+    assert len(set(ids)) == INVOCATIONS + 1
+    assert not any(sent.span.status.code for sent in outcome.invocations)
+    assert max(Counter(sent.span.span_id for sent in outcome.spans).values()) == 1
+    for invocation in outcome.invocations[::10]:
+        names = ["step", "traced"] if api else ["step"]
+        assert program.children(outcome, invocation) == names
