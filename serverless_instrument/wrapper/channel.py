@@ -127,8 +127,11 @@ class Channel:
         Each holder of the lock looks at the queue again after releasing it, so that a frame queued
         meanwhile is written.
         """
-        while self._queue and not self._may_not_lock():
-            with self._lock:
+        lock: Any = self._lock
+        while self._queue:
+            if lock._is_owned() or (is_finalizing() and self._may_not_lock()):
+                return
+            with lock:
                 may_go_on = self._write()
             if not may_go_on:
                 return

@@ -142,8 +142,7 @@ def test_an_exception_of_a_signal_handler_costs_no_frame_and_doubles_none(
     assert raised > 100
     channel.send(frame(1, 0, 10))
     until(lambda: not channel._queue)
-    assert channel._socket is not None
-    assert channel._queued_bytes == 0
+    assert (channel._socket is None, channel._queued_bytes) == (False, 0)
     channel.after_fork()
     reader.join()
     found = by_thread(read)

@@ -31,10 +31,10 @@ def is_ours(error: BaseException) -> bool:
     False for what a signal handler, a trace function or another thread raised in it: that is the
     function's, and the guard that caught it raises it again.
     """
-    handlers = _handler_codes()
     traceback = error.__traceback__
     if traceback is None:
         return True
+    handlers = _handler_codes() if traceback.tb_next is not None else set()
     caller = traceback.tb_frame.f_back
     while True:
         frame = traceback.tb_frame
