@@ -7,9 +7,12 @@ writes. The queue is bounded, and a thread that exists only while frames are que
 
 from __future__ import annotations
 
+from _socket import MSG_DONTWAIT, MSG_NOSIGNAL
 from collections import deque
+from sys import is_finalizing
 
-from serverless_instrument.wrapper.own_descriptor import NotOursError, OwnSocket
+from serverless_instrument.wrapper.own_descriptor import OwnSocket
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.primitives import (
     RLock,
     monotonic,
@@ -28,8 +31,7 @@ _PENDING_LIMIT_BYTES = 8 * 1024 * 1024
 _UNCONNECTED_LIMIT_BYTES = 256 * 1024
 _RECONNECT_AFTER_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05
-# A daemon thread that the interpreter ends while it holds the lock never releases it.
-_LOCK_TIMEOUT_S = 0.05
+_FLAGS = (MSG_DONTWAIT | MSG_NOSIGNAL,)
 
 
 class Channel:
@@ -64,45 +66,25 @@ class Channel:
         self._socket = None
         self.dropped_frames = 0
         self._reported_dropped_frames = 0
-        self._queue: deque[bytes] = deque()
+        # Each is [frames, bytes of them that one write has sent, ...]; of the first only, as all
+        # others wait. CPython runs signal handlers and switches threads when a call returns or a
+        # loop goes back: what is counted and what is queued change without either between them.
+        self._queue: deque[list[Any]] = deque()
         self._queued_bytes = 0
-        self._current = b""
-        self._offset = 0
-        self._lock = RLock()  # for its owner, which _acquire_lock looks at
+        # Taken by `with` only: an exception of a signal handler, which may come right after
+        # `acquire()`, would leave it held. For its owner, which `_may_not_lock` looks at.
+        self._lock = RLock()
         self._draining = False
         self._connect_at = 0.0
 
     def send(self, data: bytes) -> None:
         """Send `data`, one or more whole frames, or queue it."""
-        if self._send_directly(data):
-            return
-        # The size is taken first: CPython may switch to another thread or a signal handler at a
-        # call, so none stands between reading and writing the sum; likewise everywhere below.
         size = len(data)
-        self._queue.append(data)
         self._queued_bytes += size
+        self._queue.append([data])
         self._write_queued()
-        limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
-        while self._queued_bytes > limit and self._drop_oldest():
-            pass
-
-    def _send_directly(self, data: bytes) -> bool:
-        """Try to write `data` directly; False if anything is queued or the lock is taken.
-
-        What the socket does not accept of it stays in `_current` and is written next.
-        """
-        if self._socket is None or self._queue or not self._acquire_lock():
-            return False
-        try:
-            if self._current:
-                return False
-            self._current = data
-            self._write()
-        finally:
-            self._lock.release()
-        if self._queue or self._current:
-            self._write_queued()
-        return True
+        if self._queue:
+            self._drop_excess()
 
     @property
     def connection(self) -> OwnSocket | None:
@@ -114,11 +96,9 @@ class Channel:
 
         A connection tells the forwarder that the runtime is instrumented.
         """
-        if self._acquire_lock():
-            try:
+        if not self._may_not_lock():
+            with self._lock:
                 self._open_connection()
-            finally:
-                self._lock.release()
         return self._socket is not None
 
     def adopt_connection(self, connection: OwnSocket, path: str) -> None:
@@ -127,33 +107,39 @@ class Channel:
         connection.write(self._hello())
         self._socket = connection
 
-    def _drop_oldest(self) -> bool:
-        """Drop the first of the queue; False where another thread has emptied it."""
-        try:
-            data = self._queue.popleft()
-        except IndexError:
-            return False
-        size = len(data)
-        self._queued_bytes -= size
-        self.dropped_frames += 1
-        return True
+    def _drop_excess(self) -> None:
+        """Drop the oldest frames over the queue's limit, but for one that is partly written."""
+        limit = self._pending_limit_bytes if self._socket else _UNCONNECTED_LIMIT_BYTES
+        if self._queued_bytes <= limit or self._may_not_lock():
+            return
+        with self._lock:
+            queue = self._queue
+            index = int(bool(queue) and len(queue[0]) > 1)
+            if index:
+                limit += len(queue[0][0])
+            while self._queued_bytes > limit and index < len(queue):
+                size = len(queue[index][0])
+                self._queued_bytes -= size
+                del queue[index]
+                self.dropped_frames += 1
 
     def _write_queued(self) -> None:
-        """Write what is queued, unless the lock is taken.
+        """Write what is queued, unless this thread is writing.
 
         Each holder of the lock looks at the queue again after releasing it, so that a frame queued
         meanwhile is written.
         """
-        while (self._queue or self._current) and self._acquire_lock():
-            try:
+        lock: Any = self._lock
+        while self._queue:
+            if lock._is_owned() or (is_finalizing() and self._may_not_lock()):
+                return
+            with lock:
                 may_go_on = self._write()
-            finally:
-                self._lock.release()
             if not may_go_on:
                 return
 
-    def _acquire_lock(self) -> bool:
-        """Take the lock; False if this thread holds it already, or after a timeout.
+    def _may_not_lock(self) -> bool:
+        """Whether this thread holds the lock already, or one that has ended does.
 
         Another thread that holds it is waited for, as it never blocks while it does. Otherwise END
         might be left to a thread that does not run again: the runtime client may keep the
@@ -161,56 +147,62 @@ class Channel:
         signal handler has interrupted a write, in the middle of whose frame nothing may be written.
         """
         lock: Any = self._lock  # typeshed lacks _is_owned, which threading.Condition uses, too
-        return not lock._is_owned() and bool(lock.acquire(True, _LOCK_TIMEOUT_S))
+        if not is_finalizing():
+            return bool(lock._is_owned())
+        # A daemon thread that the interpreter has ended meanwhile never releases it.
+        if lock._is_owned() or not lock.acquire(blocking=False):
+            return True
+        lock.release()
+        return False
 
     def _write(self) -> bool:
         """Write until the queue is empty or the connection breaks (True); the caller has the lock.
 
-        False if there is no connection, or the socket accepts no more for now.
+        False if there is no connection, or the socket accepts no more for now. An exception of a
+        signal handler may end it anywhere: the next write goes on where it ended.
         """
         connection = self._open_connection()
         if connection is None:
             return False
+        queue = self._queue
         try:
-            while True:
-                if not self._current and not self._next_frame():
+            while queue:
+                if self.dropped_frames != self._reported_dropped_frames and len(queue[0]) == 1:
+                    self._queue_dropped_frame()
+                first = queue[0]
+                rest = first[0]
+                if len(first) > 1:
+                    rest = memoryview(rest)[sum(first[1:]) :]
+                if not connection.is_ours():
+                    self._connect_at = 0.0  # the forwarder is there, most likely
+                    self._disconnect()
                     return True
-                rest = memoryview(self._current)[self._offset :] if self._offset else self._current
-                self._offset += connection.write(rest)
-                if self._offset == len(self._current):
-                    self._current, self._offset = b"", 0
-        except BlockingIOError:
-            self._start_draining()
-            return False
-        except NotOursError:
-            self._connect_at = 0.0  # the forwarder is there, most likely
+                # C code alone sends and keeps how much was sent, so that no exception of a signal
+                # handler comes between the two.
+                first.extend(map(connection.send, (rest,), _FLAGS))
+                if first[-1] == len(rest):
+                    size = len(first[0])
+                    self._queued_bytes -= size
+                    queue.popleft()
+        except OSError as error:
+            if not is_ours(error):
+                raise
+            if isinstance(error, BlockingIOError):
+                self._start_draining()
+                return False
             self._disconnect()
-            return True
-        except OSError:
-            self._disconnect()
-            return True
-        except BaseException:  # of a signal handler: how much the socket accepted is not known
-            self._disconnect()
-            raise
-
-    def _next_frame(self) -> bool:
-        """Move the first of the queue, or a DROPPED frame before it, to `_current`."""
-        if not self._queue:  # the usual case, and cheaper than an exception
-            return False
-        if self.dropped_frames != self._reported_dropped_frames:
-            from serverless_instrument import wire
-
-            dropped_frames = self.dropped_frames  # another thread may drop more meanwhile
-            self._current = wire.dropped_frame(dropped_frames - self._reported_dropped_frames)
-            self._reported_dropped_frames = dropped_frames
-            return True
-        try:
-            self._current = self._queue.popleft()
-        except IndexError:
-            return False
-        size = len(self._current)
-        self._queued_bytes -= size
         return True
+
+    def _queue_dropped_frame(self) -> None:
+        """Put a DROPPED frame of what has been dropped since the last one before the queue."""
+        from serverless_instrument import wire
+
+        dropped_frames = self.dropped_frames
+        frame = wire.dropped_frame(dropped_frames - self._reported_dropped_frames)
+        size = len(frame)
+        self._reported_dropped_frames = dropped_frames
+        self._queued_bytes += size
+        self._queue.appendleft([frame])
 
     def _open_connection(self) -> OwnSocket | None:
         """The connection, opened if need be, once a second at most; None where that fails."""
@@ -223,24 +215,42 @@ class Channel:
         connection = None
         try:
             connection = OwnSocket()
-            connection.connect_at_once(self.path)
-            hello = self._hello()
-            if connection.write(hello) != len(hello):
+            is_connected = connection.connect_at_once(self.path)
+            if not is_connected or not self._greet(connection):
                 connection.release()
                 return None
-        except Exception:  # OSError as a rule; neither may a bad path or resource raise
+        except Exception as error:  # OSError as a rule; neither may a bad path or resource raise
             if connection is not None:
                 connection.release()
+            if not is_ours(error):
+                self._connect_at = now
+                raise
             return None
+        self._restart_first()
         self._socket = connection
         return connection
 
+    def _greet(self, connection: OwnSocket) -> bool:
+        """Send HELLO; whether the kernel has taken all of it."""
+        hello = self._hello()
+        return connection.write(hello) == len(hello)
+
+    def _restart_first(self) -> None:
+        """Have a partly written frame sent again from its start, on another connection."""
+        if self._queue and len(self._queue[0]) > 1:
+            first = self._queue[0]
+            size = len(first[0])
+            if sum(first[1:]) == size:
+                self._queued_bytes -= size
+                self._queue.popleft()
+            else:
+                del first[1:]
+
     def _disconnect(self) -> None:
-        """Close the connection; the next one sends a partly written frame again from its start."""
+        """Close the connection; the next send opens another."""
         connection, self._socket = self._socket, None
         if connection is not None:
             connection.end_connection()
-        self._offset = 0
 
     def _start_draining(self) -> None:
         """Start the thread that writes when the socket accepts more, unless it is running."""
@@ -249,8 +259,12 @@ class Channel:
         self._draining = True
         try:
             start_new_thread(self._drain, ())
-        except RuntimeError:  # no more threads can be started: the next send tries again
+        except BaseException as error:
+            # No more threads can be started, or a signal handler has raised: the next send tries
+            # again. A thread that has been started all the same does no harm.
             self._draining = False
+            if not isinstance(error, RuntimeError) or not is_ours(error):
+                raise
 
     def _drain(self) -> None:
         """Write, in a thread of its own, whenever the socket accepts more, until all is written.
@@ -264,10 +278,11 @@ class Channel:
             # No poll: while it waits, the descriptor may become another file's.
             sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-            before = self._offset, len(self._queue)
             with self._lock:
+                first = self._queue[0] if self._queue else []
+                parts = len(first)
                 may_go_on = self._write()
                 self._draining = not may_go_on and self._socket is not None
-            if before != (self._offset, len(self._queue)):
-                wait_s = _SHORTEST_WAIT_S
+                if not self._queue or self._queue[0] is not first or len(first) != parts:
+                    wait_s = _SHORTEST_WAIT_S
         self._write_queued()  # what was queued while this thread held the lock

@@ -5,6 +5,7 @@ Loaded with the first of either.
 
 from __future__ import annotations
 
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.primitives import time_ns
 
 TYPE_CHECKING = False
@@ -63,6 +64,8 @@ class FunctionMetrics:
             if self._measurements is not None:
                 frames += self._measurements.take_metric_frames(now_unix_ns)
         except Exception as error:  # the frame that follows these must be sent all the same
+            if not is_ours(error):
+                raise
             self._report_fault(error)
         return frames
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import (
     get_ident,
     getpid,
@@ -19,7 +20,7 @@ from serverless_instrument.wrapper.records.primitives import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from serverless_instrument.wrapper.deadline import DeadlineWatch
     from serverless_instrument.wrapper.function_metrics import FunctionMetrics
@@ -39,15 +40,19 @@ def warn(message: str) -> None:
     try:
         line = " ".join(message.split())  # a value quoted in it may have line breaks
         sys.stderr.write(f"serverless-instrument: {line}\n")
-    except Exception:  # the user may have closed or replaced stderr
+    except Exception as error:  # the user may have closed or replaced stderr
+        if not is_ours(error):
+            raise
         return
 
 
 def _described(error: Exception) -> str:
     try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # the __str__ of a user's exception may raise
-        return type(error).__name__
+        return f"{type_name(error)}: {error}"
+    except Exception as fault:  # the __str__ of a user's exception may raise
+        if not is_ours(fault):
+            raise
+        return type_name(error)
 
 
 _shared: list[Instrumentation | None] = []
@@ -68,6 +73,8 @@ def _set_up(caller_file: str) -> Instrumentation | None:
     try:
         instrumentation = Instrumentation(caller_file)
     except Exception as error:  # telemetry is lost, the function is not
+        if not is_ours(error):
+            raise
         warn(f"the function runs without instrumentation: {_described(error)}")
         return None
     return None if instrumentation.settings.disabled else instrumentation
@@ -219,9 +226,7 @@ class Instrumentation:
             context: the handler's context.
             attributes: set on the invocation's span.
         """
-        if self._running is not None and not self._inherited:
-            # A decorated handler inside an instrumented one.
-            self._running.span.attributes.update(attributes or {})
+        if self._is_nested(context, attributes):
             return None
         invocation = None
         try:
@@ -247,18 +252,49 @@ class Instrumentation:
                 invocation.span.attributes.update(attributes)
             self._on_import.begin_invocation(invocation)
             self._note_cpu_time(invocation)
-            self._channel.send(invocation.start())
+            start = invocation.start()
             self._handler_thread_id = get_ident()
             self._running = invocation
+            self._channel.send(start)
             self._watch_deadline()
             if self._logs is not None:
                 self._logs.set_invocation(invocation)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) or not is_ours(error):
+                if self._running is not None:
+                    self.fail_invocation(self._running, error, error.__traceback__)
+                raise
+            self._running = None
             self._report_fault(error)
             if invocation is not None:
                 invocation.abandon()
             return None
         return invocation
+
+    def _is_nested(self, context: object, attributes: Mapping[str, object] | None) -> bool:
+        """Whether a decorated handler is called in an instrumented one, whose span it adds to."""
+        running = self._running
+        if running is None or self._inherited:
+            return False
+        if self._is_cut_off(running, context):
+            running.abandon()
+            self._running = None
+            return False
+        running.span.attributes.update(attributes or {})
+        return True
+
+    def _is_cut_off(self, running: Invocation, context: object) -> bool:
+        """Whether `running` ended unnoticed: a signal handler has raised where it ends."""
+        from serverless_instrument.wrapper.invocation.invocation_start import text_of
+
+        if text_of(context, "aws_request_id") in ("", running.request_id):
+            return False
+        frames_of_callers = 0
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            frames_of_callers += frame.f_code.co_filename == self._caller_file
+            frame = frame.f_back
+        return frames_of_callers < 2  # the one that is starting an invocation now, and no other
 
     def _note_cpu_time(self, invocation: Invocation) -> None:
         if self.settings.metrics_exported:
@@ -303,6 +339,8 @@ class Instrumentation:
             else:
                 self._send_end(invocation, invocation.succeed(response, now_unix_ns))
         except Exception as error:
+            if not is_ours(error):
+                raise
             self._report_fault(error)
 
     def fail_invocation(
@@ -325,6 +363,8 @@ class Instrumentation:
                 trace = stacktrace(error, traceback)
                 self._send_end(invocation, invocation.fail(error, trace, now_unix_ns))
         except Exception as fault:
+            if not is_ours(fault):
+                raise
             self._report_fault(fault)
 
     def _send_end(self, invocation: Invocation, end: bytes) -> None:
@@ -343,6 +383,8 @@ class Instrumentation:
             frame = init_error_frame(error, trace, now_unix_ns, self.settings.limits)
             self._channel.send(self._metrics_frames(now_unix_ns) + frame)
         except Exception as fault:
+            if not is_ours(fault):
+                raise
             self._report_fault(fault)
 
     def _metrics_frames(self, now_unix_ns: int) -> bytes:

@@ -16,7 +16,7 @@ from serverless_instrument.wrapper.record_span import (
     detach_from_otel,
     innermost_span,
 )
-from serverless_instrument.wrapper.records import current_span, errors, records
+from serverless_instrument.wrapper.records import current_span, errors, is_ours, records, type_name
 from serverless_instrument.wrapper.records.function_identity import copy_identity, plain_function
 from serverless_instrument.wrapper.records.primitives import random_bytes, time_ns
 
@@ -33,9 +33,10 @@ def innermost_record_span() -> RecordSpan:
     """The innermost open span of this context; the invocation's, if it is running, by default."""
     span = innermost_span.get()
     invocation_span = instrumentation.open_span()
-    if span is not None and span.is_recording() and invocation_span is not None:
+    # One of an earlier invocation is still in the context if an exception cut off its end.
+    if span is not None and span.root is invocation_span is not None and span.is_recording():
         return span
-    return RecordSpan(invocation_span)
+    return RecordSpan(invocation_span, invocation_span)
 
 
 # Log records carry the ids of the current span.
@@ -128,8 +129,9 @@ class _RecordScope:
     """A context manager that opens a span on a record of ours and sends it at the end."""
 
     def __init__(self, name: str, attributes: Mapping[str, object]) -> None:
-        parent = innermost_record_span().record
-        self._span = RecordSpan(None)
+        innermost = innermost_record_span()
+        parent = innermost.record
+        self._span = RecordSpan()
         if parent is not None:
             self._span = RecordSpan(
                 records.Span(
@@ -142,11 +144,17 @@ class _RecordScope:
                     parent.span_id,
                     parent.trace_state,
                     (parent.flags & 0xFF) | records.FLAG_HAS_IS_REMOTE,
-                )
+                ),
+                innermost.root,
             )
 
     def __enter__(self) -> RecordSpan:
-        self._token = innermost_span.set(self._span)
+        before = innermost_span.get()
+        try:
+            self._token = innermost_span.set(self._span)
+        except BaseException:  # of a signal handler: the block is not entered
+            innermost_span.set(before)
+            raise
         return self._span
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -161,9 +169,11 @@ class _RecordScope:
         if isinstance(error, Exception):
             self._span.record_exception(error)
             record.status_code = records.STATUS_ERROR
-            record.status_message = f"{type(error).__name__}: {errors.message(error)}"
+            record.status_message = f"{type_name(error)}: {errors.message(error)}"
         record.end_unix_ns = max(time_ns(), record.start_unix_ns)
         try:
             instrumentation.send_span(record)
-        except Exception:  # the span is lost, the user's block is not
+        except Exception as fault:  # the span is lost, the user's block is not
+            if not is_ours(fault):
+                raise
             return

@@ -7,6 +7,7 @@ import sys
 from serverless_instrument import wire
 from serverless_instrument.wrapper.hooks.table import FRAMEWORKS, INSTRUMENTATIONS
 from serverless_instrument.wrapper.import_hooks.post_import_hooks import PostImportHooks
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import getpid
 
 TYPE_CHECKING = False
@@ -109,20 +110,22 @@ class OnImport:
         try:
             import opentelemetry.sdk.trace  # noqa: F401 - for the hook on it
         except Exception as error:  # the function's own packages may be broken in any way
+            if not is_ours(error):
+                raise
             self._warn(
                 "OTEL_TRACES_SAMPLER or OTEL_PROPAGATORS names what needs opentelemetry-sdk, which "
-                f"cannot be imported ({type(error).__name__}: {error}); the defaults decide"
+                f"cannot be imported ({type_name(error)}: {error}); the defaults decide"
             )
 
     def _warn_of_failed_hook(self, module_name: str, error: Exception) -> None:
         text = " ".join(str(error).split())
-        if type(error).__name__ == "UnusableError":
+        if type_name(error) == "UnusableError":
             self._usable = False
             self._warn(f"OpenTelemetry in the function is not used: {text}")
         else:
             from serverless_instrument.wrapper.import_hooks.package_conflicts import remedy
 
-            reason = f"{type(error).__name__}: {text}{remedy(error)}"
+            reason = f"{type_name(error)}: {text}{remedy(error)}"
             # Several instrumentations often fail for the same reason.
             if reason not in self._warned_of:
                 self._warned_of.add(reason)
@@ -230,7 +233,9 @@ class OnImport:
             from serverless_instrument.wrapper.otel.propagators import extract_parent
 
             return extract_parent(headers)
-        except Exception:  # of a package's propagator, or of the import, which has warned
+        except Exception as error:  # of a package's propagator, or of the import, which has warned
+            if not is_ours(error):
+                raise
             return None
 
 

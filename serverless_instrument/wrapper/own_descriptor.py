@@ -20,6 +20,8 @@ from _socket import (
 )
 from posix import close, dup2, fstat
 
+from serverless_instrument.wrapper import records
+
 _SO_COOKIE, _COOKIE_BYTES = 57, 8  # asm-generic/socket.h
 _NUMBERS = range(512, 1024)
 _SEND_BUFFER_BYTES = 4 * 1024 * 1024
@@ -53,21 +55,25 @@ class OwnSocket(socket):
         self.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER_BYTES)
         self.setblocking(True)
 
-    def connect_at_once(self, path: str) -> None:
-        """Connect to the listener at `path`, without waiting where its backlog is full.
+    def connect_at_once(self, path: str) -> bool:
+        """Connect to the listener at `path`, without waiting; whether there is one with room.
 
         Raises:
-            OSError: there is none, or it is full.
+            OSError: `path` is too long.
         """
         self.setblocking(False)
-        self.connect(path)
+        if self.connect_ex(path):
+            return False
         self.setblocking(True)
+        return True
 
     def is_ours(self) -> bool:
         """Whether the descriptor still stands for this socket."""
         try:
             return _cookie_of(self) == self._cookie
-        except OSError:  # closed, or no socket
+        except OSError as error:  # closed, or no socket
+            if not records.is_ours(error):
+                raise
             return False
 
     def write(self, data: bytes | memoryview) -> int:
@@ -94,8 +100,9 @@ class OwnSocket(socket):
         if self.is_ours():
             try:
                 self.shutdown(SHUT_RDWR)
-            except OSError:  # the peer has gone already
-                pass
+            except OSError as error:  # the peer has gone already
+                if not records.is_ours(error):
+                    raise
         self.release()
 
     def __del__(self) -> None:
@@ -114,7 +121,9 @@ def _cookie_of(connection: socket) -> bytes:
     """
     try:
         return connection.getsockopt(SOL_SOCKET, _SO_COOKIE, _COOKIE_BYTES)
-    except OSError:
+    except OSError as error:
+        if not records.is_ours(error):
+            raise
         connection.getsockopt(SOL_SOCKET, SO_SNDBUF)
         return b""
 
@@ -128,10 +137,14 @@ def _moved_up(descriptor: int) -> int:
     for number in _NUMBERS:
         try:
             fstat(number)
-        except OSError:  # it is free, or over the process's limit
+        except OSError as error:  # it is free, or over the process's limit
+            if not records.is_ours(error):
+                raise
             try:
                 dup2(descriptor, number, False)
-            except OSError:
+            except OSError as refusal:
+                if not records.is_ours(refusal):
+                    raise
                 return descriptor
             close(descriptor)
             return number

@@ -22,12 +22,18 @@ innermost_span: ContextVar[RecordSpan | None] = ContextVar(
 
 
 class RecordSpan:
-    """A span over a record; one that records nothing where `record` is None."""
+    """A span over a record; one that records nothing where `record` is None.
 
-    __slots__ = ("record", "token")
+    `root` is the span of the invocation that it belongs to.
+    """
 
-    def __init__(self, record: records.Span | None) -> None:
+    __slots__ = ("record", "root", "token")
+
+    def __init__(
+        self, record: records.Span | None = None, root: records.Span | None = None
+    ) -> None:
         self.record = record
+        self.root = root
         # Of OpenTelemetry's context, where the API has been imported while the span was open.
         self.token: object = None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from serverless_instrument.wrapper.records import errors
+from serverless_instrument.wrapper.records import errors, is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import get_ident, json_loads
 
 TYPE_CHECKING = False
@@ -101,6 +101,8 @@ class ResponsePosts:
                     failure = errors.failure(details)
             self._send_end(invocation, invocation.end(failure, error, details))
         except Exception as fault:  # telemetry is lost, the client's loop goes on
+            if not is_ours(fault):
+                raise
             self._report(fault)
 
     def end_unposted(self) -> None:
@@ -128,13 +130,15 @@ def failure_in(document: object, error: Exception | None) -> Failure:
     `AS_RAISED` if it is that of `error`, or nobody can read it. It may be long, so that its type is
     looked for in the text first, in which quotes of a message are escaped.
     """
-    name = "" if error is None else type(error).__name__
+    name = "" if error is None else type_name(error)
     if name and isinstance(document, str) and f'"errorType": "{name}"' in document:
         return AS_RAISED
     try:
         members = json_loads(document)  # type: ignore[arg-type] # else it raises
         kind, message = members["errorType"], members.get("errorMessage")
-    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as fault:
+        if not is_ours(fault):
+            raise
         return AS_RAISED
     return AS_RAISED if kind == name else (str(kind), str(message or ""))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.primitives import json_dumps as dumps
 from serverless_instrument.wrapper.records.primitives import json_loads as loads
 
@@ -39,7 +40,9 @@ def on_request(span: Span, service: str, operation: str, parameters: Parameters)
         return
     try:
         inject(parameters)
-    except Exception:  # botocore rejects a parameter that is not as documented
+    except Exception as error:  # botocore rejects a parameter that is not as documented
+        if not is_ours(error):
+            raise
         return
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.function_identity import copy_identity
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def _call_after(owner: Any, name: str, observe: Callable[..., None]) -> None:
         result = original(self, *arguments, **options)
         try:
             observe(self, result, *arguments, **options)
-        except Exception:  # another release of the framework: the route stays unknown
+        except Exception as error:  # another release of the framework: the route stays unknown
+            if not is_ours(error):
+                raise
             return result
         return result
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_instrument.wrapper.hooks.table import OWN_FILES
 from serverless_instrument.wrapper.import_hooks.package_conflicts import check_not_hidden
+from serverless_instrument.wrapper.records import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,8 @@ def instrument_library(
         try:
             _load(name, class_name, options, is_usable)
         except Exception as error:  # a warning of ours, never an exception in the user's call
+            if not is_ours(error):
+                raise
             on_failure(module.__name__, error)
 
     if name in OWN_FILES:
@@ -68,8 +71,8 @@ def _load(
     if package in sys.modules and package not in _loaded:
         return  # the function imports it itself, and switches it on or not
     collecting = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         spec = _installed(package)
         if spec is None:
             check_not_hidden(package)

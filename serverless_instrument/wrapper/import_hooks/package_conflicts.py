@@ -12,6 +12,8 @@ import os
 import sys
 from importlib import import_module
 
+from serverless_instrument.wrapper.records import is_ours, type_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,8 +38,10 @@ def check_version(package: str, module_name: str) -> None:
         version = str(import_module(module_name).__version__)
         numbers = tuple(int(part) for part in version.split(".")[:2])
     except Exception as error:
+        if not is_ours(error):
+            raise
         raise UnusableError(
-            f"{package} is not complete ({type(error).__name__}: {error}); install it whole, or "
+            f"{package} is not complete ({type_name(error)}: {error}); install it whole, or "
             "remove it from the function to use the layer's"
         ) from None
     if numbers < _OLDEST:

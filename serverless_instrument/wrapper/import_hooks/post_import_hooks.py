@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from serverless_instrument.wrapper.records import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +75,8 @@ class PostImportHooks:
         try:
             hook(module)
         except Exception as error:  # a hook is ours, the import is the user's
+            if not is_ours(error):
+                raise
             self._on_fault(name, error)
 
     def execute_module(self, module: ModuleType, execution: Execution) -> None:

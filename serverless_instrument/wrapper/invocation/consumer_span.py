@@ -7,7 +7,7 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-rec
 from __future__ import annotations
 
 from serverless_instrument.wrapper.events.base import ALL_MESSAGES
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, records
 from serverless_instrument.wrapper.records.propagation import extract, parse_xray
 
 TYPE_CHECKING = False
@@ -90,8 +90,11 @@ def _add_links(span: records.Span, contexts: Iterator[tuple[str, SpanContext]], 
             seen.add(key)
             if len(span.links) < limit:
                 span.links.append(_link(context, message_id))
-    except Exception:  # of a message of an unexpected shape: the span keeps the links so far
-        pass
+    except (
+        Exception
+    ) as error:  # of a message of an unexpected shape: the span keeps the links so far
+        if not is_ours(error):
+            raise
     span.dropped_links = len(seen) - len(span.links)
 
 

@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 
 from serverless_instrument.environment import shown
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.propagation import SpanContext
 from serverless_instrument.wrapper.settings import CONTEXT_EXTRACTOR
 
@@ -46,9 +47,11 @@ class ContextExtractor:
         try:
             return _headers_or_context(self._function(event, context))
         except Exception as error:
+            if not is_ours(error):
+                raise
             if not self._failed:
                 self._failed = True
-                self._warn(f"{CONTEXT_EXTRACTOR} fails: {type(error).__name__}: {error}")
+                self._warn(f"{CONTEXT_EXTRACTOR} fails: {type_name(error)}: {error}")
             return None
 
     def _import_function(self) -> Callable[[Any, Any], Any] | None:
@@ -60,7 +63,9 @@ class ContextExtractor:
             if not callable(found):
                 raise TypeError("it is not callable")
         except Exception as error:  # of the user's module
-            text = f"{type(error).__name__}: {error}"
+            if not is_ours(error):
+                raise
+            text = f"{type_name(error)}: {error}"
             value = shown(specification)
             self._warn(
                 f'{CONTEXT_EXTRACTOR}="{value}" cannot be used ({text}); write "module:function"'
@@ -76,7 +81,7 @@ def _headers_or_context(result: Any) -> Mapping[str, str] | SpanContext | None:
     if hasattr(result, "trace_id") and hasattr(result, "span_id"):
         return _span_context(result)
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None and type(result).__name__ == "Context":
+    if trace is not None and type_name(result) == "Context":
         return _span_context(trace.get_current_span(result).get_span_context())
     return {str(name).lower(): value for name, value in result.items() if isinstance(value, str)}
 

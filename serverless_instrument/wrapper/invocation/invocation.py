@@ -24,7 +24,7 @@ from serverless_instrument.wrapper.invocation.invocation_start import (
     start_span,
     text_of,
 )
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, records, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Invocation:
     def succeed(self, response: object, now_unix_ns: int) -> bytes:
         """The END frame of an invocation whose `response` nobody is known to post."""
         self.record_response(response, now_unix_ns)
-        kind = type(response).__name__
+        kind = type_name(response)
         if kind in _UNMARSHALLABLE:
             # A runtime client fails the invocation after this, with this message.
             message = f"Unable to marshal response: Object of type {kind} is not JSON serializable"
@@ -246,7 +246,9 @@ class Invocation:
         self.record_return(now_unix_ns)
         try:
             outcome = self._trigger.outcome(response)
-        except Exception:  # a response may be any object, whose methods may raise
+        except Exception as error:  # a response may be any object, whose methods may raise
+            if not is_ours(error):
+                raise
             return
         self.span.attributes.update(outcome.attributes)
         self._capture_response_headers(response)
@@ -283,7 +285,9 @@ class Invocation:
         captured, sanitized = settings.response_headers, settings.sanitized_headers
         try:
             attributes.update(captured_headers.response(response, captured, sanitized))
-        except Exception:  # as in `succeed`
+        except Exception as error:  # as in `succeed`
+            if not is_ours(error):
+                raise
             return
 
     def fail(self, error: BaseException, stacktrace: str, now_unix_ns: int) -> bytes:
@@ -334,7 +338,9 @@ class Invocation:
             if live is not None:
                 live.leave(self.span.end_unix_ns)
                 live.close(self.span)
-        except Exception:  # a failure of ours has led here, and this may fail as well
+        except Exception as error:  # a failure of ours has led here, and this may fail as well
+            if not is_ours(error):
+                raise
             return
 
     def _set_error(self, error_type: str, message: str) -> None:
@@ -379,6 +385,8 @@ def _read_event(event: object, known_methods: frozenset[str]) -> tuple[Trigger, 
     try:
         trigger = registry.select(event)
         return trigger, trigger.facts(event, known_methods)  # type: ignore[arg-type] # inferred
-    except Exception:  # an event of a shape that no trigger expects must have a span, too
+    except Exception as error:  # an event of a shape that no trigger expects must have a span, too
+        if not is_ours(error):
+            raise
         trigger = registry.load(registry.FALLBACK)
         return trigger, trigger.facts({}, known_methods)

@@ -6,7 +6,7 @@ never raises.
 
 from __future__ import annotations
 
-from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records import is_ours, records
 from serverless_instrument.wrapper.records.propagation import SpanContext, extract
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER, STANDARD_SAMPLERS
 
@@ -28,7 +28,9 @@ def text_of(context: object, name: str) -> str:
     try:
         value = getattr(context, name, "")
         return str.__str__(value) if isinstance(value, str) else ""
-    except Exception:  # of the context, which may be any object
+    except Exception as error:  # of the context, which may be any object
+        if not is_ours(error):
+            raise
         return ""
 
 
@@ -37,7 +39,9 @@ def deadline_unix_ms(context: object, now_unix_ns: int) -> int:
     try:
         remaining_ms = context.get_remaining_time_in_millis()  # type: ignore[attr-defined] # guarded
         return min(max(0, now_unix_ns // 1_000_000 + int(remaining_ms)), _DEADLINE_MAX_MS)
-    except Exception:  # of the context, which may be any object
+    except Exception as error:  # of the context, which may be any object
+        if not is_ours(error):
+            raise
         return 0
 
 
@@ -68,7 +72,9 @@ def client_carrier(context: object) -> dict[str, str]:
         from serverless_instrument.wrapper.events import client_context
 
         return client_context.carrier(context)
-    except Exception:  # of the context, which may be any object
+    except Exception as error:  # of the context, which may be any object
+        if not is_ours(error):
+            raise
         return {}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import json_dumps as dumps
 from serverless_instrument.wrapper.records.primitives import json_loads as loads
 
@@ -100,8 +101,10 @@ def text_of(payload: object, rules: Rules) -> str:
     """`payload` as JSON text of about ``rules.max_bytes`` at most; never raises."""
     try:
         return dumps(_Copier(rules).copied(payload, rules.max_depth), ensure_ascii=False)
-    except Exception:  # a thread of the user's may change the payload meanwhile
-        return dumps(f"<{type(payload).__name__}>")
+    except Exception as error:  # a thread of the user's may change the payload meanwhile
+        if not is_ours(error):
+            raise
+        return dumps(f"<{type_name(payload)}>")
 
 
 class _Copier:
@@ -148,7 +151,7 @@ class _Copier:
         shown: dict[str, object] = {}
         named = any(self._names_a_secret(key, value) for key, value in pairs)
         for key, value in pairs:
-            name = key if type(key) is str else f"<{type(key).__name__}>"
+            name = key if type(key) is str else f"<{type_name(key)}>"
             if not self._reserve(len(name)):
                 shown[OMITTED] = OMITTED
                 break

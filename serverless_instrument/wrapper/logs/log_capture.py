@@ -14,6 +14,7 @@ from _thread import _local
 from serverless_instrument.wrapper.logs import log_frames, log_hook
 from serverless_instrument.wrapper.logs.log_exporter import LogExporter
 from serverless_instrument.wrapper.logs.output_tee import LineBuffer, OutputTee
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import get_ident, time_ns
 
 TYPE_CHECKING = False
@@ -116,6 +117,8 @@ class LogCapture:
                 else:
                     self._capture_output(number, text, digests)
             except Exception as error:  # the line is written; only our copy is lost
+                if not is_ours(error):
+                    raise
                 self._warn_of(error)
             finally:
                 handling.busy = busy
@@ -145,6 +148,8 @@ class LogCapture:
             else:  # the runtime client's own: the error that the handler raised
                 self._exporter.export_lines([text.removesuffix("\n")], "", digests)
         except Exception as error:  # as above
+            if not is_ours(error):
+                raise
             self._warn_of(error)
         finally:
             handling.busy = False
@@ -159,6 +164,8 @@ class LogCapture:
         try:
             self._exporter.export_logging_record(record, before, texts, digests)
         except Exception as error:  # as above
+            if not is_ours(error):
+                raise
             self._warn_of(error)
         finally:
             handling.busy = False
@@ -203,6 +210,8 @@ class LogCapture:
             digests = [log_frames.text_digest(text) for text in unfinished if text]
             self._exporter.export_digests(digests)
         except Exception as error:  # as above
+            if not is_ours(error):
+                raise
             self._warn_of(error)
         finally:
             self.handling.busy = False
@@ -210,4 +219,4 @@ class LogCapture:
     def _warn_of(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            self._warn(f"a log line was not captured: {type(error).__name__}: {error}")
+            self._warn(f"a log line was not captured: {type_name(error)}: {error}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from serverless_instrument import json_line
 from serverless_instrument.severity import of_name, of_python_level
-from serverless_instrument.wrapper.records import errors, records
+from serverless_instrument.wrapper.records import errors, is_ours, records, type_name
 from serverless_instrument.wrapper.records.primitives import dated_by_the_clock
 
 TYPE_CHECKING = False
@@ -91,7 +91,9 @@ def _message(
         return line.message
     try:
         return str.__str__(record.getMessage())
-    except Exception:  # the arguments do not fit the message; the handler has failed, too
+    except Exception as error:  # the arguments do not fit the message; the handler has failed, too
+        if not is_ours(error):
+            raise
         return text_or_type(given)
 
 
@@ -99,8 +101,10 @@ def text_or_type(value: object) -> str:
     """``str(value)``, or its type where that raises."""
     try:
         return str.__str__(str(value))
-    except Exception:  # raised by the user's object
-        return f"<{type(value).__name__}>"
+    except Exception as error:  # raised by the user's object
+        if not is_ours(error):
+            raise
+        return f"<{type_name(value)}>"
 
 
 def _body(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import Logger, LoggerProvider, LogRecord
 
-from serverless_instrument.wrapper.records import encoder, errors, records
+from serverless_instrument.wrapper.records import encoder, errors, is_ours, records
 from serverless_instrument.wrapper.records.primitives import time_ns
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class _Processor:
 def _emit(on_record: RecordCallback, scope: bytes, record: Any, given: dict[str, Any]) -> None:
     try:
         on_record(scope, record_from_api(LogRecord(**given) if record is None else record))
-    except Exception:  # the record is lost; the function's call goes on
+    except Exception as error:  # the record is lost; the function's call goes on
+        if not is_ours(error):
+            raise
         return
 
 

@@ -11,6 +11,8 @@ from _thread import RLock
 from io import TextIOBase
 from sys import is_finalizing
 
+from serverless_instrument.wrapper.records import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,7 +88,9 @@ class OutputTee:
             # `writelines` of the standard library's streams calls `write`.
             if not isinstance(stream, TextIOBase) and hasattr(stream, "writelines"):
                 stream.writelines = self._watched_writelines(stream.writelines)
-        except Exception:  # the user's stream may be any object, or None
+        except Exception as error:  # the user's stream may be any object, or None
+            if not is_ours(error):
+                raise
             return False
         return True
 

@@ -17,6 +17,7 @@ from serverless_instrument.wrapper.metrics.metric_encoder import (
     split_metric,
 )
 from serverless_instrument.wrapper.metrics.metric_instruments import Instrument
+from serverless_instrument.wrapper.records import is_ours
 from serverless_instrument.wrapper.records.encoder import SCOPE
 
 TYPE_CHECKING = False
@@ -59,8 +60,9 @@ class Measurements:
         self._waiting: list[Measurement] = []
         self._since_unix_ns = now_unix_ns
         self._named: dict[tuple[str, str, str], Instrument] = {}
-        # Empty while a thread collects. Popping is atomic, so that no thread waits for another.
-        self._turn = [True]
+        # Has one item while a thread collects, its own object. `setdefault` is atomic, so that no
+        # thread waits for another; and no exception can come between claiming and knowing it.
+        self._turn: dict[str, object] = {}
         self._reported_dropped = 0
         self.dropped = 0
         # Encodes the ids of a measurement's exemplar; None for no exemplars.
@@ -93,7 +95,9 @@ class Measurements:
         try:
             if self.on_full is not None:
                 self.on_full()
-        except Exception:  # the function that records a value must not see it
+        except Exception as error:  # the function that records a value must not see it
+            if not is_ours(error):
+                raise
             return False
         return len(self._waiting) < _MAX_WAITING
 
@@ -105,11 +109,10 @@ class Measurements:
         """
         if not (self._waiting or self.observers or self.dropped != self._reported_dropped):
             return b""
+        own, turn = object(), self._turn
         try:
-            self._turn.pop()
-        except IndexError:
-            return b""
-        try:
+            if turn.setdefault("own", own) is not own:
+                return b""
             # Other threads go on recording: what they append from here on stays.
             count = len(self._waiting)
             taken = self._waiting[:count]
@@ -121,11 +124,12 @@ class Measurements:
             encoded = self._frames(taken, now_unix_ns) if taken else b""
             return self._dropped_frame() + encoded
         finally:
-            self._turn.append(True)
+            if "own" in turn and turn["own"] is own:
+                del turn["own"]
 
     def after_fork(self, now_unix_ns: int) -> None:
         """Forget, in a forked child, the values and counts that the parent sends."""
-        self._turn = [True]
+        self._turn = {}
         self._waiting.clear()
         self._since_unix_ns = now_unix_ns
         self._reported_dropped = self.dropped
@@ -143,7 +147,9 @@ class Measurements:
             try:
                 key = (instrument, series_key(attributes) if attributes else ())
                 values = groups.get(key)
-            except Exception:  # a value of the function's own type may compare as it likes
+            except Exception as error:  # a value of the function's own type may compare as it likes
+                if not is_ours(error):
+                    raise
                 self.dropped += 1
                 continue
             if values is None:
@@ -165,7 +171,9 @@ class Measurements:
                     now_unix_ns,
                     self.exemplar_ids,
                 )
-            except Exception:  # as above; the other series are still sent
+            except Exception as error:  # as above; the other series are still sent
+                if not is_ours(error):
+                    raise
                 self.dropped += len(values)
                 continue
             points.setdefault((instrument, tail), []).append(field(b"\x0a", point))

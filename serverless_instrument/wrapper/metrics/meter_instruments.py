@@ -11,6 +11,7 @@ from opentelemetry import metrics
 from opentelemetry.context import get_current
 
 from serverless_instrument.wrapper.metrics.metric_encoder import GAUGE, HISTOGRAM, SUM
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import time_ns
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class _Bound:
         try:
             return {key: attributes[key] for key in attributes}
         except Exception as error:  # no mapping, or one of the function's own types
-            name, kind = self.instrument.name, type(error).__name__
+            if not is_ours(error):
+                raise
+            name, kind = self.instrument.name, type_name(error)
             self._provider.warn_once(f'attributes of "{name}" are left out: {kind}: {error}')
             return None
 
@@ -89,7 +92,9 @@ def _as_number(value: Any) -> float:
             return int(value)
         number: float = value.__float__()  # float() would accept a string
         return number
-    except Exception:  # the function's own type may raise anything
+    except Exception as error:  # the function's own type may raise anything
+        if not is_ours(error):
+            raise
         return float("nan")
 
 
@@ -170,7 +175,9 @@ class _Observable(_Bound):
             except StopIteration:
                 continue
             except Exception as error:  # the function's own code
-                name, kind = self.instrument.name, type(error).__name__
+                if not is_ours(error):
+                    raise
+                name, kind = self.instrument.name, type_name(error)
                 self._provider.warn_once(f'a callback of "{name}" failed: {kind}: {error}')
         return found
 

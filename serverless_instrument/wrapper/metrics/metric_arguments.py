@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from operator import index
 
+from serverless_instrument.wrapper.records import is_ours, type_name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Plain = str | bool | int | float | bytes | tuple["Plain", ...]
@@ -74,7 +76,9 @@ def attributes(given: object) -> Attributes | None:
             text = _text_of(key)
             if text and value is not None:
                 copied[text] = _plain(value)
-    except Exception:  # no mapping, or its methods raise
+    except Exception as error:  # no mapping, or its methods raise
+        if not is_ours(error):
+            raise
         raise RefusedError(f"attributes {shown(given)}: give a dict") from None
     return copied
 
@@ -93,7 +97,7 @@ def shown(value: object) -> str:
             return f"{value!r:.60}"
         except ValueError:  # https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
             return "of too many digits"
-    return f"of type {type(value).__name__:.60}"
+    return f"of type {type_name(value):.60}"
 
 
 def _text_of(given: object) -> str:
@@ -110,7 +114,9 @@ def _number_of(given: object) -> int | float | None:
         return int.__int__(given)
     try:
         return index(given)  # type: ignore[arg-type] # of numpy, for instance
-    except Exception:
+    except Exception as error:
+        if not is_ours(error):
+            raise
         return None
 
 
@@ -130,5 +136,7 @@ def _plain(value: object) -> Plain:
             return items
     try:
         return f"{value!s:.{_MAX_TEXT_CHARACTERS}}"
-    except Exception:  # of the function's own type, or nested too deeply
-        return f"<{type(value).__name__}>"
+    except Exception as error:  # of the function's own type, or nested too deeply
+        if not is_ours(error):
+            raise
+        return f"<{type_name(value)}>"

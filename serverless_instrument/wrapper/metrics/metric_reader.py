@@ -28,7 +28,6 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from serverless_instrument.wrapper.metrics import metric_encoder
 from serverless_instrument.wrapper.metrics.measurements import metric_frames
 from serverless_instrument.wrapper.records import encoder
-from serverless_instrument.wrapper.records.primitives import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,20 +56,22 @@ class Reader(MetricReader):
     ) -> None:
         super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._frames: list[bytes] = []
-        self._collecting = Lock()
+        self._turn: dict[str, object] = {}  # as in `measurements`
         self._ended = False
 
     def take_metric_frames(self) -> bytes:
         """METRICS frames, b"" where nothing was measured or another thread is collecting."""
         # No thread waits for another, which a callback of the function's may hold up.
-        if not self._collecting.acquire(blocking=False):
-            return b""
+        own, turn = object(), self._turn
         try:
+            if turn.setdefault("own", own) is not own:
+                return b""
             if not self._ended:
                 self.collect()
             taken, self._frames = self._frames, []
         finally:
-            self._collecting.release()
+            if "own" in turn and turn["own"] is own:
+                del turn["own"]
         return b"".join(taken)
 
     def after_fork(self) -> None:
@@ -78,7 +79,7 @@ class Reader(MetricReader):
 
         Nothing is collected here: a thread of the parent's may have held one of the SDK's locks.
         """
-        self._collecting = Lock()
+        self._turn = {}
         self._frames = []
 
     def _receive_metrics(

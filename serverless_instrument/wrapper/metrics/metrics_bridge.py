@@ -16,6 +16,7 @@ from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     UnusableError,
     check_version,
 )
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import RLock
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ class MetricsBridge:
             except UnusableError as error:
                 self._warn(f"metrics of the function are not recorded: {error}")
             except Exception as error:  # the function's own packages, in whatever state
-                kind = type(error).__name__
+                if not is_ours(error):
+                    raise
+                kind = type_name(error)
                 self._warn(f"metrics of the function are not recorded: {kind}: {error}")
 
     def _chosen(self, setting: str, values: Iterable[str], default: str) -> str:

@@ -18,7 +18,7 @@ from serverless_instrument.wrapper.otel.span_parts import (
     set_attributes,
     trace_state,
 )
-from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records import records, type_name
 from serverless_instrument.wrapper.records.errors import details, message, stacktrace
 from serverless_instrument.wrapper.records.primitives import RLock, time_ns
 
@@ -58,7 +58,7 @@ class LiveSpan(trace.Span):
         self._limits = limits
         self._on_end = on_end
         self._context: SpanContext | None = None
-        self._lock = RLock()
+        self._lock = RLock()  # a signal handler may touch the span while its thread does
         self._ended = False
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
@@ -173,7 +173,7 @@ class LiveSpan(trace.Span):
             if self._record_exception:
                 self.record_exception(error, escaped=True)
             if self._set_status_on_exception:
-                self.set_status(StatusCode.ERROR, f"{type(error).__name__}: {message(error)}")
+                self.set_status(StatusCode.ERROR, f"{type_name(error)}: {message(error)}")
         super().__exit__(kind, error, traceback)  # type: ignore[arg-type] # the API's own type
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_instrument.wire import __version__
 from serverless_instrument.wrapper.otel.live_span import LiveSpan
 from serverless_instrument.wrapper.otel.tracer import detach
-from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records import is_ours, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,9 @@ class RootSpan:
                 record = self._end_sdk_span(span, record)
             if span.get_span_context().trace_flags.sampled:
                 self._show_to_late_provider(record)
-        except Exception:  # raised by a processor of the user's
+        except Exception as error:  # raised by a processor of the user's
+            if not is_ours(error):
+                raise
             return self._exporter.take_ended_root() or record
         return record
 

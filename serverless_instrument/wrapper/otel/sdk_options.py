@@ -13,6 +13,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from serverless_instrument.environment import shown, value_of
 from serverless_instrument.wrapper.otel.span_parts import api_link, trace_state
 from serverless_instrument.wrapper.otel.tracer import own_tracer
+from serverless_instrument.wrapper.records import is_ours, type_name
 from serverless_instrument.wrapper.records.primitives import random_bytes
 from serverless_instrument.wrapper.settings import DEFAULT_SAMPLER
 
@@ -50,6 +51,8 @@ def sampler(settings: Settings, warn: Callable[[str], None]) -> Sampler:
         made = _registered("opentelemetry_traces_sampler", settings.sampler)
         chosen: Sampler = made(settings.sampler_argument)  # type: ignore[operator] # a factory
     except Exception as error:  # a package's code
+        if not is_ours(error):
+            raise
         warn(
             f'OTEL_TRACES_SAMPLER="{shown(settings.sampler)}" cannot be used: {_reason(error)}; '
             f"using {DEFAULT_SAMPLER}"
@@ -66,6 +69,8 @@ def id_generator(warn: Callable[[str], None]) -> IdGenerator:
     try:
         made: IdGenerator = _registered("opentelemetry_id_generator", name)()  # type: ignore[operator] # a class
     except Exception as error:  # a package's code
+        if not is_ours(error):
+            raise
         warn(
             f'OTEL_PYTHON_ID_GENERATOR="{shown(name)}" cannot be used: {_reason(error)}; '
             'using "random"'
@@ -75,7 +80,7 @@ def id_generator(warn: Callable[[str], None]) -> IdGenerator:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, LookupError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, LookupError) else f"{type_name(error)}: {error}"
 
 
 def _registered(group: str, name: str) -> object:

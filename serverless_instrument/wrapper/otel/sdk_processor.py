@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from serverless_instrument.wrapper.otel.span_parts import link
-from serverless_instrument.wrapper.records import encoder, record_encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, record_encoder, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,14 +37,18 @@ class _Processor(SpanProcessor):
         try:
             if self._on_span_start is not None:
                 self._on_span_start(span)
-        except Exception:  # as below
+        except Exception as error:  # as below
+            if not is_ours(error):
+                raise
             return
 
     def on_end(self, span: ReadableSpan) -> None:
         try:
             self._open_spans.pop(span.context.span_id, None)
             self._on_span_end(span)
-        except Exception:  # the span is lost; the function's call goes on
+        except Exception as error:  # the span is lost; the function's call goes on
+            if not is_ours(error):
+                raise
             return
 
 

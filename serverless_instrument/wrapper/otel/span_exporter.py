@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from serverless_instrument import wire
 from serverless_instrument.wrapper.invocation.frames import MESSAGE_LIMIT_BYTES, span_frame
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +81,9 @@ class SpanExporter:
 
         try:
             self._send(span_start_frame(record, scope, self._settings.log_limits))
-        except Exception:  # telemetry is lost; the function's call goes on
+        except Exception as error:  # telemetry is lost; the function's call goes on
+            if not is_ours(error):
+                raise
             return
 
     def _export_sdk_start(self, span: SdkSpan) -> None:
@@ -96,7 +98,9 @@ class SpanExporter:
         """Send a finished span of our provider's; never raises."""
         try:
             self._send(self._frame(record, scope))
-        except Exception:  # the span is lost; the function's call goes on
+        except Exception as error:  # the span is lost; the function's call goes on
+            if not is_ours(error):
+                raise
             return
 
     def _frame(self, record: records.Span, scope: bytes) -> bytes:

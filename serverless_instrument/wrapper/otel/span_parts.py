@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from serverless_instrument.wrapper.records import records
+from serverless_instrument.wrapper.records import is_ours, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,9 @@ def _frozen(value: object) -> object:
         if isinstance(value, dict):
             return {key: _frozen(item) for key, item in value.items()}
         return value if value is None or isinstance(value, PLAIN) else str(value)
-    except Exception:  # recursive, or of the user's own type: the encoder deals with it
+    except Exception as error:  # recursive, or of the user's own type: the encoder deals with it
+        if not is_ours(error):
+            raise
         return value
 
 

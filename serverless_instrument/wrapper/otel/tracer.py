@@ -16,7 +16,7 @@ from opentelemetry import trace
 
 from serverless_instrument.wrapper.otel.live_span import LiveSpan, unsampled
 from serverless_instrument.wrapper.otel.span_parts import add_links, copied, set_attributes
-from serverless_instrument.wrapper.records import encoder, records
+from serverless_instrument.wrapper.records import encoder, is_ours, records
 from serverless_instrument.wrapper.records.primitives import random_bytes, time_ns
 
 if TYPE_CHECKING:
@@ -237,6 +237,8 @@ class Provider(trace.TracerProvider):
         try:
             provider = self.delegate or self._load_sdk_provider()
         except Exception as error:  # so that hasattr returns False
+            if not is_ours(error):
+                raise
             msg = f"{name} needs opentelemetry-sdk: {error}"
             raise AttributeError(msg) from None
         return getattr(provider, name)

@@ -15,7 +15,7 @@ from serverless_instrument.wrapper.import_hooks.package_conflicts import (
     check_version,
 )
 from serverless_instrument.wrapper.otel.span_exporter import SpanExporter
-from serverless_instrument.wrapper.records import propagation
+from serverless_instrument.wrapper.records import is_ours, propagation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -229,7 +229,9 @@ class TracingBridge:
             span = start_sdk_root(
                 self._exporter, provider, invocation.span, invocation.parent_flags
             )
-        except Exception:  # raised by a sampler or processor of the user's
+        except Exception as error:  # raised by a sampler or processor of the user's
+            if not is_ours(error):
+                raise
             return None
         invocation.sampled = span.is_recording() and self._settings.traces_exported
         return span

@@ -9,6 +9,7 @@ from __future__ import annotations
 from _struct import Struct  # as in wire.py
 
 from serverless_instrument.wire import MAX_PAYLOAD_BYTES, __version__, field, varint
+from serverless_instrument.wrapper.records import is_ours, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _MAX_DEPTH = 24
 # Counted for each element at least, so that encoding many small ones cannot take a second.
 _LEAST_PART_BYTES = 32
+
+# A subclass of str may have an `encode` of its own.
+_encode = str.encode
 
 # What takes the place of a text that a limit would cut, where the forwarder masks what leaves.
 HIDDEN = "***"
@@ -62,7 +66,7 @@ def hides_what_is_cut() -> bool:
 def utf8(text: str) -> bytes:
     """`text` in UTF-8, with a question mark for each lone surrogate."""
     # JSON may contain lone surrogates, which protobuf strings must not.
-    return text.encode("utf-8", "replace")
+    return _encode(text, "utf-8", "replace")
 
 
 def _text(text: str, limit: int | None) -> bytes:
@@ -128,8 +132,10 @@ def _mapping(values: Mapping[object, object], limit: int | None, budget: _Budget
 def _str(value: object) -> str:
     try:
         return str.__str__(str(value))
-    except Exception:  # a user's __str__ may raise anything; the span must not be lost
-        return f"<{type(value).__name__}>"
+    except Exception as error:  # a user's __str__ may raise anything; the span must not be lost
+        if not is_ours(error):
+            raise
+        return f"<{type_name(value)}>"
 
 
 def any_value(value: object, limit: int | None = None, budget: _Budget | None = None) -> bytes:
@@ -154,7 +160,9 @@ def any_value(value: object, limit: int | None = None, budget: _Budget | None = 
     depth = len(budget.path)
     try:
         return _other_value(value, limit, budget)
-    except Exception:  # of a user's subclass, or because another thread changes the value
+    except Exception as error:  # of a user's subclass, or because another thread changes the value
+        if not is_ours(error):
+            raise
         del budget.path[depth:]
         return _text(_str(value), limit)
 

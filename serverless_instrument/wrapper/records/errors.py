@@ -5,23 +5,25 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/
 
 from __future__ import annotations
 
+from serverless_instrument.wrapper.records import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-
-# Read past a metaclass of the user's, which may raise when asked for a name.
-_MODULE, _QUALIFIED_NAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
+_qualname = type.__dict__["__qualname__"].__get__
+_module = type.__dict__["__module__"].__get__
 
 
 def qualified_name(kind: type) -> str:
     """``module.QualifiedName`` of a class; of a builtin, its name alone."""
-    name: str = _QUALIFIED_NAME.__get__(kind)
+    # The interpreter's own getters: a metaclass of the function's may have others, which raise.
+    name: str = _qualname(kind)
     try:
-        module = _MODULE.__get__(kind)
+        module = _module(kind)
     except AttributeError:  # a class body may delete it
-        module = "builtins"
+        return name
     return name if module == "builtins" else f"{module}.{name}"
 
 
@@ -29,7 +31,9 @@ def message(error: BaseException) -> str:
     """``str(error)``, or "" where that raises."""
     try:
         return str.__str__(str(error))  # a user's __str__ may return a subclass of str
-    except Exception:  # a user's __str__ may raise
+    except Exception as fault:  # a user's __str__ may raise
+        if not is_ours(fault):
+            raise
         return ""
 
 
@@ -39,7 +43,9 @@ def stacktrace(error: BaseException, traceback: TracebackType | None) -> str:
         from traceback import format_exception
 
         return "".join(format_exception(type(error), error, traceback))
-    except Exception:  # the user's exception class may raise; the span must not be lost
+    except Exception as fault:  # the user's exception class may raise; the span must not be lost
+        if not is_ours(fault):
+            raise
         return ""
 
 

@@ -33,6 +33,18 @@ def test_names() -> None:
     assert qualified_name(bare) == "elsewhere.Bare"
 
 
+def test_a_metaclass_that_raises_when_asked_for_a_name() -> None:
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> object:
+            raise ValueError(name)
+
+    odd = Meta("Odd", (Exception,), {"__module__": "elsewhere"})
+    assert qualified_name(odd) == "elsewhere.Odd"
+    nowhere = Meta("Nowhere", (Exception,), {})
+    type.__delattr__(nowhere, "__module__")
+    assert qualified_name(nowhere) == "Nowhere"
+
+
 def test_messages() -> None:
     assert message(ValueError("no")) == "no"
     assert message(KeyError("k")) == "'k'"
