@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 # The package's version: both processes find it here without the package's own __init__.
 __version__ = "0.1.0"
 # The protocol's version.
-VERSION = 3
+VERSION = 4
 
 # runtime -> forwarder
 HELLO, START, SPANS, LOGS, METRICS, END, LINES = 1, 2, 3, 4, 5, 6, 7
-DROPPED, OPEN, INIT_ERROR, EMF = 8, 9, 10, 11
+DROPPED, OPEN, INIT_ERROR, TEXT, RECORD = 8, 9, 10, 11, 12
 # forwarder -> runtime
 DEADLINE = 0x81
-KINDS = frozenset((*range(HELLO, EMF + 1), DEADLINE))
+KINDS = frozenset((*range(HELLO, RECORD + 1), DEADLINE))
 
 # Below the 4 MB that OTLP receivers commonly accept, with room for resource and scope.
 MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
@@ -43,7 +43,17 @@ HELLO_HEAD = Struct("!IB")
 REQUEST_HEAD = Struct("!QQBBHQ")
 BATCH_HEAD = Struct("!IH")
 DROPPED_HEAD = Struct("!IB")
-EMF_HEAD = Struct("!Q")
+# Of TEXT and RECORD: time in Unix nanoseconds, trace id, span id (zeros for none), trace flags,
+# bits (below), bytes of the request id, which follows.
+TEXT_HEAD = Struct("!Q16s8sBBB")
+# After it in RECORD: when the record was made in Unix nanoseconds, level as ``logging`` counts, and
+# bytes of what follows: name of the level, logger, encoded attributes, type of the exception, stack
+# trace. The text that was written is the rest.
+RECORD_HEAD = Struct("!QiBHIHI")
+# Bits of TEXT and RECORD: where the text was written; that the frame announces its lines, as LINES
+# does; that it is a piece of a line; that the runtime client's own handlers alone wrote it.
+STDOUT, STDERR, RUNTIME_LOG, STREAM_MASK = 0, 1, 2, 3
+ANNOUNCES, PIECE, OWN_HANDLERS = 4, 8, 16
 # Loaded on first use: a process without logs needs none.
 _crc32: list[Callable[[bytes], int]] = []
 
@@ -171,18 +181,34 @@ def dropped_frame(count: int, kind: int = 0) -> bytes:
     return frame(DROPPED, DROPPED_HEAD.pack(min(count, 0xFFFF_FFFF), kind))
 
 
-# Part of every line of the embedded metric format, and of hardly any other.
-EMF_MARK = '"_aws"'
-# CloudWatch's limit for such a line, or any other.
-MAX_EMF_BYTES = 1024 * 1024
+def text_frame(
+    kind: int,
+    time_unix_ns: int,
+    context: tuple[str, bytes, bytes, int],
+    bits: int,
+    *parts: bytes,
+) -> bytes:
+    """A TEXT or RECORD frame: text as it was written, for the forwarder to read.
 
+    Args:
+        kind: `TEXT` or `RECORD`.
+        time_unix_ns: when it was written.
+        context: (request id, trace id, span id, trace flags); the ids are empty for none.
+        bits: a stream, `ANNOUNCES`, `PIECE` and `OWN_HANDLERS`.
+        parts: of TEXT, whole lines joined by line feeds, in UTF-8 as far as they are; of RECORD
+            `RECORD_HEAD`, what it counts, and the text.
 
-def emf_frame(line: str, time_unix_ns: int) -> bytes:
-    """An EMF frame: a line with `EMF_MARK`, which may be one of metrics, as it was written.
-
-    The forwarder parses it. A line longer than CloudWatch accepts is cut off, and so invalid.
+    Raises:
+        ValueError: as `frame`.
     """
-    return frame(EMF, EMF_HEAD.pack(time_unix_ns) + line.encode("utf-8", "replace")[:MAX_EMF_BYTES])
+    request_id, trace_id, span_id, flags = context
+    encoded = request_id.encode("utf-8", "replace")[:255]
+    head = TEXT_HEAD.pack(time_unix_ns, trace_id, span_id, flags & 0xFF, bits, len(encoded))
+    size = len(head) + len(encoded) + sum(map(len, parts))
+    if size > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"payload of {size} bytes exceeds the limit of {MAX_PAYLOAD_BYTES}")
+    # In one step, as a text may be long.
+    return b"".join((_HEADER.pack(_MAGIC, VERSION, kind, size), head, encoded, *parts))
 
 
 _BYTE = [bytes((number,)) for number in range(128)]
@@ -220,7 +246,7 @@ class FrameReader:
         """Bytes of a frame that is not complete yet."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, data: bytes | bytearray) -> Iterator[tuple[int, bytes]]:
         """Every frame that `data` completes, in order.
 
         Frames before a defect are yielded before the error is raised, so nothing good is lost.
@@ -233,9 +259,9 @@ class FrameReader:
             # Join only when a frame completes, or many small reads would copy quadratically.
             if len(self._buffer) < self._needed:
                 return
-            data = bytes(self._buffer)
-            self._buffer.clear()
+            data, self._buffer = self._buffer, bytearray()
         position, size, header_size = 0, len(data), _HEADER.size
+        view = memoryview(data)  # each payload is copied once
         self._needed = header_size
         try:
             while size - position >= header_size:
@@ -244,14 +270,14 @@ class FrameReader:
                 if end > size:
                     self._needed = end - position
                     break
-                payload = data[position + header_size : end]
+                payload = bytes(view[position + header_size : end])
                 position = end
                 yield kind, payload
         finally:
-            self._buffer += data[position:]
+            self._buffer += view[position:]
 
 
-def _checked(data: bytes, position: int) -> tuple[int, int]:
+def _checked(data: bytes | bytearray, position: int) -> tuple[int, int]:
     """(payload length, kind) of the header at `position`. Raises `ProtocolError`."""
     magic, version, kind, length = _HEADER.unpack_from(data, position)
     if magic != _MAGIC or version != VERSION:

@@ -10,9 +10,11 @@ from serverless_instrument.wire import (
     BATCH_HEAD,
     DIGEST_BYTES,
     DROPPED_HEAD,
-    EMF_HEAD,
     HELLO_HEAD,
+    RECORD,
+    RECORD_HEAD,
     REQUEST_HEAD,
+    TEXT_HEAD,
     ProtocolError,
 )
 
@@ -105,9 +107,92 @@ def unpack_dropped(payload: bytes) -> tuple[int, int]:
     return count, kind
 
 
-def unpack_emf(payload: bytes) -> tuple[str, int]:
-    """(line, time_unix_ns) of an EMF payload. Raises `ProtocolError` on a short one."""
-    if len(payload) < EMF_HEAD.size:
-        raise ProtocolError("EMF is too short")
-    time_unix_ns: int = EMF_HEAD.unpack_from(payload)[0]
-    return payload[EMF_HEAD.size :].decode("utf-8", "replace"), time_unix_ns
+class TextPayload:
+    """Payload of TEXT or RECORD; `wire.text_frame` says what is in each.
+
+    `trace_id` and `span_id` are b"" where there is no span. `record` is None for a TEXT. `data` is
+    `text` in bytes.
+
+    Raises:
+        ProtocolError: the payload is cut short.
+    """
+
+    __slots__ = (
+        "bits",
+        "data",
+        "flags",
+        "record",
+        "request_id",
+        "span_id",
+        "text",
+        "time_unix_ns",
+        "trace_id",
+    )
+
+    time_unix_ns: int
+    flags: int
+    bits: int
+
+    def __init__(self, kind: int, payload: bytes) -> None:
+        start = TEXT_HEAD.size
+        if len(payload) < start:
+            raise ProtocolError("text frame is too short")
+        (
+            self.time_unix_ns,
+            trace_id,
+            span_id,
+            self.flags,
+            self.bits,
+            length,
+        ) = TEXT_HEAD.unpack_from(payload)
+        self.trace_id: bytes = trace_id if any(trace_id) and any(span_id) else b""
+        self.span_id: bytes = span_id if self.trace_id else b""
+        end = start + length
+        if len(payload) < end:
+            raise ProtocolError("text frame is shorter than its request id")
+        self.request_id = payload[start:end].decode("utf-8", "replace")
+        self.record: RecordFacts | None = None
+        if kind == RECORD:
+            self.record = RecordFacts(payload, end)
+            end = self.record.end
+        self.data = memoryview(payload)[end:]
+        self.text = str(self.data, "utf-8", "replace")
+
+
+class RecordFacts:
+    """What a record of ``logging`` says beside its text: `wire.RECORD_HEAD`; `end` is its end.
+
+    Raises:
+        ProtocolError: the payload is cut short.
+    """
+
+    __slots__ = (
+        "attributes",
+        "created_unix_ns",
+        "end",
+        "exception_type",
+        "level",
+        "level_number",
+        "logger",
+        "stack",
+    )
+
+    def __init__(self, payload: bytes, start: int) -> None:
+        end = start + RECORD_HEAD.size
+        if len(payload) < end:
+            raise ProtocolError("RECORD is too short")
+        created_unix_ns, number, *sizes = RECORD_HEAD.unpack_from(payload, start)
+        parts = []
+        for size in sizes:
+            parts.append(payload[end : end + size])
+            end += size
+        if len(payload) < end:
+            raise ProtocolError("RECORD is shorter than its parts")
+        level, logger, self.attributes, exception_type, stack = parts
+        self.created_unix_ns: int = created_unix_ns
+        self.level_number: int = number
+        self.level = level.decode("utf-8", "replace")
+        self.logger = logger.decode("utf-8", "replace")
+        self.exception_type = exception_type.decode("utf-8", "replace")
+        self.stack = stack.decode("utf-8", "replace")
+        self.end = end

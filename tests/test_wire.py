@@ -14,15 +14,15 @@ FRAMES = st.lists(st.tuples(KINDS, st.binary(max_size=40)), max_size=6)
 GARBAGE = st.sampled_from(
     [
         b"GET / HT",
-        b"SI\x04\x01\0\0\0\0",
+        b"SI\x03\x01\0\0\0\0",
         b"SI\x00\x01\0\0\0\0",
-        b"SI\x03\x00\0\0\0\0",
-        b"SI\x03\x0c\0\0\0\0",
-        b"SI\x03\x80\0\0\0\0",
-        b"SI\x03\xff\0\0\0\0",
+        b"SI\x04\x00\0\0\0\0",
+        b"SI\x04\x0d\0\0\0\0",
+        b"SI\x04\x80\0\0\0\0",
+        b"SI\x04\xff\0\0\0\0",
         b"si\x03\x01\0\0\0\0",
-        b"SI\x03\x01" + struct.pack("!I", wire.MAX_PAYLOAD_BYTES + 1),
-        b"SI\x03\x01\xff\xff\xff\xff",
+        b"SI\x04\x01" + struct.pack("!I", wire.MAX_PAYLOAD_BYTES + 1),
+        b"SI\x04\x01\xff\xff\xff\xff",
         bytes(8),
     ]
 )
@@ -93,7 +93,7 @@ def test_any_bytes_raise_protocol_errors_only(parts: list[bytes]) -> None:
 def test_the_bytes_on_the_wire() -> None:
     # A change of these is a change of wire.VERSION.
     assert wire.frame(wire.HELLO, wire.pack_hello(7, b"t", b"r")) == (
-        b"SI\x03\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
+        b"SI\x04\x01\0\0\0\x07" + b"\0\0\0\x07\x01tr"
     )
     encoded = bytes(7) + b"\1" + bytes(7) + b"\2" + b"\x0a\2\x01\x02" + bytes(7) + b"\3idb"
     assert wire.pack_request("id", 1, 2, b"b", wire.FACT_COLDSTART | 2, 258, 3) == encoded

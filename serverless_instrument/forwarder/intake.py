@@ -112,9 +112,11 @@ class Intake:
     def _read_lines(self, session: Session, payload: bytes) -> None:  # noqa: ARG002 - as the others
         self._logs.record_announcement(*wire_payloads.unpack_lines(payload))
 
-    def _read_emf(self, session: Session, payload: bytes) -> None:
-        text, time_unix_ns = wire_payloads.unpack_emf(payload)
-        self._logs.read_emf(text, time_unix_ns, session.resource)
+    def _read_text(self, session: Session, payload: bytes) -> None:
+        self._logs.add_captured(wire_payloads.TextPayload(wire.TEXT, payload), session.resource)
+
+    def _read_record(self, session: Session, payload: bytes) -> None:
+        self._logs.add_captured(wire_payloads.TextPayload(wire.RECORD, payload), session.resource)
 
     def _read_open(self, session: Session, payload: bytes) -> None:
         request = wire_payloads.RequestPayload(payload)
@@ -179,5 +181,6 @@ _READERS: dict[int, Callable[[Intake, Session, bytes], None]] = {
     wire.OPEN: Intake._read_open,
     wire.DROPPED: Intake._read_dropped,
     wire.INIT_ERROR: Intake._read_init_error,
-    wire.EMF: Intake._read_emf,
+    wire.TEXT: Intake._read_text,
+    wire.RECORD: Intake._read_record,
 }

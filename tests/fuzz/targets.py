@@ -171,6 +171,10 @@ def _frames() -> list[bytes]:
     tagged = wire.pack_batch(encoded.scope(), encoded.items("traces", ["a", "b"]), 2)
     request = wire.pack_request("id", 1, 2, bare)
     lines = wire.pack_lines("id", [wire.line_digest(b"a line")])
+    context = ("id", b"t" * 16, b"s" * 8, 1)
+    text = wire.text_frame(wire.TEXT, 1, context, wire.ANNOUNCES, _emf()[-1])
+    facts = wire.RECORD_HEAD.pack(1, 20, 4, 3, 0, 1, 1) + b"INFOappEs"
+    record = wire.text_frame(wire.RECORD, 1, context, wire.ANNOUNCES, facts, b"said")
     kinds = {
         wire.START: request,
         wire.OPEN: request,
@@ -179,7 +183,8 @@ def _frames() -> list[bytes]:
         wire.METRICS: wire.pack_batch(encoded.scope(), encoded.items("metrics", ["a"]), 1),
         wire.LINES: lines,
         wire.INIT_ERROR: wire.pack_request("ValueError", 1, 0, wire.pack_batch(b"", b"", 1)),
-        wire.EMF: bytes(8) + _emf()[-1],
+        wire.TEXT: text[8:],
+        wire.RECORD: record[8:],
         wire.END: wire.pack_request("id", 1, 2, tagged),
     }
     each = [wire.frame(kind, payload) for kind, payload in kinds.items()]

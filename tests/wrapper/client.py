@@ -13,9 +13,13 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import ScopeLogs
 
 from serverless_instrument import wire, wire_payloads
+from serverless_instrument.forwarder.delivery.batch import Batch
+from serverless_instrument.forwarder.telemetry_api.log_intake import LogIntake, digests_of_text
+from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
 from tests.wrapper import decoded
 from tests.wrapper.program import Listener
 
@@ -69,6 +73,56 @@ class Written(NamedTuple):
         return found
 
 
+class Arrived:
+    """What frames of a process say, as the forwarder reads them."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.lines: list[Line] = []
+        self.digests: list[tuple[str, bytes]] = []
+        self.spans: list[Span] = []
+        self.kinds: list[int] = []
+        self.emf: list[str] = []
+        self._batch = Batch()
+        settings = LogSettings(environ, has_destination=True, takes_metrics=True)
+        self._logs = LogIntake(
+            settings, environ, self._batch, _fail, lambda line, *_: self.emf.append(line)
+        )
+
+    def add_frame(self, kind: int, payload: bytes) -> None:
+        self.kinds.append(kind)
+        if kind == wire.LOGS:
+            scope, items, number = wire_payloads.unpack_batch(payload)
+            message = ScopeLogs.FromString(scope + items)
+            assert len(message.log_records) == number
+            self.lines += [Line(record, message.scope.name) for record in message.log_records]
+        elif kind in (wire.TEXT, wire.RECORD):
+            captured = wire_payloads.TextPayload(kind, payload)
+            if captured.bits & wire.ANNOUNCES:
+                self._add_digests(captured.request_id, digests_of_text(captured))
+            self.lines += self._read(captured)
+        elif kind == wire.LINES:
+            self._add_digests(*wire_payloads.unpack_lines(payload))
+        elif kind == wire.END:
+            self.spans += decoded.scope_spans(wire_payloads.RequestPayload(payload).batch).spans
+
+    def _add_digests(self, request_id: str, found: bytes) -> None:
+        self.digests += [(request_id, found[at : at + 8]) for at in range(0, len(found), 8)]
+
+    def _read(self, captured: wire_payloads.TextPayload) -> list[Line]:
+        self._logs.add_captured(captured, b"")
+        return [
+            Line(record, scope.scope.name)
+            for export in self._batch.take_exports()
+            for resource in ExportLogsServiceRequest.FromString(export.body).resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+
+def _fail(subject: str, text: str) -> None:
+    assert not text, subject
+
+
 def _take(known: Counter[bytes], digest: bytes) -> bool:
     known[digest] -= 1
     return known[digest] >= 0
@@ -106,40 +160,24 @@ def run(
             handler = "serverless_instrument.wrapper.bootstrap.handler"
         completed, text = _completed(directory, handler, count, environ, framed)
         received = listener.finish()
-    lines: list[Line] = []
-    digests: list[tuple[str, bytes]] = []
-    spans: list[Span] = []
-    kinds: list[int] = []
-    emf: list[str] = []
+    arrived = Arrived(environ)
     for data in received:
         for kind, payload in decoded.frames(data):
-            kinds.append(kind)
-            if kind == wire.LOGS:
-                scope, items, number = wire_payloads.unpack_batch(payload)
-                message = ScopeLogs.FromString(scope + items)
-                assert len(message.log_records) == number
-                lines += [Line(record, message.scope.name) for record in message.log_records]
-            elif kind == wire.LINES:
-                request_id, found = wire_payloads.unpack_lines(payload)
-                digests += [(request_id, found[at : at + 8]) for at in range(0, len(found), 8)]
-            elif kind == wire.EMF:
-                emf.append(wire_payloads.unpack_emf(payload)[0])
-            elif kind == wire.END:
-                spans += decoded.scope_spans(wire_payloads.RequestPayload(payload).batch).spans
+            arrived.add_frame(kind, payload)
     own, shown = name.encode(), b"/function"
-    known = Counter(found for _, found in digests)
+    known = Counter(found for _, found in arrived.digests)
     physical = _physical_lines(completed.stdout, completed.stderr, text)
     return Written(
         completed.stdout.replace(own, shown),
         completed.stderr.replace(own, shown),
         [(kind, told.replace(own, shown)) for kind, told in frames_of(text)],
         completed.returncode,
-        lines,
-        digests,
-        spans,
-        kinds,
+        arrived.lines,
+        arrived.digests,
+        arrived.spans,
+        arrived.kinds,
         [line for line in physical if not _take(known, wire.line_digest(line))],
-        emf,
+        arrived.emf,
     )
 
 

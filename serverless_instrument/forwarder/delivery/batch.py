@@ -12,7 +12,8 @@ from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
     from serverless_instrument.forwarder.metrics.metric_aggregation import Aggregation
 
@@ -44,6 +45,9 @@ class Batch:
     `dropped_lines` what the platform reports as lost. `size_bytes` does not include metrics, whose
     number of points is bounded.
 
+    Lines are kept as they came until they are taken out: `read_unread`, which whoever adds them
+    sets, makes items of them.
+
     Args:
         max_bytes: of a request, unless one frame alone is larger.
         merge_metrics: False to send metrics on as they come.
@@ -56,10 +60,13 @@ class Batch:
         "_open",
         "_run_bytes",
         "_runs",
+        "_unread",
+        "_unread_bytes",
         "dropped_frames",
         "dropped_lines",
         "dropped_measurements",
         "frames",
+        "read_unread",
         "resource",
         "size_bytes",
     )
@@ -79,9 +86,12 @@ class Batch:
         self.dropped_measurements = 0
         self._metrics: Aggregation | None = None
         self._merge_metrics = merge_metrics
+        self._unread: list[Any] = []
+        self._unread_bytes = 0
+        self.read_unread: Callable[[Any], None] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._runs or self._metrics)
+        return bool(self._runs or self._metrics or self._unread)
 
     @property
     def metrics(self) -> Aggregation:
@@ -127,12 +137,28 @@ class Batch:
             self._runs.setdefault(signal, []).append(_Run(None, b"", body, count))
             self.size_bytes += len(body)
 
+    def add_unread(self, entry: object, size_bytes: int) -> None:
+        """Add `entry` for `read_unread` to read when it is taken out."""
+        self._unread.append(entry)
+        self._unread_bytes += size_bytes + _ENVELOPE_BYTES
+        self.size_bytes += size_bytes + _ENVELOPE_BYTES
+
+    def _read_all(self) -> None:
+        unread, self._unread = self._unread, []
+        self.size_bytes -= self._unread_bytes
+        self._unread_bytes = 0
+        if self.read_unread is not None:
+            for entry in unread:
+                self.read_unread(entry)
+
     def take_lost_metrics(self) -> dict[str, int]:
         """By reason, how many metrics were lost in merging since the last call."""
         return {} if self._metrics is None else self._metrics.take_dropped()
 
     def take_exports(self) -> list[Export]:
         """Take everything out, as requests."""
+        if self._unread:
+            self._read_all()
         self._collect_metrics()
         exports = []
         for signal, runs in self._runs.items():
@@ -165,6 +191,9 @@ class Batch:
         if self._metrics is not None:
             # They are not merged first: merging may be what failed.
             forgotten += self._metrics.clear()
+        forgotten += len(self._unread)
+        self._unread = []
+        self._unread_bytes = 0
         self._runs = {}
         self._open = {}
         self.size_bytes = 0

@@ -49,7 +49,7 @@ class EmfMetrics:
         self._scopes: dict[str, bytes] = {}
 
     def add_line(self, text: str, resource: bytes, time_unix_ns: int) -> None:
-        """Add the metrics of a line that contains `wire.EMF_MARK`. Never raises."""
+        """Add the metrics of a line that contains `line_reader.EMF_MARK`. Never raises."""
         from serverless_instrument.forwarder.inputs import emf
 
         found, defects = emf.parse_line(text, time_unix_ns)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from binascii import crc32
+
 from serverless_instrument import wire
 from serverless_instrument.forwarder.codec import resource
 from serverless_instrument.forwarder.destinations.destination import LOGS
 from serverless_instrument.forwarder.telemetry_api import log_records, platform_events
+from serverless_instrument.forwarder.telemetry_api.announced_lines import pack_digest
 from serverless_instrument.forwarder.telemetry_api.function_lines import HOLD_S, FunctionLines
 from serverless_instrument.forwarder.telemetry_api.line_attribution import Context
 from serverless_instrument.forwarder.telemetry_api.platform_lines import text_of_event
@@ -18,14 +21,25 @@ if TYPE_CHECKING:
     from serverless_instrument.forwarder.codec.span_identity import SpanIdentity
     from serverless_instrument.forwarder.delivery.batch import Batch
     from serverless_instrument.forwarder.telemetry_api.function_lines import Line
+    from serverless_instrument.forwarder.telemetry_api.line_reader import LineReader
     from serverless_instrument.forwarder.telemetry_api.log_settings import LogSettings
     from serverless_instrument.forwarder.telemetry_api.platform_events import Event
+    from serverless_instrument.wire_payloads import TextPayload
 
 # How our own lines begin. To send them on would make more of them, without end.
 _OWN_PREFIX = "serverless-instrument: "
 _SPAN_START = "serverless_instrument.span.start"
 # Dev mode shows a line within a quarter of a second.
 _DEV_HOLD_S = 0.06
+_LONG_CHARACTERS = 128 * 1024
+_KEPT_MEMORY_BYTES = 4 * 1024 * 1024
+# Of scopes by name.
+_MOST_KEPT = 1000
+_NO_IDS = (b"", b"", 0)
+_IOSTREAM = {
+    wire.STDOUT: log_records.encode_attributes({"log.iostream": "stdout"}),
+    wire.STDERR: log_records.encode_attributes({"log.iostream": "stderr"}),
+}
 
 
 def _scope(name: str) -> bytes:
@@ -61,12 +75,26 @@ class LogIntake:
         self._batch = batch
         self._report = report
         self._emf = emf
+        self._loaded_reader: LineReader | None = None
+        self._keeps_memory = False
+        batch.read_unread = self.read_captured
         self.resource = resource.encoded(environ)
         self._scopes = {kind: _scope(f"serverless_instrument.{kind}") for kind in _KINDS}
+        # By logger; "" for what is printed.
+        self._loggers = {"": _scope("serverless_instrument")}
         self._lines = FunctionLines(
             concurrent=settings.concurrent, hold_s=_DEV_HOLD_S if settings.dev_mode else HOLD_S
         )
         self._takes_lines = self._expects_lines = platform_events.FUNCTION in settings.types
+
+    @property
+    def _reader(self) -> LineReader:
+        """The reader of lines, loaded with the first one."""
+        if self._loaded_reader is None:
+            from serverless_instrument.forwarder.telemetry_api.line_reader import LineReader
+
+            self._loaded_reader = LineReader(self._settings.rules, self._emf)
+        return self._loaded_reader
 
     def expect_no_lines(self) -> None:
         """The platform posts nothing: do not remember what its lines could be compared with."""
@@ -87,7 +115,7 @@ class LogIntake:
         if self._settings.dev_mode and self._settings.rules.enabled and span.trace_id:
             record = log_records.Record(span.name, time_unix_ns)
             record.event_name = _SPAN_START
-            record.attributes["faas.invocation_id"] = request_id
+            record.request_id = request_id
             self._send("runtime", record, context, time_unix_ns)
 
     def record_end(self, request_id: str, time_unix_ns: int) -> None:
@@ -99,13 +127,57 @@ class LogIntake:
         if self._expects_lines:
             self._lines.record_announcement(request_id, digests)
 
-    def read_emf(self, text: str, time_unix_ns: int, resource_: bytes) -> None:
-        """EMF came: a line of the runtime's that may be of the embedded metric format."""
-        if self._emf is not None:
+    def add_captured(self, captured: TextPayload, resource_: bytes) -> None:
+        """TEXT or RECORD came: keep it unread until it is sent, and take it as announced."""
+        if self._expects_lines and captured.bits & wire.ANNOUNCES:
+            self._lines.record_announcement(captured.request_id, digests_of_text(captured))
+        del captured.data  # the text is enough
+        if len(captured.text) > _LONG_CHARACTERS and not self._keeps_memory:
+            # glibc takes the size of what is freed as a hint to keep as much: without it a text of
+            # 1 MB costs 4 ms instead of 1 ms, in page faults (mallopt(3), M_MMAP_THRESHOLD).
+            self._keeps_memory = bool(bytes(_KEPT_MEMORY_BYTES))
+        self._batch.add_unread((captured, resource_), len(captured.text))
+
+    def read_captured(self, entry: tuple[TextPayload, bytes]) -> None:
+        """Read what `add_captured` has kept, now that it is to be sent."""
+        captured, resource_ = entry
+        text = captured.text
+        lines = [text]
+        whole = captured.record is not None or captured.bits & wire.PIECE
+        if not whole and captured.bits & wire.STREAM_MASK != wire.RUNTIME_LOG:
+            lines = text.split("\n") if "\n" in text else [text]
+            if len(lines) > 1 and self._reader.is_one_record(lines):
+                lines = [text]
+        for line in lines:
             try:
-                self._emf(self._settings.rules.mask(text), resource_, time_unix_ns)
+                self._send_captured(line.removesuffix("\r"), captured, resource_)
             except (ValueError, RecursionError) as error:  # as in `_send_lines`
-                self._report("log lines", f"a line cannot be read: {error}")
+                self._report("log lines", f"a line cannot be sent: {error}")
+
+    def _send_captured(self, text: str, captured: TextPayload, resource_: bytes) -> None:
+        time_unix_ns, facts = captured.time_unix_ns, captured.record
+        if facts is not None:
+            record = self._reader.read_record(text, facts, captured.bits, time_unix_ns, resource_)
+            more = b""  # the record's own attributes have it
+        elif not text:
+            return
+        else:
+            record = self._reader.read_line(text, time_unix_ns, resource_)
+            more = _IOSTREAM.get(captured.bits & wire.STREAM_MASK, b"")
+            more += log_records.request_attribute(captured.request_id)
+        if record is not None:
+            ids = captured.trace_id, captured.span_id, captured.flags
+            item = log_records.encode(record, ids, time_unix_ns, more)
+            self._batch.add_items(LOGS, resource_, self._logger_scope(record.logger), item, 1)
+
+    def _logger_scope(self, name: str) -> bytes:
+        scope = self._loggers.get(name)
+        if scope is None:
+            encoded = wire.field(b"\x0a", name.encode("utf-8", "replace"))
+            scope = wire.field(b"\x0a", encoded)
+            if len(self._loggers) < _MOST_KEPT:
+                self._loggers[name] = scope
+        return scope
 
     # From the platform's posts.
 
@@ -143,8 +215,7 @@ class LogIntake:
             record = log_records.Record(text, event.time_unix_ns)
             record.severity = log_records.INFO
             record.event_name = event.kind
-            if event.request_id:
-                record.attributes["faas.invocation_id"] = event.request_id
+            record.request_id = event.request_id
             context = self._lines.contexts.context_of(event.request_id)
             self._send("platform", record, context, event.time_unix_ns)
 
@@ -171,23 +242,17 @@ class LogIntake:
                 self._report("log lines", f"a line cannot be sent: {error}")
 
     def _send_line(self, line: Line, now_unix_ns: int) -> None:
-        rules = self._settings.rules
-        # Masked before it is parsed: a pattern may span several fields of a JSON line.
-        text, context = rules.mask(line.text), self._lines.contexts.context_of(line.request_id)
-        time_unix_ns = line.event.time_unix_ns
-        of_function = line.event.kind == platform_events.FUNCTION
-        if self._emf is not None and of_function and wire.EMF_MARK in text and text[0] == "{":
-            self._emf(text, self._resource_of(context), time_unix_ns or now_unix_ns)
-        if not rules.enabled:
-            return
-        record = log_records.read(text, time_unix_ns)
-        if not rules.wanted(line.text, record.severity):
-            return
-        if rules.masks:
-            record.mask(rules.mask)
-        if line.request_id:
-            record.attributes["faas.invocation_id"] = line.request_id
-        self._send(line.event.kind, record, context, now_unix_ns)
+        context = self._lines.contexts.context_of(line.request_id)
+        kind = line.event.kind
+        record = self._reader.read_line(
+            line.text,
+            line.event.time_unix_ns or now_unix_ns,
+            self._resource_of(context),
+            of_function=kind == platform_events.FUNCTION,
+        )
+        if record is not None:
+            record.request_id = line.request_id
+            self._send(kind, record, context, now_unix_ns)
 
     def _send(
         self,
@@ -196,11 +261,27 @@ class LogIntake:
         context: Context | None,
         now_unix_ns: int,
     ) -> None:
-        item = log_records.encode(record, context, now_unix_ns)
-        self._batch.add_items(LOGS, self._resource_of(context), self._scopes[kind], item, 1)
+        ids = _NO_IDS
+        if context is not None and context.trace_id:
+            # A span there is, so it was sampled: https://www.w3.org/TR/trace-context/#trace-flags
+            ids = context.trace_id, context.span_id, 1
+        more = log_records.request_attribute(record.request_id)
+        item = log_records.encode(record, ids, now_unix_ns, more)
+        scope = self._logger_scope(record.logger) if record.logger else self._scopes[kind]
+        self._batch.add_items(LOGS, self._resource_of(context), scope, item, 1)
 
     def _resource_of(self, context: Context | None) -> bytes:
         return context.resource if context is not None else self.resource
 
 
 _KINDS = (platform_events.FUNCTION, platform_events.EXTENSION, "platform", "runtime")
+
+
+def digests_of_text(captured: TextPayload) -> bytes:
+    """The digests of a frame's lines, joined, as `wire.line_digest` makes them of the bytes."""
+    text = captured.text
+    framed = captured.bits & wire.STREAM_MASK == wire.RUNTIME_LOG
+    if text.isascii() and text[-1:] != "\r" and "\n" not in text:
+        return pack_digest(crc32(captured.data), len(text))  # without a copy of it
+    lines = [line.rstrip("\r\n").encode() for line in ([text] if framed else text.split("\n"))]
+    return b"".join([pack_digest(crc32(line), len(line)) for line in lines])

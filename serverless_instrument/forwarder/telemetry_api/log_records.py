@@ -1,104 +1,92 @@
-"""Lines of the platform to OTLP log records; pure.
+"""Log records of lines and events, and their encoding in OTLP; pure.
 
-https://opentelemetry.io/docs/specs/otel/logs/data-model/. Time, level and attributes of
-a line are read as the runtime side reads them: from the runtime client's text and JSON formats, and
-from JSON lines of the usual logging libraries.
+https://opentelemetry.io/docs/specs/otel/logs/data-model/.
 """
 
 from __future__ import annotations
 
-from serverless_instrument import iso_time
-from serverless_instrument.forwarder.codec.json_text import loads
-from serverless_instrument.forwarder.codec.protobuf import any_value, attribute
-from serverless_instrument.json_line import JsonLine
+from serverless_instrument.forwarder.codec.protobuf import any_value, attribute, fields
 from serverless_instrument.masking import masked
-from serverless_instrument.severity import of_name
 from serverless_instrument.wire import field, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_instrument.forwarder.telemetry_api.line_attribution import Context
-
 UNSPECIFIED, INFO, WARN = 0, 9, 13
-# How messages of the interpreter and the runtime client begin, and their severity.
-_OPENINGS = (
-    ("Traceback (most recent call last):", 17),
-    ("Fatal Python error:", 21),
-    ("LAMBDA_WARNING:", 13),
-)
 
 
 class Record:
-    """A log record before it is encoded; `body` and `attributes` hold JSON's values."""
+    """A log record before it is encoded; `body` and `attributes` hold JSON's values.
 
-    __slots__ = ("attributes", "body", "event_name", "level", "severity", "time_unix_ns")
+    Attributes:
+        exception: attributes as well, of an exception.
+        encoded: attributes that came encoded.
+        dropped_attributes: how many there were besides.
+        request_id: what the line names itself, "" for none.
+    """
+
+    __slots__ = (
+        "attributes",
+        "body",
+        "dropped_attributes",
+        "encoded",
+        "event_name",
+        "exception",
+        "level",
+        "logger",
+        "request_id",
+        "severity",
+        "time_unix_ns",
+    )
 
     def __init__(self, body: object, time_unix_ns: int) -> None:
         self.body = body
         self.time_unix_ns = time_unix_ns
         self.severity = UNSPECIFIED
         self.level = ""
+        self.logger = ""
         self.event_name = ""
+        self.request_id = ""
         self.attributes: dict[str, object] = {}
+        self.exception: dict[str, object] = {}
+        self.encoded = b""
+        self.dropped_attributes = 0
 
     def mask(self, mask: Callable[[str], str]) -> None:
         """Put every text through `mask`."""
         self.body = masked(self.body, mask)
-        for name, value in self.attributes.items():
-            # That is not the function's text, and it joins records to invocations.
-            if name != "faas.invocation_id":
-                self.attributes[name] = masked(value, mask)
+        self.level, self.logger = mask(self.level), mask(self.logger)
+        for values in (self.attributes, self.exception):
+            shown = {mask(name): masked(value, mask) for name, value in values.items()}
+            values.clear()
+            values.update(shown)
 
 
-def read(text: str, time_unix_ns: int) -> Record:
-    """The record of a line; `time_unix_ns` is when the platform saw it."""
-    if text.startswith("{") and text.endswith("}"):
-        try:
-            value = loads(text)
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            return _structured(value, time_unix_ns)
-    record = Record(text, time_unix_ns)
-    if text.startswith("["):
-        level, _, rest = text[1:].partition("]")
-        _set_level(record, level)
-        # [LEVEL]\ttime\trequest id\tmessage, as the runtime client writes text.
-        parts = rest.split("\t", 3)
-        if record.severity and len(parts) == 4 and not parts[0]:
-            record.body = parts[3]
-            record.time_unix_ns = iso_time.unix_ns(parts[1]) or time_unix_ns
-            if parts[2]:
-                record.attributes["faas.invocation_id"] = parts[2]
-        return record
-    for opening, severity in _OPENINGS:
-        if text.startswith(opening):
-            record.severity = severity
-            return record
-    # "ERROR:app:message" and "ERROR message" are loggers' work, "Error" and "error" a sentence's.
-    word = text[:12].replace(":", " ").partition(" ")[0]
-    if word.isupper():
-        _set_level(record, word)
-    return record
+def request_attribute(request_id: str) -> bytes:
+    """The tagged attribute that joins a record to its invocation, b"" for none."""
+    return encode_attributes({"faas.invocation_id": request_id}) if request_id else b""
 
 
-def _set_level(record: Record, level: str) -> None:
-    record.severity = of_name(level)
-    record.level = level.strip() if record.severity else ""
+def encode_attributes(values: dict[str, object]) -> bytes:
+    """Tagged attributes of a log record."""
+    return b"".join([field(b"\x32", attribute(*pair)) for pair in values.items()])
 
 
-def _structured(value: dict[str, object], time_unix_ns: int) -> Record:
-    line = JsonLine(value)
-    record = Record(value, line.time_unix_ns(time_unix_ns))
-    record.severity, record.level = line.severity, line.level
-    record.attributes = line.attributes
-    return record
+def encode(
+    record: Record,
+    ids: tuple[bytes, bytes, int],
+    observed_unix_ns: int,
+    more: bytes = b"",
+) -> bytes:
+    """A tagged ``LogRecord``, an item of ``ScopeLogs``.
 
-
-def encode(record: Record, context: Context | None, observed_unix_ns: int) -> bytes:
-    """A tagged ``LogRecord``, an item of ``ScopeLogs``."""
+    Args:
+        record: the record.
+        ids: trace id and span id, b"" for none, and trace flags.
+        observed_unix_ns: when it was first seen.
+        more: further tagged attributes.
+    """
     parts = [b"\x59", observed_unix_ns.to_bytes(8, "little")]
     if record.time_unix_ns:
         parts += [b"\x09", record.time_unix_ns.to_bytes(8, "little")]
@@ -106,12 +94,37 @@ def encode(record: Record, context: Context | None, observed_unix_ns: int) -> by
         parts += [b"\x10", varint(record.severity)]
     if record.level:
         parts.append(field(b"\x1a", record.level.encode("utf-8", "replace")))
-    parts.append(field(b"\x2a", any_value(record.body)))
-    parts += [field(b"\x32", attribute(*pair)) for pair in record.attributes.items()]
-    if context is not None and context.trace_id:
-        # A span there is, so it was sampled: https://www.w3.org/TR/trace-context/#trace-flags
-        parts.append(b"\x45\x01\x00\x00\x00")
-        parts += [field(b"\x4a", context.trace_id), field(b"\x52", context.span_id)]
+    parts += _body(record.body)
+    values = {**record.attributes, **record.exception}
+    if values:
+        for name in _names(record.encoded + more):  # names are unique in a record
+            values.pop(name, None)
+    parts += [encode_attributes(values), record.encoded, more]
+    if record.dropped_attributes:
+        parts += [b"\x38", varint(record.dropped_attributes)]
+    trace_id, span_id, flags = ids
+    if trace_id:
+        parts += [b"\x45", flags.to_bytes(4, "little")]
+        parts += [field(b"\x4a", trace_id), field(b"\x52", span_id)]
     if record.event_name:
         parts.append(field(b"\x62", record.event_name.encode()))
-    return field(b"\x12", b"".join(parts))
+    # In one step, as a body may be long.
+    return b"".join((b"\x12", varint(sum(map(len, parts))), *parts))
+
+
+def _body(body: object) -> list[bytes]:
+    if type(body) is not str:
+        return [field(b"\x2a", any_value(body))]
+    text = body.encode("utf-8", "replace")
+    head = b"\x0a" + varint(len(text))
+    return [b"\x2a", varint(len(head) + len(text)), head, text]
+
+
+def _names(encoded: bytes) -> list[str]:
+    """The names of tagged attributes."""
+    found = []
+    for number, _, value in fields(encoded):
+        if number == 6 and isinstance(value, bytes):
+            name = next((part for key, _, part in fields(value) if key == 1), b"")
+            found.append(name.decode() if isinstance(name, bytes) else "")
+    return found

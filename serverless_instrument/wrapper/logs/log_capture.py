@@ -1,18 +1,19 @@
 """Capture of what the function logs and prints, each line as it is written.
 
 `log_hook` sees the records of ``logging`` and `output_tee` the written text. Text that is written
-while a record is with its handlers belongs to that record and is no line of its own. A digest of
-each line that the platform will see goes to the forwarder, which sends the platform's copy of only
-those lines that have none.
+while a record is with its handlers belongs to that record and is no line of its own; a record
+leaves because such text was written. What a line means is read by the forwarder, which also takes
+each as announced: it sends the platform's copy of only those lines that are not.
 """
 
 from __future__ import annotations
 
 import sys
 from _thread import _local, get_ident
+from _weakref import ref
 from time import time_ns
 
-from serverless_instrument.wrapper.logs import log_frames, log_hook
+from serverless_instrument.wrapper.logs import log_hook
 from serverless_instrument.wrapper.logs.log_exporter import LogExporter
 from serverless_instrument.wrapper.logs.output_tee import LineBuffer, OutputTee
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from logging import LogRecord
     from types import ModuleType
-    from typing import Any
 
     from serverless_instrument.wrapper.invocation.invocation import Invocation
     from serverless_instrument.wrapper.records import records
@@ -83,7 +83,7 @@ class LogCapture:
 
     def watch_logging(self, module: ModuleType) -> None:
         """Capture the records of `module`, ``logging``, from now on."""
-        log_hook.watch_loggers(module, self.handling, self._capture_record)
+        log_hook.watch_loggers(module, self.handling, self._capture_record, self._keep_formatted)
         log_hook.watch_framed_log(module, self._capture_framed_text)
 
     def set_invocation(self, invocation: Invocation) -> None:
@@ -109,12 +109,12 @@ class LogCapture:
                 lines = self._platform_lines[number].add_text(text)
                 if busy:
                     return
-                digests = [log_frames.text_digest(line) for line in lines] if lines else []
-                if handling.texts is not None and handling.digests is not None:
-                    handling.texts.append(text)
-                    handling.digests += digests
+                handled = handling.current
+                if handled is not None:
+                    handled.texts.append(text)
+                    handled.lines += lines
                 else:
-                    self._capture_output(number, text, digests)
+                    self._capture_output(number, text, lines)
             except Exception as error:  # the line is written; only our copy is lost
                 self._warn_of(error)
             finally:
@@ -122,15 +122,15 @@ class LogCapture:
 
         return capture_text
 
-    def _capture_output(self, number: int, text: str, digests: Sequence[bytes]) -> None:
+    def _capture_output(self, number: int, text: str, platform_lines: Sequence[str]) -> None:
         own = self._of_thread.lines or self._add_thread()
         lines = own.buffers[number].add_text(text)
         if lines:
-            self._exporter.export_lines(lines, _STREAMS[number], digests)
+            self._exporter.export_lines(lines, number, platform_lines)
         else:
             own.written_unix_ns = time_ns()
-            if digests:
-                self._exporter.export_digests(digests)
+            if platform_lines:
+                self._exporter.export_announcement(platform_lines)
 
     def _capture_framed_text(self, text: str) -> None:
         handling = self.handling
@@ -138,26 +138,44 @@ class LogCapture:
             return
         handling.busy = True
         try:
-            digests = [log_frames.text_digest(text)]
-            if handling.texts is not None and handling.digests is not None:
-                handling.texts.append(text)
-                handling.digests += digests
-            else:  # the runtime client's own: the error that the handler raised
-                self._exporter.export_lines([text.removesuffix("\n")], "", digests)
+            handled = handling.current
+            if handled is not None:
+                handled.texts.append(text)
+                handled.lines.append(text)
+                handled.framed = True
+            else:
+                self._exporter.export_framed_text(text)
         except Exception as error:  # as above
             self._warn_of(error)
         finally:
             handling.busy = False
 
-    def _capture_record(
-        self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
-    ) -> None:
+    def _capture_record(self, handled: log_hook.Handled, later: bool) -> None:
         handling = self.handling
         if handling.busy:  # a record of a signal handler's, or of an object's ``__str__``: as above
             return
         handling.busy = True
         try:
-            self._exporter.export_logging_record(record, before, texts, digests)
+            if handled.texts:
+                # A QueueListener hands one record to several handlers.
+                told = handling.told
+                again = later and told is not None and told() is handled.record
+                handling.told = ref(handled.record) if later else None
+                self._exporter.export_logging_record(handled, again=again)
+            elif handled.kept:
+                self._exporter.keep_formatted(handled.before, handled.record.__dict__, handled.kept)
+        except Exception as error:  # as above
+            self._warn_of(error)
+        finally:
+            handling.busy = False
+
+    def _keep_formatted(self, record: LogRecord, text: object) -> None:
+        handling = self.handling
+        if handling.busy or type(text) is not str or not text:
+            return
+        handling.busy = True
+        try:
+            self._exporter.keep_formatted(record.__dict__, record.__dict__, text)
         except Exception as error:  # as above
             self._warn_of(error)
         finally:
@@ -168,7 +186,7 @@ class LogCapture:
 
         In that case the record of ``logging`` is sent.
         """
-        if self.handling.texts is None:
+        if self.handling.current is None:
             self._exporter.export_record(scope, record)
 
     def _add_thread(self) -> _ThreadLines:
@@ -184,7 +202,7 @@ class LogCapture:
         for number, buffer in enumerate(lines.buffers):
             text = buffer.take_unfinished_line()
             if text:
-                self._exporter.export_lines([text], _STREAMS[number], [])
+                self._exporter.export_lines([text], number, [])
 
     def flush_lines(self) -> None:
         """Send the lines without a line feed so far, at the end of an invocation."""
@@ -200,8 +218,7 @@ class LogCapture:
                     del self._threads[ident]
             # The platform also cuts a line at the end of an invocation.
             unfinished = [buffer.unfinished_line() for buffer in self._platform_lines]
-            digests = [log_frames.text_digest(text) for text in unfinished if text]
-            self._exporter.export_digests(digests)
+            self._exporter.export_announcement([text for text in unfinished if text])
         except Exception as error:  # as above
             self._warn_of(error)
         finally:

@@ -1,30 +1,33 @@
-"""Captured lines and log records, as LOGS, LINES and EMF frames to the forwarder."""
+"""Captured text and log records, as TEXT, RECORD, LINES and LOGS frames to the forwarder."""
 
 from __future__ import annotations
 
 from time import time_ns
 
-from serverless_instrument.wire import EMF_MARK, emf_frame
+from serverless_instrument import wire
 from serverless_instrument.wrapper.logs import log_frames
-from serverless_instrument.wrapper.records import encoder, record_encoder
+from serverless_instrument.wrapper.records import record_encoder
 from serverless_instrument.wrapper.records.current_span import current_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from logging import LogRecord
     from typing import Any
 
     from serverless_instrument.wrapper.invocation.invocation import Invocation
+    from serverless_instrument.wrapper.logs.log_frames import Context
+    from serverless_instrument.wrapper.logs.log_hook import Handled
+    from serverless_instrument.wrapper.logs.record_facts import RecordFacts
     from serverless_instrument.wrapper.records import records
     from serverless_instrument.wrapper.settings import Settings
 
-# Of encoded scopes, and of encoded attributes.
+# Of encoded attributes, and of texts that were formatted and not written yet.
 _MAX_KEPT = 1000
+_MOST_KEPT_CHARACTERS = 64 * 1024
 
 
 class LogExporter:
-    """Turns lines and records into log records of the current span and sends them at once.
+    """Puts text and records with the current span's ids into frames and sends them at once.
 
     Args:
         settings: the runtime side's.
@@ -35,59 +38,149 @@ class LogExporter:
         # The running invocation, or the last one: what is logged between two belongs to it.
         self.invocation: Invocation | None = None
         self._rules = settings.log_rules
-        self._mask = settings.mask
         self._limits = settings.log_limits
         self._send = send
-        self._scopes: dict[str, bytes] = {}
         # By request id and place: attributes, and the same encoded.
         self._common: dict[tuple[str, Any], tuple[dict[str, object], bytes]] = {}
-        self._log_records: Any = None
+        # What handlers have formatted and not written yet: facts and context of the record.
+        self._kept: dict[str, tuple[RecordFacts, Context]] = {}
+        self._record_facts: Any = None
 
-    def export_lines(self, lines: Sequence[str], stream: str, digests: Sequence[bytes]) -> None:
-        """Send lines of output, together with the digests of what the platform sees.
-
-        `stream` is stdout or stderr; "" for the runtime client's own log.
-        """
-        made, emf = [], b""
-        now_unix_ns = time_ns()
-        rules, mask = self._rules, self._mask
-        record_from_line = self._record_maker().record_from_line
-        for line in lines:
-            if line:
-                if line[0] == "{" and EMF_MARK in line:
-                    emf += emf_frame(line, now_unix_ns)
-                record, logger = record_from_line(line, now_unix_ns, mask)
-                if rules is None or rules.wanted(line, record.severity_number):
-                    made.append((logger, record))
-        self._send_records(made, ("log.iostream", stream) if stream else None, digests, emf)
-
-    def export_logging_record(
-        self, record: LogRecord, before: dict[str, Any], texts: list[str], digests: list[bytes]
+    def export_lines(
+        self, lines: Sequence[str], stream: int, platform_lines: Sequence[str]
     ) -> None:
-        """Send a record of ``logging`` whose handlers have run.
+        """Send lines that were written to `stream`, and announce `platform_lines`."""
+        if self._kept and self._export_kept(lines, stream, platform_lines):
+            return
+        context = self._context()
+        self._send(log_frames.encode_lines(lines, stream, platform_lines, time_ns(), context))
 
-        Args:
-            record: as the handlers left it.
-            before: its attributes as the logger made it.
-            texts: what was written while the handlers ran.
-            digests: of the lines that these texts completed.
+    def export_framed_text(self, text: str) -> None:
+        """Send a text of the runtime client's own: the error that the handler raised."""
+        self._send_text(wire.TEXT, b"", text, wire.RUNTIME_LOG, [text], self._context())
+
+    def export_logging_record(self, handled: Handled, *, again: bool) -> None:
+        """Send a record of ``logging`` for which handlers have written text.
+
+        With `again` the record has been sent, and the text is only announced.
         """
-        rules = self._rules
-        # Other texts are a handler's own line feed, or what an object printed in its ``__str__``.
-        text = next((text for text in reversed(texts) if text.startswith("{")), "")
-        now_unix_ns = time_ns()
-        made = self._record_maker().record_from_logging(
-            record, before, text, now_unix_ns, self._mask
-        )
-        line = made.body if type(made.body) is str else "".join(texts)
-        if rules is None or rules.wanted(line, made.severity_number):
-            place = before.get("pathname"), before.get("lineno"), before.get("funcName")
-            named = [(str(before.get("name", "")), made)]
+        before, context = handled.before, self._context()
+        if again:
+            self._send(log_frames.encode_digests(context[0], handled.lines))
+            return
+        module = self._facts_module()
+        facts = module.RecordFacts(before, handled.record.__dict__)
+        if self._kept:
+            # Of a QueueHandler, which leaves the exception's text in the message.
+            queued = self._take_kept(before.get("msg"))
+            self._take_kept(handled.body)
+            if queued is not None:
+                facts, context = queued
+        stream = wire.RUNTIME_LOG if handled.framed else wire.STDOUT
+        written = "".join(handled.texts)
+        text = handled.body or written
+        extra = module.extra_attributes(before)
+        if handled.own_texts == len(handled.texts):
+            stream |= wire.OWN_HANDLERS
+            error = module.exception_of(before)
+            if error is not None and not facts.stack:
+                from serverless_instrument.wrapper.records import errors
+
+                facts.stack = errors.stacktrace(error, error.__traceback__)
         else:
-            place, named = None, []
-        # The user's own formatter may write nothing but the message.
-        emf = _emf_frames(text, now_unix_ns) if EMF_MARK in text else b""
-        self._send_records(named, place, digests, emf)
+            if facts.stack and facts.stack not in written:
+                facts.stack = ""
+            if facts.stack_info and facts.stack_info not in written:
+                facts.stack_info = ""
+            if extra:
+                extra = {} if text.startswith("{") else module.shown_in(written, extra)
+        self._send_record(facts, extra, text, stream, handled.lines, context)
+
+    def _send_record(
+        self,
+        facts: RecordFacts,
+        extra: dict[str, object],
+        text: str,
+        bits: int,
+        platform_lines: Sequence[str],
+        context: Context,
+    ) -> None:
+        if facts.stack_info:
+            extra["code.stacktrace"] = facts.stack_info
+        attributes = self._attributes(context[0], facts.place, extra)
+        head = facts.encode(attributes)
+        if len(head) > log_frames.MAX_TEXT_BYTES:
+            shortened = self._limits.shortened(log_frames.SHORTENED_CHARACTERS)
+            told = {"serverless_instrument.shortened": True, **extra}
+            head = facts.encode(self._attributes(context[0], facts.place, told, shortened))
+            if len(head) > log_frames.MAX_TEXT_BYTES:  # many values
+                told = {"serverless_instrument.shortened": True}
+                head = facts.encode(self._attributes(context[0], facts.place, told, shortened))
+        self._send_text(wire.RECORD, head, text, bits, platform_lines, context)
+
+    def _send_text(
+        self,
+        kind: int,
+        head: bytes,
+        text: str,
+        bits: int,
+        platform_lines: Sequence[str],
+        context: Context,
+    ) -> None:
+        """Send one text, in pieces where it is too long, and announce what the platform sees."""
+        now_unix_ns = time_ns()
+        text = text.removesuffix("\n")
+        encoded = log_frames.encode_text(text)
+        if len(encoded) > log_frames.MAX_TEXT_BYTES:
+            pieces = log_frames.text_pieces(text)
+            same = False
+        else:
+            pieces = [encoded]
+            framed = bits & wire.STREAM_MASK == wire.RUNTIME_LOG
+            if framed:
+                same = len(platform_lines) == 1 and platform_lines[0].removesuffix("\n") == text
+            else:
+                same = "\n".join(platform_lines) == text
+            bits |= wire.ANNOUNCES if same else 0
+        data = []
+        for piece in pieces:
+            data.append(wire.text_frame(kind, now_unix_ns, context, bits, head, piece))
+            bits |= wire.PIECE  # the others
+        if not same:
+            data.append(log_frames.encode_digests(context[0], platform_lines))
+        # In one piece: the forwarder sends the platform's copy of a line that is not announced.
+        self._send(b"".join(data))
+
+    def keep_formatted(self, before: dict[str, Any], after: dict[str, Any], text: str) -> None:
+        """Keep what a record says until `text`, which a handler has made of it, is written."""
+        if len(text) <= _MOST_KEPT_CHARACTERS:
+            facts = self._facts_module().RecordFacts(before, after)
+            while len(self._kept) >= _MAX_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            self._kept[text.rstrip("\n")] = facts, self._context()
+
+    def _take_kept(self, text: object) -> tuple[RecordFacts, Context] | None:
+        return self._kept.pop(text.rstrip("\n"), None) if type(text) is str else None
+
+    def _export_kept(
+        self, lines: Sequence[str], stream: int, platform_lines: Sequence[str]
+    ) -> bool:
+        """Send `lines` as the records that a handler has batched, if any of them is such a one."""
+        whole = "\n".join(lines)
+        if whole in self._kept:
+            facts, context = self._kept.pop(whole)
+            if facts.stack not in whole:
+                facts.stack = ""
+            facts.stack_info = facts.stack_info if facts.stack_info in whole else ""
+            self._send_record(facts, {}, whole, stream, platform_lines, context)
+            return True
+        if len(lines) == 1 or self._kept.keys().isdisjoint(lines):
+            return False
+        for line in lines:
+            self.export_lines([line], stream, [line] if lines == platform_lines else [])
+        if lines != platform_lines:
+            self.export_announcement(platform_lines)
+        return True
 
     def export_record(self, scope: bytes, record: records.LogRecord) -> None:
         """Send a record of OpenTelemetry's; one without a trace id gets the current span's ids."""
@@ -99,88 +192,51 @@ class LogExporter:
             record.trace_id, record.span_id, record.flags = trace_id, span_id, flags
         if request_id:
             record.attributes.setdefault("faas.invocation_id", request_id)
-        parts = log_frames.encoded_parts(record, self._limits)
-        self._send(log_frames.encode_frames([(scope, part) for part in parts], request_id, []))
+        self._send(log_frames.log_record_frame(record, scope, self._limits))
 
-    def export_digests(self, digests: Sequence[bytes]) -> None:
-        """Send digests of lines whose records go out elsewhere, or not at all."""
-        if digests:
+    def export_announcement(self, platform_lines: Sequence[str]) -> None:
+        """Announce lines whose text goes out elsewhere, or not at all."""
+        if platform_lines:
             request_id = self.invocation.request_id if self.invocation is not None else ""
-            self._send(log_frames.encode_frames([], request_id, digests))
+            self._send(log_frames.encode_digests(request_id, platform_lines))
 
-    def _record_maker(self) -> Any:
-        """The module that makes records, loaded with the first line."""
-        if self._log_records is None:
-            from serverless_instrument.wrapper.logs import log_records
+    def _facts_module(self) -> Any:
+        """The module that reads records, loaded with the first one."""
+        if self._record_facts is None:
+            from serverless_instrument.wrapper.logs import record_facts
 
-            self._log_records = log_records
-        return self._log_records
+            self._record_facts = record_facts
+        return self._record_facts
 
-    def _send_records(
+    def _attributes(
         self,
-        made: Sequence[tuple[str, records.LogRecord]],
-        place: tuple[Any, ...] | None,
-        digests: Sequence[bytes],
-        emf: bytes = b"",
-    ) -> None:
-        request_id, trace_id, span_id, flags = self._context()
-        scoped: list[tuple[bytes, bytes]] = []
-        common, encoded = self._common_attributes(request_id, place)
-        max_attributes = self._limits.attribute_count
-        for name, record in made:
-            record.trace_id, record.span_id, record.flags = trace_id, span_id, flags
-            scope = self._scopes.get(name) or self._scope(name)
-            if max_attributes is not None and (
-                len(common) + len(record.attributes) > max_attributes
-            ):
-                record.attributes = {**common, **record.attributes}  # the encoder drops and counts
-                parts = log_frames.encoded_parts(record, self._limits)
-            else:
-                parts = log_frames.encoded_parts(record, self._limits, encoded)
-            if len(parts) == 1:
-                scoped.append((scope, parts[0]))
-            else:
-                scoped += [(scope, part) for part in parts]
-        # In one piece: the forwarder sends the platform's copy of a line whose digest has not come.
-        data = emf + log_frames.encode_frames(scoped, request_id, digests)
-        if data:
-            self._send(data)
-
-    def _common_attributes(
-        self, request_id: str, place: tuple[Any, ...] | None
-    ) -> tuple[dict[str, object], bytes]:
-        """Attributes that records of one place (the stream, or the code) share; also encoded.
+        request_id: str,
+        place: tuple[Any, ...],
+        extra: dict[str, object],
+        limits: records.Limits | None = None,
+    ) -> bytes:
+        """Encoded attributes of a record; those that records of one place share are kept.
 
         They are the same each time, and half of a record.
         """
+        limits = limits or self._limits
         kept = self._common.get((request_id, place))
         if kept is None:
-            values: dict[str, object] = {}
-            if place is not None and len(place) == 2:
-                values[place[0]] = place[1]
-            elif place is not None and place[0]:
-                names = "code.file.path", "code.line.number", "code.function.name"
-                values = dict(zip(names, place, strict=True))
+            names = "code.file.path", "code.line.number", "code.function.name"
+            values: dict[str, object] = dict(zip(names, place, strict=True)) if place[0] else {}
             if request_id:
                 values["faas.invocation_id"] = request_id
-            kept = values, record_encoder.log_attributes(values, self._limits)
+            kept = values, record_encoder.log_attributes(values, limits)
             if len(self._common) >= _MAX_KEPT:
                 self._common.clear()
             self._common[request_id, place] = kept
-        return kept
+        common, encoded = kept
+        count = limits.attribute_count
+        if count is not None and len(common) + len(extra) > count:
+            return record_encoder.log_attributes({**common, **extra}, limits, count)
+        return encoded + record_encoder.log_attributes(extra, limits) if extra else encoded
 
-    def _scope(self, name: str) -> bytes:
-        scope = self._scopes.get(name)
-        if scope is None:
-            from serverless_instrument.wrapper.records.encoder import SCOPE
-
-            scope = encoder.scope(name) if name else SCOPE
-            if len(self._scopes) < _MAX_KEPT:
-                self._scopes[name] = scope
-        return scope
-
-    def _context(self) -> tuple[str, bytes, bytes, int]:
-        """(request id, trace id, span id, trace flags) of the calling context."""
+    def _context(self) -> Context:
         invocation = self.invocation
         request_id = "" if invocation is None else invocation.request_id
         span = current_span()
@@ -190,8 +246,3 @@ class LogExporter:
             return request_id, b"", b"", 0
         root = invocation.span
         return request_id, root.trace_id, root.span_id, root.flags & 0xFF
-
-
-def _emf_frames(text: str, now_unix_ns: int) -> bytes:
-    lines = [line for line in text.split("\n") if EMF_MARK in line]
-    return b"".join([emf_frame(line, now_unix_ns) for line in lines])

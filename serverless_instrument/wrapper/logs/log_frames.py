@@ -1,4 +1,4 @@
-"""Frames of log records and of line digests; pure."""
+"""Frames of text, of log records and of line digests; pure."""
 
 from __future__ import annotations
 
@@ -12,51 +12,92 @@ if TYPE_CHECKING:
 
     from serverless_instrument.wrapper.records.records import Limits, Span
 
+    # request id, trace id, span id, trace flags
+    Context = tuple[str, bytes, bytes, int]
+
 SPAN_START = "serverless_instrument.span.start"
 
-_FRAME_BYTES = 1024 * 1024
+# Of the text in a frame, with room for the rest of it. A longer line is cut into pieces.
+MAX_TEXT_BYTES = wire.MAX_PAYLOAD_BYTES // 2
+_PIECE_CHARACTERS = MAX_TEXT_BYTES // 4
 _RECORD_BYTES = wire.MAX_PAYLOAD_BYTES - 64 * 1024
 _DIGESTS_PER_FRAME = 65_536
-# A record over a frame's size: characters that each value keeps, and of each part of its text.
-_SHORTENED_CHARACTERS = 4096
-_PART_CHARACTERS = 512 * 1024
+# A record over a frame's size: characters that each value keeps.
+SHORTENED_CHARACTERS = 4096
+
+
+def encode_text(text: str) -> bytes:
+    """`text` in the bytes that the stream has written, as far as they can be told."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # surrogates
+        return text.encode("utf-8", "surrogateescape" if _is_escaped(text) else "replace")
+
+
+def _is_escaped(text: str) -> bool:
+    """Whether all surrogates stand for undecodable bytes, as PEP 383 has it."""
+    return not any("\ud800" <= c <= "\udc7f" or "\udd00" <= c <= "\udfff" for c in text)
 
 
 def text_digest(line: str) -> bytes:
     """`wire.line_digest` of a line in the bytes that the platform will see."""
-    try:
-        encoded = line.encode()
-    except UnicodeEncodeError:  # surrogates
-        raw = line.encode("utf-8", "surrogateescape" if _is_escaped(line) else "replace")
-        encoded = raw.decode("utf-8", "replace").encode()
+    encoded = encode_text(line)
+    if not line.isascii():
+        encoded = encoded.decode("utf-8", "replace").encode()
     return wire.line_digest(encoded)
 
 
-def _is_escaped(line: str) -> bool:
-    """Whether all surrogates stand for undecodable bytes, as PEP 383 has it."""
-    return not any("\ud800" <= c <= "\udc7f" or "\udd00" <= c <= "\udfff" for c in line)
+def text_pieces(text: str) -> list[bytes]:
+    """Pieces of a text that is too long for one frame."""
+    size = _PIECE_CHARACTERS
+    return [encode_text(text[start : start + size]) for start in range(0, len(text), size)]
 
 
-def encoded_parts(record: LogRecord, limits: Limits, encoded: bytes = b"") -> list[bytes]:
-    """The encoded record; several parts, with shortened values, where it would not fit a frame.
+def encode_lines(
+    lines: Sequence[str],
+    stream: int,
+    platform_lines: Sequence[str],
+    time_unix_ns: int,
+    context: Context,
+) -> bytes:
+    """Frames of `lines` written to `stream`, and what announces `platform_lines`."""
+    if not any(lines):
+        return encode_digests(context[0], platform_lines)
+    text = encode_text("\n".join(lines))
+    if len(text) <= MAX_TEXT_BYTES:
+        same = lines == platform_lines
+        bits = stream | wire.ANNOUNCES if same else stream
+        frame = wire.text_frame(wire.TEXT, time_unix_ns, context, bits, text)
+        return frame if same else frame + encode_digests(context[0], platform_lines)
+    found = []
+    for line in lines:
+        bits = stream
+        for piece in text_pieces(line):
+            found.append(wire.text_frame(wire.TEXT, time_unix_ns, context, bits, piece))
+            bits = stream | wire.PIECE
+    return b"".join(found) + encode_digests(context[0], platform_lines)
 
-    `encoded` holds further attributes, as `encoder.log_attributes` encodes them.
-    """
-    message = record_encoder.log_record(record, limits, encoded)
-    if len(message) <= _RECORD_BYTES:
-        return [message]
-    limits = limits.shortened(_SHORTENED_CHARACTERS)
-    body = record.body
-    if type(body) is not str:
-        message = record_encoder.log_record(record, limits, encoded)
-        if len(message) <= _RECORD_BYTES:
-            return [message]
-        record.body = body = str(body)
-    messages = []
-    for start in range(0, len(body), _PART_CHARACTERS):
-        record.body = body[start : start + _PART_CHARACTERS]
-        messages.append(record_encoder.log_record(record, limits, encoded))
-    return messages
+
+def encode_digests(request_id: str, lines: Sequence[str]) -> bytes:
+    """LINES frames of the digests of `lines`; b"" for none."""
+    found = []
+    for start in range(0, len(lines), _DIGESTS_PER_FRAME):
+        digests = [text_digest(line) for line in lines[start : start + _DIGESTS_PER_FRAME]]
+        found.append(wire.frame(wire.LINES, wire.pack_lines(request_id, digests)))
+    return b"".join(found)
+
+
+def log_record_frame(record: LogRecord, scope: bytes, limits: Limits) -> bytes:
+    """The LOGS frame of `record`, with shortened values where it would not fit."""
+    message = record_encoder.log_record(record, limits)
+    if len(message) > _RECORD_BYTES:
+        if type(record.body) is str:
+            record.body = record.body[:_PIECE_CHARACTERS]
+        message = record_encoder.log_record(record, limits.shortened(SHORTENED_CHARACTERS))
+        if len(message) > _RECORD_BYTES:
+            record.body = str(record.body)[:_PIECE_CHARACTERS]
+            message = record_encoder.log_record(record, limits.shortened(SHORTENED_CHARACTERS))
+    return wire.batch_frame(wire.LOGS, scope, encoder.item(message), 1)
 
 
 def span_start_frame(span: Span, scope: bytes, limits: Limits) -> bytes:
@@ -78,39 +119,4 @@ def span_start_frame(span: Span, scope: bytes, limits: Limits) -> bytes:
         span.flags & 0xFF,
         SPAN_START,
     )
-    return encode_frames([(scope, part) for part in encoded_parts(record, limits)], "", [])
-
-
-def encode_frames(
-    scoped: Sequence[tuple[bytes, bytes]], request_id: str, digests: Sequence[bytes]
-) -> bytes:
-    """LOGS frames of (scope, encoded record) pairs, then LINES frames; b"" for nothing."""
-    if len(scoped) == 1:
-        scope, message = scoped[0]
-        found = [wire.frame(wire.LOGS, wire.pack_batch(scope, encoder.item(message), 1))]
-    else:
-        found = _grouped(scoped)
-    for start in range(0, len(digests), _DIGESTS_PER_FRAME):
-        part = digests[start : start + _DIGESTS_PER_FRAME]
-        found.append(wire.frame(wire.LINES, wire.pack_lines(request_id, part)))
-    return b"".join(found)
-
-
-def _grouped(scoped: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-    found = []
-    items: list[bytes] = []
-    size, last = 0, b""
-    for scope, message in scoped:
-        if items and (scope != last or size + len(message) > _FRAME_BYTES):
-            found.append(_logs_frame(last, items))
-            items, size = [], 0
-        last = scope
-        items.append(encoder.item(message))
-        size += len(message)
-    if items:
-        found.append(_logs_frame(last, items))
-    return found
-
-
-def _logs_frame(scope: bytes, items: Sequence[bytes]) -> bytes:
-    return wire.frame(wire.LOGS, wire.pack_batch(scope, b"".join(items), len(items)))
+    return log_record_frame(record, scope, limits)

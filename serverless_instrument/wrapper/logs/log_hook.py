@@ -3,7 +3,7 @@
 A handler of ours on the root logger would not do: functions set the formatter of
 ``root.handlers[0]``, check whether there are handlers, clear them (``basicConfig(force=True)``) and
 switch propagation off (Powertools). ``Logger.callHandlers`` sees each record once, whatever the
-handlers are.
+handlers are; ``Handler.handle`` sees those, too, that were queued and are written later.
 """
 
 from __future__ import annotations
@@ -16,72 +16,197 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
-    from types import ModuleType
+    from types import FunctionType, ModuleType
     from typing import Any
+    from weakref import ReferenceType
 
-    RecordCallback = Callable[[logging.LogRecord, dict[str, Any], list[str], list[bytes]], None]
+    HandledCallback = Callable[["Handled", bool], None]
+
+_CLIENT = "awslambdaric.bootstrap"
+_CLIENTS_HANDLERS = ("LambdaLoggerHandler", "LambdaLoggerHandlerWithFrameType")
+_CLIENTS_JSON = ("awslambdaric.lambda_runtime_log_utils", "JsonFormatter")
+_METHODS = frozenset(("emit", "filter", "format", "formatException", "formatMessage", "handle"))
+
+
+class Handled:
+    """A record with its handlers, and what they have written for it so far.
+
+    Attributes:
+        record: of ``logging``.
+        before: its attributes as they were before any handler ran; a handler may change them
+            (awslambdaric's JsonFormatter does).
+        texts: what was written, in order.
+        lines: that these texts completed as the platform sees them.
+        framed: whether the texts went to Lambda's log descriptor.
+        formatted: what the current handler's formatter has made.
+        body: what the first writing handler's formatter made, if that was written as it is.
+        own_texts: how many of the texts the runtime client's handlers wrote as they formatted them.
+        kept: what the last handler has formatted and not written, as one that batches does.
+    """
+
+    __slots__ = (
+        "before",
+        "body",
+        "formatted",
+        "framed",
+        "kept",
+        "lines",
+        "own_texts",
+        "record",
+        "texts",
+    )
+
+    def __init__(self, record: logging.LogRecord) -> None:
+        self.record = record
+        self.before: dict[str, Any] = record.__dict__.copy()
+        self.texts: list[str] = []
+        self.lines: list[str] = []
+        self.framed = False
+        self.formatted: object = None
+        self.body = ""
+        self.own_texts = 0
+        self.kept = ""
+
+    def record_handler(self, handler: logging.Handler, first: int) -> None:
+        """`handler` has run, and wrote the texts from number `first` on."""
+        formatted, texts = self.formatted, self.texts
+        self.formatted = None
+        if type(formatted) is not str or not formatted:
+            return
+        if len(texts) == first:
+            self.kept = formatted
+        elif formatted in "".join(texts[first:]):
+            self.body = self.body or formatted
+            if _is_clients_own(handler):
+                self.own_texts += len(texts) - first
 
 
 class Handling(_local):
-    """State of one thread: what the handlers of the current record have written."""
+    """State of one thread."""
 
-    # Texts, and digests of the lines that they completed; None while no record is handled.
-    texts: list[str] | None = None
-    digests: list[bytes] | None = None
+    # The record whose handlers run; None while none do.
+    current: Handled | None = None
+    # The record that was sent last for a handler that has it later than its logger.
+    told: ReferenceType[logging.LogRecord] | None = None
     # Whether our own code runs: what is logged and printed meanwhile is not captured.
     busy = False
 
 
-def watch_loggers(module: ModuleType, handling: Handling, on_record: RecordCallback) -> None:
-    """Call `on_record` with each record once its handlers have run.
+def _is_clients_own(handler: Any) -> bool:
+    """Whether a handler is the runtime client's, and hides nothing: neither filter nor formatter.
+
+    Its format may be another, as that writes what it is given.
+    """
+    kind, formatter = type(handler), handler.formatter
+    if kind.__name__ not in _CLIENTS_HANDLERS or kind.__module__ != _CLIENT:
+        return False
+    for each in handler.filters:
+        if type(each).__name__ != "LambdaLoggerFilter" or type(each).__module__ != _CLIENT:
+            return False
+    made_by = (type(formatter).__module__, type(formatter).__name__)
+    if made_by not in (("logging", "Formatter"), _CLIENTS_JSON):
+        return False
+    if not (_METHODS.isdisjoint(handler.__dict__) and _METHODS.isdisjoint(formatter.__dict__)):
+        return False
+    # A class may be patched as well.
+    code = getattr(type(formatter).format, "__code__", None)
+    return code is not None and code.co_filename.endswith(_SOURCES)
+
+
+_SOURCES = ("logging/__init__.py", "lambda_runtime_log_utils.py")
+
+
+def watch_loggers(
+    module: ModuleType,
+    handling: Handling,
+    on_handled: HandledCallback,
+    on_formatted: Callable[[logging.LogRecord, object], None],
+) -> None:
+    """Call `on_handled` with each record once handlers of it have run.
 
     Args:
         module: ``logging``.
         handling: collects the texts that handlers write.
-        on_record: gets the record, its attributes as they were before a handler changed them
-            (awslambdaric's JsonFormatter does), the texts and the digests; never raises.
+        on_handled: gets the record, and whether a handler has it later than its logger; never
+            raises.
+        on_formatted: gets a record that a handler formats at another time, and the text; likewise.
     """
-    logger_class = module.Logger
+    logger_class, handler_class = module.Logger, module.Handler
+    _replace(logger_class, "callHandlers", _call_handlers(logger_class, handling, on_handled))
+    _replace(handler_class, "handle", _handle(handler_class, handling, on_handled))
+    _replace(handler_class, "format", _format(handler_class, handling, on_formatted))
+
+
+def _call_handlers(logger_class: Any, handling: Handling, on_handled: HandledCallback) -> Any:
     original = logger_class.callHandlers
 
     def callHandlers(self: logging.Logger, record: logging.LogRecord) -> Any:  # noqa: N802 - its name
-        outer, outer_digests = handling.texts, handling.digests
-        texts: list[str] = []
-        digests: list[bytes] = []
-        before = record.__dict__.copy()
-        handling.texts, handling.digests = texts, digests
+        outer = handling.current
+        handled = handling.current = Handled(record)
         try:
             return original(self, record)
         except BaseException as error:
             leave_no_frame(error)
             raise
         finally:
-            handling.texts, handling.digests = outer, outer_digests
-            if texts or _is_handled(self, before.get("levelno")):
-                on_record(record, before, texts, digests)
+            handling.current = outer
+            if handled.texts or handled.kept:
+                on_handled(handled, False)
 
+    return callHandlers
+
+
+def _handle(handler_class: Any, handling: Handling, on_handled: HandledCallback) -> Any:
+    original = handler_class.handle
+
+    def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
+        outer = handled = handling.current
+        if handled is None or handled.record is not record:
+            handled = handling.current = Handled(record)
+        first = len(handled.texts)
+        try:
+            return original(self, record)
+        except BaseException as error:
+            leave_no_frame(error)
+            raise
+        finally:
+            handled.record_handler(self, first)
+            if handled is not outer:
+                handling.current = outer
+                if handled.texts or handled.kept:
+                    on_handled(handled, True)
+
+    return handle
+
+
+def _format(
+    handler_class: Any,
+    handling: Handling,
+    on_formatted: Callable[[logging.LogRecord, object], None],
+) -> Any:
+    original = handler_class.format
+
+    def format(self: logging.Handler, record: logging.LogRecord) -> Any:  # noqa: A001 - its name
+        try:
+            text = original(self, record)
+        except BaseException as error:
+            leave_no_frame(error)
+            raise
+        handled = handling.current
+        if handled is None:
+            on_formatted(record, text)
+        else:
+            handled.formatted = text
+        return text
+
+    return format
+
+
+def _replace(owner: Any, name: str, function: FunctionType) -> None:
     # ``logging`` recognizes its own frames by their file (findCaller; a failing handler's stack).
-    code = callHandlers.__code__.replace(co_filename=original.__code__.co_filename)
-    callHandlers.__code__ = code
-    logger_class.callHandlers = callHandlers
-
-
-def _is_handled(logger: Any, level: object) -> bool:
-    """Whether any handler but a NullHandler or a QueueHandler accepts records of `level`.
-
-    A QueueListener writes a QueueHandler's records later; they are captured as text.
-    """
-    found: Any = logger
-    while found is not None:
-        for handler in found.handlers:
-            if type(handler).__name__ in ("NullHandler", "QueueHandler"):
-                continue
-            if not isinstance(level, int) or level >= handler.level:
-                return True
-        if not found.propagate:
-            return False
-        found = found.parent
-    return False
+    source = getattr(owner, name).__code__.co_filename
+    function.__code__ = function.__code__.replace(co_filename=source)
+    setattr(owner, name, function)
 
 
 def watch_framed_log(module: ModuleType, on_text: Callable[[str], None]) -> None:

@@ -37,11 +37,13 @@ class LineBuffer:
             pieces.append(text)
             self._characters += len(text)
             return [self.take_unfinished_line()] if self._characters > self.piece_characters else []
-        if pieces:
-            pieces.append(text)
-            text = "".join(pieces)
-            pieces.clear()
         lines = text.split("\n")
+        if pieces:
+            # A long text is not copied: ``print`` writes the line feed by itself.
+            if lines[0]:
+                pieces.append(lines[0])
+            lines[0] = pieces[0] if len(pieces) == 1 else "".join(pieces)
+            pieces.clear()
         rest = lines.pop()
         self._characters = len(rest)
         if rest:

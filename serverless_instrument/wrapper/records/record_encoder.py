@@ -184,6 +184,6 @@ def log_record(record: LogRecord, limits: Limits, encoded: bytes = b"") -> bytes
     return b"".join(parts)
 
 
-def log_attributes(values: Mapping[str, object], limits: Limits) -> bytes:
-    """Tagged attributes of a log record: those that many records share are encoded once."""
-    return attributes(b"\x32", b"\x38", values, None, limits.attribute_value_length)
+def log_attributes(values: Mapping[str, object], limits: Limits, count: int | None = None) -> bytes:
+    """Tagged attributes of a log record, `count` at most."""
+    return attributes(b"\x32", b"\x38", values, count, limits.attribute_value_length)

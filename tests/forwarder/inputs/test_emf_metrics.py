@@ -70,11 +70,15 @@ class Forwarding:
         return {reason: number for (_, _, reason), number in self.counts.take_unreported().items()}
 
 
+def text_frame(line: str, time_unix_ns: int, bits: int = wire.ANNOUNCES) -> bytes:
+    return wire.text_frame(wire.TEXT, time_unix_ns, ("", b"", b"", 0), bits, line.encode())
+
+
 def test_a_frame_becomes_a_histogram_of_deltas() -> None:
     forwarding = Forwarding()
-    forwarding.feed(wire.emf_frame(LINE, NOW_NS), wire.emf_frame(LINE, NOW_NS))
+    forwarding.feed(text_frame(LINE, NOW_NS), text_frame(LINE, NOW_NS))
     ((series,), records) = forwarding.take()
-    assert records == 0  # the runtime sends the line's record itself
+    assert records == 2
     assert (series.metric.name, series.metric.unit, series.scope) == ("time", "ms", "shop")
     assert (series.kind, series.attributes, series.service) == (
         "histogram",
@@ -109,7 +113,7 @@ def test_histograms_may_be_exponential() -> None:
 def test_statistics_of_the_line_are_the_points() -> None:
     forwarding = Forwarding()
     value = {"Values": [1, 2], "Counts": [3, 4], "Sum": 11.5, "Min": 0.9, "Max": 2.1, "Count": 7}
-    forwarding.feed(wire.emf_frame(line(time=value), NOW_NS))
+    forwarding.feed(text_frame(line(time=value), NOW_NS))
     point = forwarding.take()[0][0].point
     assert (point.count, point.sum, point.min, point.max) == (7, 11.5, 0.9, 2.1)
 
@@ -124,14 +128,13 @@ def test_a_line_of_the_platform_is_a_metric_and_a_log_record(record: Any) -> Non
 
 def test_the_platforms_copy_of_what_the_runtime_has_sent_is_not_counted_again() -> None:
     forwarding = Forwarding()
-    digest = wire.line_digest(LINE.encode())
-    sent = [wire.emf_frame(LINE, NOW_NS), wire.frame(wire.LINES, wire.pack_lines("", [digest]))]
-    forwarding.feed(*sent)
+    sent = text_frame(LINE, NOW_NS)
+    forwarding.feed(sent)
     forwarding.line(LINE)
     forwarding.line(LINE)
-    forwarding.feed(*sent)
+    forwarding.feed(sent)
     ((series,), records) = forwarding.take()
-    assert (series.point.count, records) == (4, 0)
+    assert (series.point.count, records) == (4, 2)
 
 
 def test_what_other_extensions_write_is_none_of_the_functions() -> None:
@@ -159,7 +162,7 @@ def test_lines_that_do_not_leave_have_metrics_that_do() -> None:
 def test_what_is_hidden_in_lines_is_hidden_in_metrics() -> None:
     forwarding = Forwarding(SERVERLESS_INSTRUMENT_MASK="secret-[0-9]+")
     text = line(None, [["card"]], time=1, card="secret-12")
-    forwarding.feed(wire.emf_frame(text, NOW_NS))
+    forwarding.feed(text_frame(text, NOW_NS, 0))
     forwarding.line(text)
     ((series,), _) = forwarding.take()
     assert (series.attributes, series.point.count) == ({"card": "***"}, 2)
@@ -198,8 +201,9 @@ def test_nobody_looks_where_metrics_go_nowhere() -> None:
 
 def test_what_is_malformed_is_counted_and_the_first_told() -> None:
     forwarding = Forwarding()
-    forwarding.feed(wire.emf_frame('{"_aws": 5}', NOW_NS), wire.emf_frame('{"_aws"', NOW_NS))
-    forwarding.feed(wire.emf_frame(line(None, [["\x1b"]], time="x"), NOW_NS))
+    forwarding.feed(text_frame('{"_aws": 5}', NOW_NS), text_frame('{"_aws"', NOW_NS))
+    forwarding.feed(text_frame(line(None, [["\x1b"]], time="x"), NOW_NS))
+    forwarding.take()
     assert forwarding.dropped() == {delivery_counts.MALFORMED_EMF: 4}
     assert forwarding.said[0] == (
         "embedded metrics: an embedded metric is left out, as CloudWatch would leave it out: "
@@ -208,21 +212,21 @@ def test_what_is_malformed_is_counted_and_the_first_told() -> None:
     assert "\x1b" not in "".join(forwarding.said)
 
 
-def test_a_line_longer_than_cloudwatch_takes_is_malformed() -> None:
+def test_a_line_longer_than_cloudwatch_takes_is_no_metric() -> None:
     forwarding = Forwarding()
-    forwarding.feed(wire.emf_frame(line(time=1, text="x" * wire.MAX_EMF_BYTES), NOW_NS))
-    assert (forwarding.sums(), forwarding.dropped()) == ({}, {delivery_counts.MALFORMED_EMF: 1})
+    forwarding.feed(text_frame(line(time=1, text="x" * 1024 * 1024), NOW_NS))
+    assert (forwarding.sums(), forwarding.dropped()) == ({}, {})
 
 
 def test_namespaces_are_bounded() -> None:
     forwarding = Forwarding()
     for number in range(120):
-        forwarding.feed(wire.emf_frame(line(time=1).replace("shop", f"s{number}"), NOW_NS))
+        forwarding.feed(text_frame(line(time=1).replace("shop", f"s{number}"), NOW_NS))
     assert len(forwarding.take()[0]) == 100
     assert forwarding.dropped() == {delivery_counts.NO_ROOM: 20}
 
 
 def test_a_short_frame_ends_the_connection() -> None:
     intake, session = intakes.intake(Batch()), Session()
-    defect = intake.read_frames(session, encoded.hello() + wire.frame(wire.EMF, b"1234567"))[1]
-    assert defect == "EMF is too short"
+    defect = intake.read_frames(session, encoded.hello() + wire.frame(wire.TEXT, b"1234567"))[1]
+    assert defect == "text frame is too short"
