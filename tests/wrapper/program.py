@@ -211,7 +211,7 @@ def _sort(data: bytes, outcome: Outcome) -> None:
             told_metrics = ScopeMetrics.FromString(scope + items).metrics
             assert len(told_metrics) == count
             outcome.metrics.extend(told_metrics)
-        elif kind not in (wire.LOGS, wire.LINES, wire.DROPPED):
+        elif kind not in (wire.LOGS, wire.LINES, wire.TEXT, wire.RECORD, wire.DROPPED):
             batch = wire_payloads.RequestPayload(payload).batch if kind == wire.END else payload
             told = decoded.scope_spans(batch)
             into = outcome.invocations if kind == wire.END else outcome.spans

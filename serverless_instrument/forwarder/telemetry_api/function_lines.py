@@ -72,6 +72,8 @@ class FunctionLines:
         # Pieces of a line that the platform has cut, and the checksum of what they make so far.
         self._pieces: list[Line] = []
         self._pieces_crc = self._pieces_bytes = 0
+        # Held pieces by the digest of what they make: it may be announced after them.
+        self._wholes: dict[bytes, list[Line]] = {}
 
     @property
     def release_at_s(self) -> float:
@@ -139,6 +141,8 @@ class FunctionLines:
         self._held_bytes -= sum([len(line.text) for line in lines])
         if self._pieces and self._pieces[0] in lines:
             self._pieces = []
+        if self._wholes:
+            self._wholes = {d: held for d, held in self._wholes.items() if held[0] not in lines}
         return lines
 
     def _is_announced(self, line: Line) -> bool:
@@ -159,6 +163,7 @@ class FunctionLines:
             self._drop(set(pieces))
             return True
         if len(data) < _PIECE_BYTES:
+            self._wholes[whole.digests[0]] = [*self._pieces, line]
             self._pieces = []
         else:
             line.release_at_s = now_s + _HOLD_PIECE_S
@@ -204,6 +209,8 @@ class FunctionLines:
                 candidates.pop()
             if candidates:
                 dropped.add(candidates.pop())
+            elif digest in self._wholes:
+                dropped.update(self._wholes.pop(digest))
             else:
                 unseen += digest
         if dropped:

@@ -40,6 +40,8 @@ def exception_attributes(stack: str, kind: str = "", message: str = "") -> dict[
 def _message_of(stack: str, kind: str) -> str:
     """What stands behind the last "Type: " that begins a line; it may have several lines."""
     for name in (kind, kind.rpartition(".")[2]):
+        if stack.startswith(f"{name}: "):  # it was never raised
+            return stack[len(name) + 2 :].rstrip("\n")
         mark = f"\n{name}: "
         start = stack.rfind(mark)
         if start >= 0:

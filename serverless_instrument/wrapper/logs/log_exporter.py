@@ -50,8 +50,21 @@ class LogExporter:
         self, lines: Sequence[str], stream: int, platform_lines: Sequence[str]
     ) -> None:
         """Send lines that were written to `stream`, and announce `platform_lines`."""
-        if self._kept and self._export_kept(lines, stream, platform_lines):
-            return
+        if self._kept and not self._kept.keys().isdisjoint(lines):
+            for line in lines:
+                shown = [line] if lines == platform_lines else []
+                if line in self._kept:
+                    self.export_kept(line, stream, shown)
+                else:
+                    self._export_text([line], stream, shown)
+            if lines != platform_lines:
+                self.export_announcement(platform_lines)
+        else:
+            self._export_text(lines, stream, platform_lines)
+
+    def _export_text(
+        self, lines: Sequence[str], stream: int, platform_lines: Sequence[str]
+    ) -> None:
         context = self._context()
         self._send(log_frames.encode_lines(lines, stream, platform_lines, time_ns(), context))
 
@@ -162,25 +175,19 @@ class LogExporter:
     def _take_kept(self, text: object) -> tuple[RecordFacts, Context] | None:
         return self._kept.pop(text.rstrip("\n"), None) if type(text) is str else None
 
-    def _export_kept(
-        self, lines: Sequence[str], stream: int, platform_lines: Sequence[str]
-    ) -> bool:
-        """Send `lines` as the records that a handler has batched, if any of them is such a one."""
-        whole = "\n".join(lines)
-        if whole in self._kept:
-            facts, context = self._kept.pop(whole)
-            if facts.stack not in whole:
-                facts.stack = ""
-            facts.stack_info = facts.stack_info if facts.stack_info in whole else ""
-            self._send_record(facts, {}, whole, stream, platform_lines, context)
-            return True
-        if len(lines) == 1 or self._kept.keys().isdisjoint(lines):
-            return False
-        for line in lines:
-            self.export_lines([line], stream, [line] if lines == platform_lines else [])
-        if lines != platform_lines:
-            self.export_announcement(platform_lines)
-        return True
+    def has_kept(self, text: str) -> bool:
+        """Whether `text` is a record that a handler has formatted before."""
+        return bool(self._kept) and text.rstrip("\n") in self._kept
+
+    def export_kept(self, text: str, stream: int, platform_lines: Sequence[str]) -> None:
+        """Send such a text, now that it was written."""
+        text = text.rstrip("\n")
+        facts, context = self._kept.pop(text)
+        if facts.stack not in text:
+            facts.stack = ""
+        if facts.stack_info not in text:
+            facts.stack_info = ""
+        self._send_record(facts, {}, text, stream, platform_lines, context)
 
     def export_record(self, scope: bytes, record: records.LogRecord) -> None:
         """Send a record of OpenTelemetry's; one without a trace id gets the current span's ids."""

@@ -208,6 +208,15 @@ def test_pieces_wait_for_the_rest_beyond_the_end_of_an_invocation() -> None:
     assert [len(one.text) for one in lines.take_due_lines(10.0)] == [50_000]
 
 
+def test_a_line_may_be_announced_after_all_its_pieces() -> None:
+    lines = started("a")
+    line(lines, "x" * 50_000)
+    line(lines, "y" * 5)
+    line(lines, "from C")
+    lines.record_announcement("a", digests("x" * 50_000 + "y" * 5))
+    assert left(lines) == [("a", "from C")]
+
+
 def test_pieces_that_nobody_has_sent_go_on() -> None:
     lines = started("a")
     for number in range(3):
