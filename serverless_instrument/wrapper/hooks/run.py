@@ -85,6 +85,7 @@ def _load(
             return
 
         def switch_on(module: ModuleType) -> None:
+            _quiet_logger(package)
             instrumentor = getattr(module, class_name)()
             if not instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.instrument(skip_dep_check=True, **_meters(name), **options)
@@ -94,6 +95,15 @@ def _load(
     finally:
         if collecting:
             gc.enable()
+
+
+def _quiet_logger(package: str) -> None:
+    """Keep what an instrumentation says of each call out of a function's log at DEBUG."""
+    from logging import WARNING, getLogger
+
+    logger = getLogger(package)
+    if not logger.level:
+        logger.setLevel(WARNING)
 
 
 def _meters(name: str) -> Mapping[str, object]:
