@@ -151,7 +151,7 @@ class LogIntake:
         for line in lines:
             try:
                 self._send_captured(line.removesuffix("\r"), captured, resource_)
-            except (ValueError, RecursionError) as error:  # as in `_send_lines`
+            except Exception as error:  # one line, whatever it holds, must not cost the others
                 self._report("log lines", f"a line cannot be sent: {error}")
 
     def _send_captured(self, text: str, captured: TextPayload, resource_: bytes) -> None:

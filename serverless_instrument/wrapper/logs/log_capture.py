@@ -125,10 +125,10 @@ class LogCapture:
     def _capture_output(self, number: int, text: str, platform_lines: Sequence[str]) -> None:
         own = self._of_thread.lines or self._add_thread()
         # A text that a handler has batched may have several lines, and its line feed come later.
-        if self._exporter.has_kept(text) and not own.buffers[number].unfinished_line():
-            self._exporter.export_kept(text, number, platform_lines)
+        buffer = own.buffers[number]
+        if not buffer and self._exporter.export_kept(text, number, platform_lines):
             return
-        lines = own.buffers[number].add_text(text)
+        lines = buffer.add_text(text)
         if lines:
             self._exporter.export_lines(lines, number, platform_lines)
         else:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Of encoded attributes, and of texts that were formatted and not written yet.
 _MAX_KEPT = 1000
-_MOST_KEPT_CHARACTERS = 64 * 1024
+_MOST_KEPT_CHARACTERS = 16 * 1024
 
 
 class LogExporter:
@@ -53,9 +53,7 @@ class LogExporter:
         if self._kept and not self._kept.keys().isdisjoint(lines):
             for line in lines:
                 shown = [line] if lines == platform_lines else []
-                if line in self._kept:
-                    self.export_kept(line, stream, shown)
-                else:
+                if not self.export_kept(line, stream, shown):
                     self._export_text([line], stream, shown)
             if lines != platform_lines:
                 self.export_announcement(platform_lines)
@@ -168,26 +166,26 @@ class LogExporter:
         """Keep what a record says until `text`, which a handler has made of it, is written."""
         if len(text) <= _MOST_KEPT_CHARACTERS:
             facts = self._facts_module().RecordFacts(before, after)
-            while len(self._kept) >= _MAX_KEPT:
-                self._kept.pop(next(iter(self._kept)), None)
+            if len(self._kept) >= _MAX_KEPT:
+                self._kept.clear()
             self._kept[text.rstrip("\n")] = facts, self._context()
 
     def _take_kept(self, text: object) -> tuple[RecordFacts, Context] | None:
         return self._kept.pop(text.rstrip("\n"), None) if type(text) is str else None
 
-    def has_kept(self, text: str) -> bool:
-        """Whether `text` is a record that a handler has formatted before."""
-        return bool(self._kept) and text.rstrip("\n") in self._kept
-
-    def export_kept(self, text: str, stream: int, platform_lines: Sequence[str]) -> None:
-        """Send such a text, now that it was written."""
+    def export_kept(self, text: str, stream: int, platform_lines: Sequence[str]) -> bool:
+        """Send `text`, which was written, if it is a record that a handler has formatted before."""
         text = text.rstrip("\n")
-        facts, context = self._kept.pop(text)
+        kept = self._kept.pop(text, None) if self._kept else None
+        if kept is None:
+            return False
+        facts, context = kept
         if facts.stack not in text:
             facts.stack = ""
         if facts.stack_info not in text:
             facts.stack_info = ""
         self._send_record(facts, {}, text, stream, platform_lines, context)
+        return True
 
     def export_record(self, scope: bytes, record: records.LogRecord) -> None:
         """Send a record of OpenTelemetry's; one without a trace id gets the current span's ids."""

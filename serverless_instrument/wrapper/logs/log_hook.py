@@ -44,18 +44,6 @@ class Handled:
         kept: what the last handler has formatted and not written, as one that batches does.
     """
 
-    __slots__ = (
-        "before",
-        "body",
-        "formatted",
-        "framed",
-        "kept",
-        "lines",
-        "own_texts",
-        "record",
-        "texts",
-    )
-
     def __init__(self, record: logging.LogRecord) -> None:
         self.record = record
         self.before: dict[str, Any] = record.__dict__.copy()

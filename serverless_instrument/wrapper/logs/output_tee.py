@@ -50,6 +50,9 @@ class LineBuffer:
             pieces.append(rest)
         return lines
 
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
     def unfinished_line(self) -> str:
         """The text since the last line feed."""
         return "".join(self._pieces)

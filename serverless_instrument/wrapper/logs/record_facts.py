@@ -36,17 +36,6 @@ class RecordFacts:
     it made nothing.
     """
 
-    __slots__ = (
-        "created_unix_ns",
-        "exception_type",
-        "level",
-        "level_number",
-        "logger",
-        "place",
-        "stack",
-        "stack_info",
-    )
-
     def __init__(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """The record's attributes before any handler ran, and since."""
         number, created = before.get("levelno"), before.get("created")
