@@ -162,8 +162,9 @@ class FunctionLines:
             pieces, self._pieces = self._pieces, []
             self._drop(set(pieces))
             return True
-        if len(data) < _PIECE_BYTES:
+        if self._pieces:
             self._wholes[whole.digests[0]] = [*self._pieces, line]
+        if len(data) < _PIECE_BYTES:
             self._pieces = []
         else:
             line.release_at_s = now_s + _HOLD_PIECE_S
@@ -191,6 +192,13 @@ class FunctionLines:
         self._held_bytes -= sum([len(line.text) for line in lines])
         self._held = [line for line in self._held if line not in lines]
 
+    def _take_pieces(self, digest: bytes) -> list[Line]:
+        """The held pieces of the line of `digest`."""
+        pieces = self._wholes.pop(digest)
+        if self._pieces and self._pieces[0] is pieces[0]:
+            self._pieces = []
+        return pieces
+
     def _drop_announced(self, request_id: str, digests: bytes) -> bytes:
         """Drop held lines that are announced now; the digests for which none was held."""
         by_digest: dict[bytes, list[Line]] = {}
@@ -210,7 +218,7 @@ class FunctionLines:
             if candidates:
                 dropped.add(candidates.pop())
             elif digest in self._wholes:
-                dropped.update(self._wholes.pop(digest))
+                dropped.update(self._take_pieces(digest))
             else:
                 unseen += digest
         if dropped:

@@ -208,12 +208,13 @@ def test_pieces_wait_for_the_rest_beyond_the_end_of_an_invocation() -> None:
     assert [len(one.text) for one in lines.take_due_lines(10.0)] == [50_000]
 
 
-def test_a_line_may_be_announced_after_all_its_pieces() -> None:
+@pytest.mark.parametrize("last", [5, 40_000])
+def test_a_line_may_be_announced_after_all_its_pieces(last: int) -> None:
     lines = started("a")
     line(lines, "x" * 50_000)
-    line(lines, "y" * 5)
+    line(lines, "y" * last)
     line(lines, "from C")
-    lines.record_announcement("a", digests("x" * 50_000 + "y" * 5))
+    lines.record_announcement("a", digests("x" * 50_000 + "y" * last))
     assert left(lines) == [("a", "from C")]
 
 
