@@ -23,12 +23,21 @@ def loopback_up() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
+# Below those that the kernel hands out itself (ip(7), ip_local_port_range), each given once: one that
+# was bound and given up could be given to two servers beside each other.
+_ports = iter(range(20_000, 32_000))
+
+
 def free_port() -> int:
     """A port that nobody uses; in this network namespace nobody else will take it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")
 
 
 async def listening(port: int) -> None:
