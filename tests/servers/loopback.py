@@ -23,8 +23,8 @@ def loopback_up() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
 
 
-# Below those that the kernel hands out itself (ip(7), ip_local_port_range), each given once: one that
-# was bound and given up could be given to two servers beside each other.
+# Below those that the kernel hands out itself (ip(7), ip_local_port_range), each given once: one
+# that was bound and given up could be given to two servers beside each other.
 _ports = iter(range(20_000, 32_000))
 
 
